@@ -1,0 +1,320 @@
+/*
+ * One call of the tokenizer: what is new is proved to be characters; white space and a declaration at the front are
+ * passed; then the kernel walks through the item.
+ */
+#include "xml.h"
+#include "xml_char.h"
+#include "xml_declaration.h"
+#include "xml_state.h"
+
+#include <assert.h>
+
+enum { BUFFER_BYTES_MAX = 32 << 20, ELEMENT_BYTES_MAX = 16 << 20 };
+
+#ifdef __x86_64__
+static bool runs_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+#endif
+
+static bool runs_always(void)
+{
+	return true;
+}
+
+/* Best first. */
+static const struct kernel_row {
+	const struct xml_kernel *kernel;
+	bool (*runs)(void);
+} kernels[] = {
+#ifdef __x86_64__
+	{&xml_kernel_avx2, runs_avx2},
+#endif
+	{&xml_kernel_scalar, runs_always},
+};
+static const struct xml_kernel *kernel = &xml_kernel_scalar;
+
+static bool names_equal(const char *a, const char *b)
+{
+	while (*a != '\0' && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+const char *xml_kernel_choose(const char *name_or_null)
+{
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
+		const struct kernel_row *row = &kernels[i];
+		if (name_or_null && !names_equal(row->kernel->name, name_or_null))
+			continue;
+		if (row->runs()) {
+			kernel = row->kernel;
+			return kernel->name;
+		}
+	}
+	return NULL;
+}
+
+size_t xml_work_bytes(void)
+{
+	return (sizeof(struct xml_work) + 63) / 64 * 64;
+}
+
+static struct xml_state *state_of(struct xml *x)
+{
+	return (struct xml_state *)x;
+}
+
+void xml_restart(struct xml *x)
+{
+	*state_of(x) = (struct xml_state){.phase = XML_PHASE_START};
+}
+
+void xml_enter(struct xml *x)
+{
+	*state_of(x) = (struct xml_state){.phase = XML_PHASE_ELEMENTS};
+}
+
+bool xml_is_partial(const struct xml *x)
+{
+	return ((const struct xml_state *)x)->partial;
+}
+
+/* One call. */
+struct call {
+	struct xml_state *s;
+	struct xml_work *w;
+	const uint8_t *bytes;
+	uint32_t len;
+	uint32_t front; /* what stands before the item */
+	const struct xml_limits *limits;
+	struct xml_event *ret;
+};
+
+static void answer_bad(struct call *c, enum xml_error error, uint32_t at)
+{
+	c->s->phase = XML_PHASE_SPENT;
+	c->s->partial = false;
+	*c->ret = (struct xml_event){.is = XML_BAD, .error = error, .error_at = at};
+}
+
+/* Everything up to the end of the complete characters was taken: is there a fault in what follows, or more to come? */
+static void answer_more(struct call *c, uint32_t begin, bool partial)
+{
+	uint32_t at = 0, limit = c->limits->element_bytes_max, here = c->s->valid;
+	bool in_item = begin < here;
+	enum xml_error error = xml_char_fault(c->bytes + here, c->len - here, &at);
+	if (error != XML_ERROR_NONE && (!in_item || here + at - begin < limit)) {
+		answer_bad(c, error, here + at);
+	} else if (in_item && c->len - begin > limit) {
+		answer_bad(c, XML_ERROR_LIMIT_BYTES, begin + limit);
+	} else {
+		c->s->valid -= c->front;
+		c->s->partial = partial;
+		*c->ret = (struct xml_event){.is = XML_MORE, .used = c->front};
+	}
+}
+
+static void range_shift(struct xml_range *range, uint32_t by)
+{
+	if (range->at)
+		range->at += by;
+}
+
+static void draft_shift(struct xml_event *e, uint32_t by)
+{
+	struct xml_range *ranges[] = {&e->name,	      &e->prefix, &e->ns,	&e->to,		&e->from,
+				      &e->id,	      &e->type,	  &e->lang,	&e->from_whole, &e->version,
+				      &e->content_ns, &e->child,  &e->child_ns, &e->text};
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		range_shift(ranges[i], by);
+	e->insert_at += e->insert_at ? by : 0;
+	e->begin += by;
+	e->end += by;
+	e->used += by;
+}
+
+static void item_finish(struct xml_work *w)
+{
+	struct xml_event *draft = &w->draft;
+	draft->end = w->pos;
+	draft->used = w->pos;
+	draft->is = w->header ? XML_HEADER : XML_ELEMENT;
+	if (w->header) {
+		draft->text = (struct xml_range){0, 0};
+		return;
+	}
+	draft->elements = w->elements;
+	draft->depth = w->deepest;
+	draft->empty = draft->text.len == 0;
+}
+
+static void answer_item(struct call *c)
+{
+	if (c->front)
+		draft_shift(&c->w->draft, c->front);
+	*c->ret = c->w->draft;
+	c->s->valid -= c->ret->used;
+	c->s->partial = false;
+	c->s->phase = c->ret->is == XML_FOOTER ? XML_PHASE_SPENT : XML_PHASE_ELEMENTS;
+}
+
+static void item_begin(struct call *c)
+{
+	struct xml_work *w = c->w;
+	w->draft = (struct xml_event){0};
+	w->pos = 1;
+	w->at = XML_AT_LT;
+	w->elements = w->depth = w->deepest = w->namespaces = 0;
+	w->header = c->s->phase != XML_PHASE_ELEMENTS;
+}
+
+/* The bytes that may be taken: complete characters, and no more of them than an item may have. */
+static uint32_t item_end(const struct call *c)
+{
+	uint32_t end = c->s->valid - c->front;
+	if (end <= c->limits->element_bytes_max)
+		return end;
+	end = c->limits->element_bytes_max;
+	while ((c->bytes[c->front + end] & 0xC0) == 0x80)
+		end--;
+	return end;
+}
+
+/* </stream:stream>, with white space before its end if need be. */
+static void footer_walk(struct xml_walk *k, struct xml_work *w)
+{
+	static const char footer[] = "</stream:stream";
+	enum { NAMED = sizeof(footer) - 1 };
+	for (; w->pos < k->end; w->pos++) {
+		uint8_t c = k->bytes[w->pos];
+		if (w->pos >= NAMED && c == '>') {
+			w->pos++;
+			w->at = XML_AT_DONE;
+			return;
+		}
+		if (w->pos < NAMED ? c != (uint8_t)footer[w->pos] : !byte_is_space(c)) {
+			k->error = XML_ERROR_END_TAG;
+			k->error_at = w->pos;
+			return;
+		}
+	}
+}
+
+static void item_take(struct call *c)
+{
+	struct xml_work *w = c->w;
+	struct xml_walk k = {c->bytes + c->front, item_end(c), c->len - c->front, c->limits, XML_ERROR_NONE, 0};
+	bool footer = c->s->phase == XML_PHASE_ELEMENTS && k.end > 1 && k.bytes[1] == '/';
+	if (footer)
+		footer_walk(&k, w);
+	else
+		kernel->walk(&k, w);
+	if (k.error != XML_ERROR_NONE) {
+		answer_bad(c, k.error, c->front + k.error_at);
+		return;
+	}
+	if (w->at != XML_AT_DONE) {
+		answer_more(c, c->front, true);
+		return;
+	}
+	item_finish(w);
+	w->draft.is = footer ? XML_FOOTER : w->draft.is;
+	answer_item(c);
+}
+
+static void space_pass(struct call *c)
+{
+	uint32_t at = c->front;
+	while (at < c->s->valid && byte_is_space(c->bytes[at]))
+		at++;
+	if (at > c->front && c->s->phase == XML_PHASE_START)
+		c->s->phase = XML_PHASE_HEADER;
+	c->front = at;
+}
+
+/* Whether the declaration, if there is one, was passed; if not, the call has been answered. */
+static bool declaration_pass(struct call *c)
+{
+	struct xml_state *s = c->s;
+	if (s->phase != XML_PHASE_START || s->valid < 2 || c->bytes[0] != '<' || c->bytes[1] != '?')
+		return true;
+	bool done = false;
+	uint32_t end = item_end(c);
+	for (; s->declared < end && !done; s->declared++) {
+		enum xml_error error = xml_declaration_take(&s->declaring, c->bytes[s->declared], &done);
+		if (error != XML_ERROR_NONE) {
+			answer_bad(c, error, s->declared);
+			return false;
+		}
+	}
+	if (!done) {
+		answer_more(c, 0, false);
+		return false;
+	}
+	c->front = s->declared;
+	s->phase = XML_PHASE_HEADER;
+	return true;
+}
+
+/* Whether an item begins or goes on at the front; if not, the call has been answered. */
+static bool front_pass(struct call *c)
+{
+	if (c->s->partial)
+		return true;
+	space_pass(c);
+	if (!declaration_pass(c))
+		return false;
+	space_pass(c);
+	if (c->front == c->s->valid) {
+		answer_more(c, c->front, false);
+		return false;
+	}
+	if (c->bytes[c->front] != '<') {
+		bool between = c->s->phase == XML_PHASE_ELEMENTS;
+		answer_bad(c, between ? XML_ERROR_TEXT : XML_ERROR_SYNTAX, c->front);
+		return false;
+	}
+	/* A lone '<' may still begin a declaration. */
+	if (c->s->phase == XML_PHASE_START && c->s->valid < 2) {
+		answer_more(c, 0, false);
+		return false;
+	}
+	item_begin(c);
+	return true;
+}
+
+void xml_next(struct xml *x, struct xml_work *work, const struct xml_limits *limits, const uint8_t *bytes, size_t len,
+	      struct xml_event *ret)
+{
+	struct call c = {state_of(x), work, bytes, (uint32_t)len, 0, limits, ret};
+	assert(len <= BUFFER_BYTES_MAX);
+	assert(c.s->phase != XML_PHASE_SPENT);
+	assert(c.s->valid <= c.len);
+	assert(limits->element_bytes_max <= ELEMENT_BYTES_MAX && limits->depth_max <= XML_DEPTH_MAX);
+	assert(limits->attributes_max <= XML_ATTRIBUTES_MAX && limits->namespaces_max <= XML_NAMESPACES_MAX);
+	if (c.s->valid < c.len)
+		c.s->valid = kernel->valid(bytes, c.s->valid, c.len);
+	if (front_pass(&c))
+		item_take(&c);
+}
+
+static const struct error_row {
+	const char *condition, *text;
+} errors[] = {
+#define XML_ERROR(name, condition, text) {condition, text},
+#include "xml_error.def"
+};
+
+const char *xml_error_condition(enum xml_error error)
+{
+	assert(error < XML_ERROR_COUNT);
+	return errors[error].condition;
+}
+
+const char *xml_error_text(enum xml_error error)
+{
+	assert(error < XML_ERROR_COUNT);
+	return errors[error].text;
+}

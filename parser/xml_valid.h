@@ -1,0 +1,36 @@
+/*
+ * The end of the complete characters: what every kernel's `valid` does after its own fast part. Included by kernels.
+ */
+#ifndef PARSER_XML_VALID_H
+#define PARSER_XML_VALID_H
+
+#include "xml_char.h"
+
+/* Whether eight bytes are all in U+0020 to U+007F. */
+static inline bool word_is_printable(const uint8_t *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t word;
+	__builtin_memcpy(&word, p, 8);
+	return ((word | (word - ones * 0x20)) & ones * 0x80) == 0;
+}
+
+static inline uint32_t valid_end(const uint8_t *bytes, uint32_t from, uint32_t len)
+{
+	uint32_t at = from;
+	for (;;) {
+		while (at + 8 <= len && word_is_printable(bytes + at))
+			at += 8;
+		uint32_t stop = at + 8 < len ? at + 8 : len;
+		while (at < stop) {
+			uint32_t used = xml_char_bytes(bytes + at, len - at);
+			if (used == 0)
+				return at;
+			at += used;
+		}
+		if (at >= len)
+			return at;
+	}
+}
+
+#endif
