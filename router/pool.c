@@ -1,0 +1,223 @@
+#include "pool.h"
+
+#include "route.h"
+
+#include <assert.h>
+#include <string.h>
+
+const char *pool_state_name(enum pool_state state)
+{
+	static const char *const names[] = {
+		[POOL_DOWN] = "down", [POOL_DIALLING] = "dialling", [POOL_UP] = "up", [POOL_DRAINING] = "draining"};
+	assert((size_t)state < sizeof names / sizeof *names);
+	return names[state];
+}
+
+void pool_init(struct pool *pool, struct pool_domain *domains, size_t domains_max, char *text, size_t text_max)
+{
+	*pool = (struct pool){.domains = domains, .domains_max = domains_max, .text = text, .text_max = text_max};
+}
+
+static struct pool_backend *backend_at(struct pool *pool, int backend)
+{
+	assert(backend >= 0);
+	assert((size_t)backend < pool->count);
+	return &pool->backends[backend];
+}
+
+static void name_set(struct pool_backend *b, const char *name)
+{
+	size_t len = strlen(name);
+	assert(len > 0);
+	assert(len < POOL_NAME_BYTES);
+	memmove(b->name, name, len + 1);
+	b->name_hash = route_hash(name, len);
+}
+
+int pool_backend_add(struct pool *pool, const char *name, uint16_t address, uint32_t weight, uint64_t now_ms)
+{
+	if (pool->count == POOL_BACKENDS_MAX)
+		return POOL_NONE;
+	struct pool_backend *b = &pool->backends[pool->count];
+	*b = (struct pool_backend){.address = address, .weight = weight, .dial_at_ms = now_ms, .state = POOL_DOWN};
+	name_set(b, name);
+	return pool->count++;
+}
+
+int pool_dial_next(const struct pool *pool, uint64_t now_ms, uint64_t *ret_wait_ms)
+{
+	int next = POOL_NONE;
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct pool_backend *b = &pool->backends[i];
+		if (b->state == POOL_DOWN && (next == POOL_NONE || b->dial_at_ms < pool->backends[next].dial_at_ms))
+			next = i;
+	}
+	if (next == POOL_NONE) {
+		*ret_wait_ms = UINT64_MAX;
+		return POOL_NONE;
+	}
+	uint64_t dial_at_ms = pool->backends[next].dial_at_ms;
+	*ret_wait_ms = dial_at_ms > now_ms ? dial_at_ms - now_ms : 0;
+	return *ret_wait_ms > 0 ? POOL_NONE : next;
+}
+
+void pool_dialling(struct pool *pool, int backend)
+{
+	struct pool_backend *b = backend_at(pool, backend);
+	assert(b->state == POOL_DOWN);
+	b->state = POOL_DIALLING;
+}
+
+void pool_up(struct pool *pool, int backend, const char *name, uint64_t now_ms)
+{
+	struct pool_backend *b = backend_at(pool, backend);
+	assert(b->state == POOL_DIALLING);
+	b->state = POOL_UP;
+	b->up_at_ms = now_ms;
+	if (name && *name)
+		name_set(b, name);
+}
+
+void pool_drain(struct pool *pool, int backend)
+{
+	struct pool_backend *b = backend_at(pool, backend);
+	assert(b->state == POOL_UP || b->state == POOL_DRAINING);
+	b->state = POOL_DRAINING;
+}
+
+static uint64_t wait_ms(uint32_t failures, uint64_t random)
+{
+	uint64_t ceiling = POOL_WAIT_MS_MAX;
+	if (failures < 16 && ((uint64_t)POOL_WAIT_MS_MIN << failures) < ceiling)
+		ceiling = (uint64_t)POOL_WAIT_MS_MIN << failures;
+	return ceiling / 2 + random % (ceiling / 2 + 1);
+}
+
+static size_t domain_bytes(const struct pool_domain *d)
+{
+	return (size_t)d->name_len + d->features_len + d->binding_len;
+}
+
+static struct pool_text domain_name(const struct pool *pool, const struct pool_domain *d)
+{
+	return (struct pool_text){pool->text + d->at, d->name_len};
+}
+
+/* Takes out one domain; those behind it move up, and their texts. */
+static void domain_drop(struct pool *pool, size_t index)
+{
+	struct pool_domain gone = pool->domains[index];
+	size_t bytes = domain_bytes(&gone), behind = gone.at + bytes;
+	memmove(pool->text + gone.at, pool->text + behind, pool->text_len - behind);
+	pool->text_len -= bytes;
+	pool->domains_count--;
+	for (size_t i = index; i < pool->domains_count; i++) {
+		pool->domains[i] = pool->domains[i + 1];
+		pool->domains[i].at -= bytes;
+	}
+	pool->backends[gone.backend].domains--;
+}
+
+static void domains_forget(struct pool *pool, int backend)
+{
+	for (size_t i = pool->domains_count; i-- > 0;)
+		if (pool->domains[i].backend == backend)
+			domain_drop(pool, i);
+}
+
+void pool_down(struct pool *pool, int backend, uint64_t now_ms, uint64_t random)
+{
+	struct pool_backend *b = backend_at(pool, backend);
+	assert(b->state != POOL_DOWN);
+	if (b->state != POOL_DIALLING && now_ms >= b->up_at_ms && now_ms - b->up_at_ms >= POOL_STABLE_MS)
+		b->failures = 0;
+	b->failures += b->failures < UINT32_MAX;
+	b->dial_at_ms = now_ms + wait_ms(b->failures, random);
+	b->state = POOL_DOWN;
+	domains_forget(pool, backend);
+}
+
+static bool domain_is(const struct pool *pool, const struct pool_domain *d, struct pool_text domain, uint64_t hash)
+{
+	return d->hash == hash && d->name_len == domain.len &&
+	       (domain.len == 0 || memcmp(domain_name(pool, d).at, domain.at, domain.len) == 0);
+}
+
+static void text_append(struct pool *pool, struct pool_text text)
+{
+	if (text.len > 0)
+		memcpy(pool->text + pool->text_len, text.at, text.len);
+	pool->text_len += text.len;
+}
+
+static bool domain_fits(const struct pool *pool, const struct pool_backend *b, size_t bytes)
+{
+	return b->domains < POOL_DOMAINS_MAX && pool->domains_count < pool->domains_max &&
+	       bytes <= pool->text_max - pool->text_len;
+}
+
+bool pool_domain_put(struct pool *pool, int backend, struct pool_text domain, struct pool_text features,
+		     struct pool_text features_binding)
+{
+	struct pool_backend *b = backend_at(pool, backend);
+	assert(b->state == POOL_UP || b->state == POOL_DRAINING);
+	struct pool_domain new = {.hash = route_hash(domain.at, domain.len),
+				  .name_len = domain.len,
+				  .features_len = features.len,
+				  .binding_len = features_binding.len,
+				  .has_binding = features_binding.at != NULL,
+				  .backend = backend};
+	for (size_t i = 0; i < pool->domains_count; i++) {
+		if (pool->domains[i].backend == backend && domain_is(pool, &pool->domains[i], domain, new.hash)) {
+			domain_drop(pool, i);
+			break;
+		}
+	}
+	if (!domain_fits(pool, b, domain.len + features.len + features_binding.len))
+		return false;
+	new.at = pool->text_len;
+	text_append(pool, domain);
+	text_append(pool, features);
+	text_append(pool, features_binding);
+	pool->domains[pool->domains_count++] = new;
+	b->domains++;
+	return true;
+}
+
+static bool domain_is_open(const struct pool *pool, const struct pool_domain *d, struct pool_text domain, uint64_t hash)
+{
+	const struct pool_backend *b = &pool->backends[d->backend];
+	return b->state == POOL_UP && b->weight > 0 && domain_is(pool, d, domain, hash);
+}
+
+bool pool_features(const struct pool *pool, struct pool_text domain, bool has_binding, struct pool_text *ret)
+{
+	uint64_t hash = route_hash(domain.at, domain.len);
+	const struct pool_domain *first = NULL;
+	for (size_t i = 0; i < pool->domains_count; i++) {
+		const struct pool_domain *d = &pool->domains[i];
+		if (domain_is_open(pool, d, domain, hash) && (!first || d->backend < first->backend))
+			first = d;
+	}
+	if (!first)
+		return false;
+	const char *features = pool->text + first->at + first->name_len;
+	if (has_binding && first->has_binding)
+		*ret = (struct pool_text){features + first->features_len, first->binding_len};
+	else
+		*ret = (struct pool_text){features, first->features_len};
+	return true;
+}
+
+int pool_choose(const struct pool *pool, struct pool_text domain, struct pool_text user)
+{
+	struct route_candidate candidates[POOL_BACKENDS_MAX] = {0};
+	uint64_t hash = route_hash(domain.at, domain.len);
+	for (size_t i = 0; i < pool->domains_count; i++) {
+		const struct pool_domain *d = &pool->domains[i];
+		const struct pool_backend *b = &pool->backends[d->backend];
+		if (domain_is_open(pool, d, domain, hash))
+			candidates[d->backend] = (struct route_candidate){b->name_hash, b->weight};
+	}
+	return route_choose(candidates, pool->count, route_hash(user.at, user.len));
+}

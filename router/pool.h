@@ -1,0 +1,130 @@
+/*
+ * pool: the session servers that a worker knows, as data: which are up, which is to be dialled next and when, which
+ * domains they serve, and who gets a user. The worker owns the sockets and tells the pool what became of them; the pool
+ * answers questions. Pure: memory is the caller's, time and random numbers are given.
+ *
+ * An entry is one link of this worker to one backend, and in one state:
+ *
+ *              pool_dialling           pool_up                pool_drain
+ *      DOWN ────────────────► DIALLING ───────► UP ──────────────────────► DRAINING
+ *       ▲                        │               │                             │
+ *       └────────────────────────┴───────────────┴─────────────────────────────┘  pool_down
+ *
+ * DIALLING lasts until the backend's HELLO. New sessions go to entries that are UP and serve the domain. DRAINING keeps
+ * the sessions it has and gets no new ones. Any other transition is the caller's fault, and is asserted.
+ *
+ * Dialling. A new entry is to be dialled at once. When it goes down, it waits: between half and all of a ceiling that
+ * starts at 500 ms, doubles with each failure in a row, and ends at POOL_WAIT_MS_MAX; so 250 ms at least, 10 s at most.
+ * The caller's random number chooses within, so that gates do not come back all at once. Having been up (or draining)
+ * for POOL_STABLE_MS ends the row of failures.
+ *
+ * Domains. What a backend says in its DOMAIN frames is kept while its link lives, and forgotten by pool_down. Domains
+ * are compared byte by byte: both ends prepare them (RFC 7622, section 3.2). Whether a backend may serve a domain at
+ * all is the caller's to judge, before pool_domain_put.
+ */
+#ifndef ROUTER_POOL_H
+#define ROUTER_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	POOL_NONE = -1,
+	POOL_BACKENDS_MAX = 64,
+	POOL_DOMAINS_MAX = 64, /* of one backend */
+	POOL_NAME_BYTES = 256, /* the NUL included */
+	POOL_WAIT_MS_MIN = 250,
+	POOL_WAIT_MS_MAX = 10000,
+	POOL_STABLE_MS = 10000,
+};
+
+enum pool_state { POOL_DOWN, POOL_DIALLING, POOL_UP, POOL_DRAINING };
+const char *pool_state_name(enum pool_state); /* for logs and the status page: "down", ... */
+
+/* To be read by the caller, and changed by the functions below only. */
+struct pool_backend {
+	char name[POOL_NAME_BYTES]; /* as configured; once up, as its HELLO says */
+	uint64_t name_hash;	    /* route_hash of the name */
+	uint64_t dial_at_ms;	    /* while DOWN: when to dial */
+	uint64_t up_at_ms;	    /* while UP or DRAINING: since when */
+	uint32_t failures;	    /* in a row */
+	uint32_t weight;	    /* share of users, beside the others'; 0: none, and nothing is offered for it */
+	uint16_t address;	    /* the caller's: index of its address */
+	uint16_t domains;	    /* served now */
+	enum pool_state state;
+};
+
+/* Bytes of somebody else. */
+struct pool_text {
+	const char *at; /* NULL: absent */
+	size_t len;
+};
+
+/* One domain of one backend. Its texts lie in the pool's text room, one after the other. */
+struct pool_domain {
+	uint64_t hash;
+	size_t at; /* of the name, in the text room */
+	uint32_t name_len, features_len, binding_len;
+	uint8_t backend;
+	bool has_binding;
+};
+
+struct pool {
+	struct pool_backend backends[POOL_BACKENDS_MAX];
+	size_t count;
+	struct pool_domain *domains; /* in the order of their texts */
+	size_t domains_max, domains_count;
+	char *text;
+	size_t text_max, text_len;
+};
+
+/*
+ * An empty pool, with room for so many domains (of all backends together) and their texts, name and features. Both
+ * rooms stay the caller's, and must live, untouched, as long as the pool. A pool with 4 backends of 4 domains and 1 KiB
+ * of features each needs 16 domains and some 17 KiB.
+ */
+void pool_init(struct pool *, struct pool_domain *domains, size_t domains_max, char *text, size_t text_max);
+
+/*
+ * A new backend, DOWN and to be dialled at now_ms. The name is of 1 to POOL_NAME_BYTES - 1 bytes. Answers its index,
+ * which stays, or POOL_NONE: there are POOL_BACKENDS_MAX.
+ */
+int pool_backend_add(struct pool *, const char *name, uint16_t address, uint32_t weight, uint64_t now_ms);
+
+/*
+ * Whom to dial now: the entry that has waited longest for its turn, POOL_NONE when none has to be dialled now. Then
+ * *ret_wait_ms is how long nobody will have to (UINT64_MAX: until something goes down); it is 0 when there is one.
+ */
+int pool_dial_next(const struct pool *, uint64_t now_ms, uint64_t *ret_wait_ms);
+
+void pool_dialling(struct pool *, int backend);
+/*
+ * HELLO was taken. The name in it decides from now on which users are this backend's: gates may have other words for it
+ * in their configurations, and must agree. An empty name or NULL keeps the configured one.
+ */
+void pool_up(struct pool *, int backend, const char *name, uint64_t now_ms);
+void pool_drain(struct pool *, int backend); /* from UP; DRAINING stays so */
+/* The link is gone, or could not be had. Its domains are forgotten. `random` is any number, another one each time. */
+void pool_down(struct pool *, int backend, uint64_t now_ms, uint64_t random);
+
+/*
+ * The backend, UP or DRAINING, serves a domain (a DOMAIN frame): with these features, and those for clients with a
+ * channel binding, if there are such. The texts are copied. A domain it serves already gets the new features. False: no
+ * room, or POOL_DOMAINS_MAX reached; then the backend does not serve this domain, or no longer.
+ */
+bool pool_domain_put(struct pool *, int backend, struct pool_text domain, struct pool_text features,
+		     struct pool_text features_binding);
+
+/*
+ * Features to offer on a new stream for this domain: of the first backend that is UP and serves it, for a client whose
+ * TLS has a channel binding, or one without. False: nobody serves the domain now. The text lives until the pool is
+ * changed.
+ */
+bool pool_features(const struct pool *, struct pool_text domain, bool has_binding, struct pool_text *ret);
+
+/* The backend for a user of this domain, who is named by a bare JID (or, if anonymous, by anything); POOL_NONE: none
+ * now. */
+int pool_choose(const struct pool *, struct pool_text domain, struct pool_text user);
+
+#endif
