@@ -1,0 +1,50 @@
+/*
+ * config: what an operator has set; one immutable snapshot. ops/ reads it from a file; everybody else only sees this
+ * struct. A reload makes a new snapshot. config.def and config_list.def are the tables: key, kind, range, default,
+ * unit, whether a reload changes it, and a sentence of meaning; docs/configuration.md and the checks are made from
+ * them.
+ */
+#ifndef BASE_CONFIG_H
+#define BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CONFIG_LIST_MAX = 64 };
+enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
+
+struct config_listener {
+	char *address; /* "host:port", numeric host */
+	bool direct;
+};
+struct config_backend {
+	char *name;
+	char *address; /* "unix:/path" or "tcp:host:port" */
+	uint32_t weight;
+};
+struct config_domain {
+	char *name;
+};
+
+/* C types of the kinds of config.def. */
+#define CONFIG_C_INT   uint64_t
+#define CONFIG_C_BOOL  bool
+#define CONFIG_C_FILE  char * /* a file that must be there; set whenever a listener is */
+#define CONFIG_C_PATH  char * /* a file that is made when it is not there */
+#define CONFIG_C_ADDR  char *
+#define CONFIG_C_LEVEL enum config_log_level
+#define CONFIG_C_TLS   int /* 12 or 13 */
+
+struct config {
+#define SETTING(key, member, kind, min, max, otherwise, unit, reload, meaning) CONFIG_C_##kind member;
+#include "config.def"
+	struct config_listener listeners[CONFIG_LIST_MAX];
+	size_t listener_count;
+	struct config_backend backends[CONFIG_LIST_MAX];
+	size_t backend_count;
+	struct config_domain domains[CONFIG_LIST_MAX];
+	size_t domain_count;
+};
+
+#endif
