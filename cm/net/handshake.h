@@ -1,0 +1,77 @@
+/*
+ * handshake: TLS from the first byte to the moment when the keys are known. OpenSSL does it, over memory; this wraps
+ * it, and at the end takes its secrets over into a struct record and frees every OpenSSL object of the connection.
+ *
+ * Offered: TLS 1.3 and 1.2 (RFC 8446; RFC 5246 with RFC 5289 and 7905, extended master secret required, RFC 7627), the
+ * suites that record.h serves; no compression, no renegotiation, no early data, no session cache (RFC 9325, RFC 7590).
+ */
+#ifndef NET_HANDSHAKE_H
+#define NET_HANDSHAKE_H
+
+#include "record.h"
+
+/*
+ * The certificate and what is offered; shared by all connections of all workers; reference-counted, so that a reload
+ * can replace it while handshakes run.
+ */
+struct tls_context;
+
+struct tls_settings {
+	const char *certificate_file; /* PEM: the certificate and its chain */
+	const char *key_file;	      /* PEM: its private key, without passphrase */
+	int version_min;	      /* 12 or 13 */
+};
+enum { TLS_ERROR_BYTES = 256 };
+
+/* Reads the files and checks them as a pair. NULL: `error` says in one line what is wrong with which file. */
+struct tls_context *tls_context_new(const struct tls_settings *, char error[static TLS_ERROR_BYTES]);
+struct tls_context *tls_context_ref(struct tls_context *); /* another owner; any thread */
+void tls_context_unref(struct tls_context *);		   /* any thread */
+/* Seconds since 1970 when the certificate expires. */
+int64_t tls_context_expires_s(const struct tls_context *);
+
+/* What is worth knowing about a finished handshake. */
+struct tls_facts {
+	enum record_version version;
+	enum record_cipher cipher;
+	bool resumed;
+	bool has_exporter;     /* a channel binding of type tls-exporter exists (RFC 9266) */
+	uint8_t exporter[32];  /* label "EXPORTER-Channel-Binding", a context of no bytes */
+	uint8_t end_point[64]; /* hash of our certificate: tls-server-end-point (RFC 5929, section 4) */
+	uint8_t end_point_len; /* 0: undefined, since the certificate's signature has no hash of its own (Ed25519) */
+	char server_name[256]; /* what the client asked for (SNI), lower case; "" when it did not */
+};
+
+struct handshake;
+
+/*
+ * `direct`: TLS from the first byte (XEP-0368): if the client offers ALPN, `xmpp-client` must be among it (alert
+ * no_application_protocol otherwise). Not direct: after STARTTLS. NULL: no memory. Owned by one thread.
+ */
+struct handshake *handshake_new(struct tls_context *, bool direct);
+void handshake_free(struct handshake *); /* NULL is fine */
+
+enum handshake_is {
+	HANDSHAKE_MORE,	 /* send the output; feed it what arrives */
+	HANDSHAKE_DONE,	 /* send the output; then handshake_finish() */
+	HANDSHAKE_FAILED /* send the output (an alert), then close the connection */
+};
+/*
+ * Takes all the bytes. After DONE or FAILED it may not be called again. A client whose first bytes are no TLS gets an
+ * alert too (unexpected_message). A client's own fatal alert, in the course of a handshake, is not answered.
+ */
+enum handshake_is handshake_feed(struct handshake *, const uint8_t *bytes, size_t len);
+/* Moves at most cap bytes to be sent into `to`; answers how many; call until 0. */
+size_t handshake_output(struct handshake *, uint8_t *to, size_t cap);
+/* Why it failed, one line for the log; "" when it did not. Valid as long as the handshake. */
+const char *handshake_error(const struct handshake *);
+/*
+ * After DONE, when all output was taken: fills in the record engine and the facts. Bytes that came behind the handshake
+ * (the first records of the client, perhaps a part of one) are moved to `leftover`, which has room for everything fed
+ * in the last call; the record engine must open them first. Frees the handshake and nulls the pointer. False: the suite
+ * cannot be taken over, or OpenSSL refused (nothing was filled in; the handshake is freed all the same).
+ */
+bool handshake_finish(struct handshake **, struct record *ret_record, struct tls_facts *ret_facts, uint8_t *leftover,
+		      size_t *ret_leftover_len);
+
+#endif

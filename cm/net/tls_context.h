@@ -1,0 +1,21 @@
+/* tls_context: what handshake.c and tls_context.c share. The public side is in handshake.h. */
+#ifndef NET_TLS_CONTEXT_H
+#define NET_TLS_CONTEXT_H
+
+#include "handshake.h"
+
+#include <openssl/ssl.h>
+
+/* Whose SSL objects carry their struct handshake as app data: these are called from within SSL_do_handshake(). */
+void handshake_secret_hear(const SSL *, const char *keylog_line);
+void handshake_message_hear(int written, int version, int content_type, const void *bytes, size_t len, SSL *,
+			    void *unused);
+int handshake_hello_check(SSL *, int *ret_alert, void *unused);
+int handshake_alpn_choose(SSL *, const unsigned char **ret_name, unsigned char *ret_len, const unsigned char *offered,
+			  unsigned int offered_len, void *unused);
+
+SSL_CTX *tls_context_openssl(const struct tls_context *);
+/* tls-server-end-point of its certificate. */
+void tls_context_end_point(const struct tls_context *, uint8_t ret_hash[static 64], uint8_t *ret_len);
+
+#endif
