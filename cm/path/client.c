@@ -1,0 +1,480 @@
+#include "client.h"
+
+#include "address.h"
+#include "ingress.h"
+#include "jid.h"
+#include "log.h"
+#include "uplink.h"
+#include "worker.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+	CLOSE_PATIENCE_MS = 2000, /* for the client's own end, after ours was said */
+	END_TEXT_BYTES = 1024,	  /* of what a session server may say */
+};
+
+/* ---- counters */
+
+static enum counter state_counter(enum stream_state state)
+{
+	return COUNTER_clients_plain + (enum counter)state;
+}
+
+void client_count_state(struct worker *w, const struct client *c, enum stream_state before)
+{
+	if (c->stream.state == before)
+		return;
+	counter_add(&w->counters, state_counter(before), -1);
+	counter_add(&w->counters, state_counter(c->stream.state), 1);
+}
+
+static void count_new(struct worker *w, const struct client *c)
+{
+	counter_add(&w->counters, c->direct ? COUNTER_accepted_direct : COUNTER_accepted_starttls, 1);
+	counter_add(&w->counters, c->direct ? COUNTER_transport_direct : COUNTER_transport_starttls, 1);
+	counter_add(&w->counters, state_counter(c->stream.state), 1);
+}
+
+/* ---- the beginning */
+
+static struct login *login_new(struct worker *w)
+{
+	struct login *login = calloc(1, sizeof *login);
+
+	assert(login != NULL);
+	login->stream.bytes_max = (uint32_t)w->config->login_bytes_max;
+	login->stream.elements_max = (uint32_t)w->config->login_elements_max;
+	login->until_ms = worker_now_ms(w) + w->config->login_ms_max;
+	counter_add(&w->counters, COUNTER_memory_login, sizeof *login);
+	return login;
+}
+
+static void login_free(struct worker *w, struct client *c)
+{
+	if (c->login == NULL)
+		return;
+	counter_add(&w->counters, COUNTER_memory_login, -(int64_t)sizeof *c->login);
+	free(c->login->features);
+	explicit_bzero(&c->login->facts, sizeof c->login->facts);
+	free(c->login);
+	c->login = NULL;
+}
+
+static uint64_t client_tag(const struct client *c)
+{
+	return (uint64_t)WORKER_CLIENT << WORKER_KIND_SHIFT | (uint64_t)c->self.index << WORKER_INDEX_SHIFT |
+	       c->self.generation;
+}
+
+/* The login's deadline, or the handshake's when that is nearer. */
+static uint64_t handshake_deadline(const struct worker *w, const struct client *c)
+{
+	uint64_t by_ms = worker_now_ms(w) + w->config->tls_handshake_ms_max;
+
+	return by_ms < c->login->until_ms ? by_ms : c->login->until_ms;
+}
+
+void client_new(struct worker *w, int fd, bool direct)
+{
+	struct slab_handle self;
+	struct client *c = slab_new(&w->clients, &self);
+
+	if (c == NULL) {
+		counter_add(&w->counters, COUNTER_refused, 1);
+		io_close(w->net.io, fd);
+		return;
+	}
+	c->self = self;
+	c->direct = direct;
+	c->uplink = -1;
+	c->login = login_new(w);
+	c->heard_s = worker_now_s(w);
+	stream_init(&c->stream, direct);
+	xml_restart(&c->xml);
+	conn_init(&c->conn, fd, client_tag(c), false);
+	conn_start(&w->net, &c->conn);
+	wheel_set(&w->wheel, &c->timer, direct ? handshake_deadline(w, c) : c->login->until_ms);
+	count_new(w, c);
+}
+
+/* ---- the end of a stream */
+
+/* The header that an error needs before it (RFC 6120, 4.9.1.2), when none was sent yet. */
+static size_t end_header(struct worker *w, struct client *c, char *to, size_t cap)
+{
+	struct stream_greeting greeting = {.version = true, .lang = "", .to = "", .domain = "", .id = "0"};
+	char id[STREAM_ID_BYTES];
+
+	if (c->stream.header_sent || c->login == NULL)
+		return 0;
+	client_random_id(id);
+	greeting.id = id;
+	if (pool_features(&w->pool, (struct pool_text){c->login->stream.domain, strlen(c->login->stream.domain)}, false,
+			  &(struct pool_text){0}))
+		greeting.domain = c->login->stream.domain;
+	return stream_write_header(to, cap, &greeting);
+}
+
+/* Whether an end without an error is said at all. */
+static bool end_is_said(enum reason reason, const char *condition)
+{
+	return condition[0] != '\0' || reason == REASON_CLIENT_END || reason == REASON_SERVER_SAID ||
+	       reason == REASON_STREAM_ERROR;
+}
+
+static void say_end(struct worker *w, struct client *c, const char *condition, const char *text)
+{
+	char to[2 * STREAM_WRITE_BYTES + 6 * (STREAM_DOMAIN_BYTES + END_TEXT_BYTES)];
+	size_t len = end_header(w, c, to, sizeof to);
+	int number = condition_find(condition);
+
+	if (number != CONDITION_NONE)
+		counter_bump(&w->counters.stream_errors[number], 1);
+	len += stream_write_end(to + len, sizeof to - len, condition, text);
+	conn_write(&w->net, &c->conn, to, len);
+}
+
+static void log_close(struct worker *w, struct client *c, const struct client_end *end, const char *condition)
+{
+	enum config_log_level level = reason_is_error(end->reason) ? CONFIG_LOG_INFO : CONFIG_LOG_DEBUG;
+	char host[ADDRESS_TEXT_BYTES] = "gone";
+	struct address peer;
+	uint16_t port = 0;
+
+	(void)w;
+	if (!log_is_on(level))
+		return;
+	if (address_of_peer(c->conn.fd, &peer))
+		address_host(&peer, host, &port);
+	log_event(level, "client.closed", log_text("address", host), log_count("port", port),
+		  log_text("reason", reason_label(end->reason)), log_text("condition", condition),
+		  log_text("text", end->text), log_text("detail", end->detail != NULL ? end->detail : ""));
+}
+
+/* What cannot be said any more, or must not be. */
+static bool end_is_abrupt(enum reason reason)
+{
+	return reason == REASON_CLIENT_LOST || reason == REASON_TLS_INJECTION || reason == REASON_TLS_SLOW ||
+	       reason == REASON_TOO_SLOW;
+}
+
+static void end_handshake(struct worker *w, struct client *c)
+{
+	if (c->handshaking)
+		w->handshakes--;
+	c->handshaking = false;
+}
+
+/* What the end means to everybody but the client itself. */
+static void end_account(struct worker *w, struct client *c, const struct client_end *end)
+{
+	enum stream_state before = c->stream.state;
+
+	log_close(w, c, end, end->condition);
+	counter_bump(&w->counters.closes[end->reason], 1);
+	counter_add(&w->counters, COUNTER_handshakes_failed,
+		    end->reason == REASON_TLS_FAILED || end->reason == REASON_TLS_SLOW);
+	end_handshake(w, c);
+	if (c->uplink >= 0)
+		uplink_close(w, c, end->reason == REASON_CLIENT_END, end->condition, end->text);
+	c->stream.state = STREAM_ENDED;
+	client_count_state(w, c, before);
+}
+
+/* Condition and text as they are said: the reason's own where none is given. */
+static struct client_end end_whole(struct client_end end)
+{
+	if (end.condition == NULL)
+		end.condition = reason_condition(end.reason);
+	if (end.text == NULL)
+		end.text = reason_text(end.reason);
+	return end;
+}
+
+/* Nobody would understand a word before or in the middle of a TLS handshake. */
+static bool may_speak(const struct client *c)
+{
+	return c->conn.tls == CONN_RECORDS || (c->conn.tls == CONN_PLAIN && !c->direct);
+}
+
+void client_close(struct worker *w, struct client *c, const struct client_end *given)
+{
+	const struct client_end whole = end_whole(*given), *end = &whole;
+
+	if (c->conn.life >= CONN_ENDING)
+		return;
+	end_account(w, c, end);
+	if (end_is_abrupt(end->reason)) {
+		conn_terminate(&w->net, &c->conn, end->reason);
+	} else {
+		if (may_speak(c) && end_is_said(end->reason, end->condition))
+			say_end(w, c, end->condition, end->text);
+		conn_end(&w->net, &c->conn, end->reason);
+	}
+	wheel_set(&w->wheel, &c->timer, worker_now_ms(w) + CLOSE_PATIENCE_MS);
+}
+
+void client_close_for(struct worker *w, struct client *c, enum reason reason)
+{
+	struct client_end end = {.reason = reason};
+
+	client_close(w, c, &end);
+}
+
+void client_free(struct worker *w, struct client *c)
+{
+	if (c->stream.state != STREAM_ENDED) { /* its conn has ended by itself */
+		struct client_end end = end_whole((struct client_end){.reason = (enum reason)c->conn.reason});
+
+		end_account(w, c, &end);
+	}
+	assert(c->stream.state == STREAM_ENDED && c->uplink < 0 && !c->choked);
+	counter_add(&w->counters, state_counter(c->stream.state), -1);
+	counter_add(&w->counters, c->direct ? COUNTER_transport_direct : COUNTER_transport_starttls, -1);
+	wheel_clear(&c->timer);
+	login_free(w, c);
+	partial_free(w, c->partial);
+	free(c->stamp);
+	slab_free(&w->clients, c->self);
+}
+
+/* ---- time */
+
+static uint64_t idle_until_ms(const struct worker *w, const struct client *c)
+{
+	return (uint64_t)c->heard_s * 1000 + w->config->idle_ms_max;
+}
+
+void client_set_idle(struct worker *w, struct client *c)
+{
+	if (w->config->idle_ms_max > 0)
+		wheel_set(&w->wheel, &c->timer, idle_until_ms(w, c));
+	else
+		wheel_clear(&c->timer);
+}
+
+static void idle_timeout(struct worker *w, struct client *c)
+{
+	if (w->config->idle_ms_max > 0 && idle_until_ms(w, c) <= worker_now_ms(w))
+		client_close_for(w, c, REASON_IDLE);
+	else
+		client_set_idle(w, c);
+}
+
+void client_timeout(struct worker *w, struct client *c)
+{
+	if (c->conn.life == CONN_ENDING)
+		conn_terminate(&w->net, &c->conn, c->conn.reason);
+	else if (c->conn.life == CONN_TERMINATED)
+		return;
+	else if (c->stream.state == STREAM_HANDSHAKE)
+		client_close_for(w, c, REASON_TLS_SLOW);
+	else if (c->stream.state != STREAM_BOUND)
+		client_close_for(w, c, REASON_LOGIN_SLOW);
+	else
+		idle_timeout(w, c);
+}
+
+/* ---- completions */
+
+bool client_begin_tls(struct worker *w, struct client *c)
+{
+	if (w->handshakes >= w->config->tls_handshakes_max || !conn_start_tls(&c->conn, w->context, c->direct)) {
+		client_close_for(w, c, REASON_RESOURCES);
+		return false;
+	}
+	c->handshaking = true;
+	w->handshakes++;
+	if (!c->direct) /* with direct TLS the time runs from the beginning */
+		wheel_set(&w->wheel, &c->timer, handshake_deadline(w, c));
+	return true;
+}
+
+/* There is room again: the session server may go on. */
+static void sent(struct worker *w, struct client *c)
+{
+	if (!c->paused || c->uplink < 0 || conn_unsent(&c->conn) > w->config->unread_bytes_high / 2)
+		return;
+	uplink_pause(w, c, false);
+}
+
+void client_complete(struct worker *w, struct client *c, enum conn_op op, const struct io_done *done)
+{
+	switch (conn_complete(&w->net, &c->conn, op, done)) {
+	case CONN_DID_RECEIVE:
+		if (c->direct && c->conn.tls == CONN_PLAIN)
+			client_begin_tls(w, c);
+		ingress(w, c, done->bytes, (size_t)done->result);
+		break;
+	case CONN_DID_SEND:
+		counter_add(&w->counters, COUNTER_client_bytes_out, done->result);
+		sent(w, c);
+		break;
+	case CONN_DID_LOST:
+		client_close_for(w, c, REASON_CLIENT_LOST);
+		break;
+	case CONN_DID_CONNECT:
+	case CONN_DID_NOTHING:
+		break;
+	}
+}
+
+void client_steer_reading(struct worker *w, struct client *c)
+{
+	if (c->awaiting || c->choked || c->held)
+		conn_stop_reading(&c->conn);
+	else
+		conn_resume_reading(&w->net, &c->conn);
+}
+
+frame_session client_session(const struct client *c)
+{
+	return (uint64_t)c->self.index << WORKER_INDEX_SHIFT | c->self.generation;
+}
+
+struct client *client_find(struct worker *w, frame_session session)
+{
+	struct slab_handle handle = {(uint32_t)(session >> WORKER_INDEX_SHIFT), (uint32_t)session};
+
+	return slab_get(&w->clients, handle);
+}
+
+/* ---- the stages of a login */
+
+static void count_handshake(struct worker *w, const struct tls_facts *facts)
+{
+	enum counter first =
+		facts->version == RECORD_TLS13 ? COUNTER_handshakes_13_aes128 : COUNTER_handshakes_12_aes128;
+
+	counter_add(&w->counters, first + (enum counter)facts->cipher, 1);
+}
+
+void client_on_secure(struct worker *w, struct client *c)
+{
+	enum stream_state before = c->stream.state;
+
+	end_handshake(w, c);
+	count_handshake(w, &c->login->facts);
+	stream_on_tls(&c->stream);
+	client_count_state(w, c, before);
+	xml_restart(&c->xml);
+	wheel_set(&w->wheel, &c->timer, c->login->until_ms);
+}
+
+void client_random_id(char to[static STREAM_ID_BYTES])
+{
+	uint8_t random[(STREAM_ID_BYTES - 1) / 2];
+	ssize_t got = getrandom(random, sizeof random, 0);
+
+	assert(got == sizeof random);
+	for (size_t i = 0; i < sizeof random; i++)
+		snprintf(to + 2 * i, 3, "%02x", random[i]);
+}
+
+/* The features for this client now; false: nobody serves the domain. */
+static bool greet_features(struct worker *w, struct client *c, struct pool_text *ret)
+{
+	struct pool_text domain = {c->login->stream.domain, strlen(c->login->stream.domain)};
+
+	if (c->stream.state == STREAM_AUTHENTICATED) {
+		*ret = (struct pool_text){c->login->features, c->login->features_len};
+		return true;
+	}
+	return pool_features(&w->pool, domain, c->login->facts.has_exporter, ret);
+}
+
+static bool offers_registration(struct pool_text features)
+{
+	static const char feature[] = "'http://jabber.org/features/iq-register'";
+
+	return memmem(features.at, features.len, feature, sizeof feature - 1) != NULL;
+}
+
+void client_greet(struct worker *w, struct client *c)
+{
+	struct stream_login *login = &c->login->stream;
+	struct stream_greeting greeting = {
+		.domain = login->domain, .id = login->id, .lang = login->lang, .to = login->from, .version = true};
+	struct pool_text features;
+	char *to;
+	size_t cap, len;
+
+	client_random_id(login->id);
+	if (!greet_features(w, c, &features)) {
+		c->stream.header_sent = false;
+		client_close_for(w, c, uplinks_any_up(w) ? REASON_HOST_UNKNOWN : REASON_SERVER_LOST);
+		return;
+	}
+	login->registration = offers_registration(features);
+	cap = 2 * STREAM_WRITE_BYTES + 6 * (sizeof login->domain + sizeof login->from) + features.len;
+	to = malloc(cap);
+	assert(to != NULL);
+	len = stream_write_header(to, cap, &greeting);
+	len += stream_write_features(to + len, cap - len, &c->stream, features.at, features.len);
+	conn_write(&w->net, &c->conn, to, len);
+	free(to);
+}
+
+bool client_on_authenticated(struct worker *w, struct client *c, const struct frame *frame)
+{
+	enum stream_state before = c->stream.state;
+	struct frame_value value, features = {0};
+	struct jid jid;
+
+	if (!frame_find(frame, FIELD_JID, &value) || !jid_parse((const char *)value.at, value.len, &jid) ||
+	    jid.resource_at != 0 || c->login == NULL ||
+	    !stream_on_authenticated(&c->stream, frame_find_int(frame, FIELD_NO_RESTART, 0) != 0))
+		return false;
+	memcpy(c->login->stream.from, jid.text, jid.len + 1u);
+	if (frame_find(frame, FIELD_FEATURES, &features)) {
+		free(c->login->features);
+		c->login->features = malloc(features.len + 1);
+		assert(c->login->features != NULL);
+		memcpy(c->login->features, features.at, features.len);
+		c->login->features_len = features.len;
+	}
+	if (c->stream.header_due)
+		xml_restart(&c->xml);
+	counter_add(&w->counters, COUNTER_logins, 1);
+	client_count_state(w, c, before);
+	return true;
+}
+
+/* What is spliced into each stanza. */
+static void stamp_make(struct client *c, const struct jid *jid)
+{
+	char text[64 + 6 * (JID_BYTES_MAX + STREAM_LANG_BYTES)];
+	size_t len = sizeof " from='" - 1;
+
+	memcpy(text, " from='", len);
+	len += xml_escape((const uint8_t *)jid->text, jid->len, (uint8_t *)text + len, sizeof text - len - 1);
+	text[len++] = '\'';
+	c->stamp_from_len = (uint16_t)len;
+	if (c->login->stream.lang[0] != '\0')
+		len += (size_t)snprintf(text + len, sizeof text - len, " xml:lang='%s'", c->login->stream.lang);
+	c->stamp_len = (uint16_t)len;
+	c->stamp = malloc(len);
+	assert(c->stamp != NULL);
+	memcpy(c->stamp, text, len);
+}
+
+bool client_on_bound(struct worker *w, struct client *c, const struct frame *frame)
+{
+	enum stream_state before = c->stream.state;
+	struct frame_value value;
+	struct jid jid;
+
+	if (!frame_find(frame, FIELD_JID, &value) || !jid_parse((const char *)value.at, value.len, &jid) ||
+	    jid.resource_at == 0 || !stream_on_bound(&c->stream))
+		return false;
+	stamp_make(c, &jid);
+	login_free(w, c);
+	client_count_state(w, c, before);
+	client_set_idle(w, c);
+	return true;
+}

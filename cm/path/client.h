@@ -1,0 +1,100 @@
+/*
+ * client: one client connection from accept to the end: socket and TLS (conn), tokenizer, stream automaton, its session
+ * at a session server, its timer. What it needs only until it is bound is in a struct login of its own, so that an idle
+ * client is this struct, a stamp of some fifty bytes, and nothing else.
+ */
+#ifndef PATH_CLIENT_H
+#define PATH_CLIENT_H
+
+#include "conn.h"
+#include "frame.h"
+#include "slab.h"
+#include "stream.h"
+#include "wheel.h"
+#include "xml.h"
+
+struct worker;
+struct uplink;
+
+/* Memory of a login; gone once the client is bound. */
+struct login {
+	struct stream_login stream;
+	struct tls_facts facts;
+	char *features; /* after authentication, as the session server said */
+	size_t features_len;
+	uint64_t until_ms;
+};
+
+/* Bytes of an element that is partly there, and the tokenizer's notes on them. */
+struct partial {
+	struct xml_work *work;
+	uint32_t len, cap;
+	uint8_t bytes[];
+};
+
+struct client {
+	struct conn conn; /* first: a conn of kind WORKER_CLIENT is a client */
+	struct wheel_node timer;
+	struct xml xml;
+	struct slab_handle self;
+	struct login *login;
+	struct partial *partial;
+	char *stamp;		    /* " from='...' xml:lang='...'", ready to be spliced into stanzas; once bound */
+	struct client *choked_next; /* of those whose link is full */
+	uint16_t stamp_from_len;    /* without xml:lang */
+	uint16_t stamp_len;
+	uint32_t heard_s; /* when it last sent anything: seconds of the worker's clock */
+	struct stream stream;
+	int8_t uplink; /* index of its session server; -1: no session is open */
+	bool direct;
+	bool awaiting; /* an answer of the session server must come before the client's next element */
+	bool choked;   /* on its uplink's list of those that must not send */
+	bool held;     /* the session server paused it */
+	bool paused;   /* the session server was told to pause */
+	bool handshaking;
+};
+
+/* A socket that a listener accepted. It is closed at once when there is no room. */
+void client_new(struct worker *, int fd, bool direct);
+/* A completion of one of its conn's operations. */
+void client_complete(struct worker *, struct client *, enum conn_op, const struct io_done *);
+/* It has ended and nothing of it is with the kernel: gives everything back. */
+void client_free(struct worker *, struct client *);
+/* Once bound: it may be silent until idle_ms_max is over, from when it was last heard. */
+void client_set_idle(struct worker *, struct client *);
+/* Its timer has come. */
+void client_timeout(struct worker *, struct client *);
+
+/* The name of its session on the link. */
+frame_session client_session(const struct client *);
+/* The client of a session; NULL: it is gone. */
+struct client *client_find(struct worker *, frame_session);
+
+/*
+ * Ends it: says what the reason demands (close.def), tells the session server, counts, logs. `condition` and `text`
+ * replace the reason's own when not NULL. `detail` is for the log alone. Nothing happens when it is ending already.
+ */
+struct client_end {
+	enum reason reason;
+	const char *condition, *text, *detail;
+};
+void client_close(struct worker *, struct client *, const struct client_end *);
+void client_close_for(struct worker *, struct client *, enum reason);
+
+/* TLS begins now. False: there is no room for one more handshake, and the client was closed. */
+bool client_begin_tls(struct worker *, struct client *);
+/* The TLS handshake is done. */
+void client_on_secure(struct worker *, struct client *);
+/* A new stream id: 128 random bits (RFC 6120, 4.7.3). */
+void client_random_id(char to[static STREAM_ID_BYTES]);
+/* Answers a stream header with ours and the features of the state. */
+void client_greet(struct worker *, struct client *);
+/* The session server says who it is, and later its full JID. False: that cannot be now. */
+bool client_on_authenticated(struct worker *, struct client *, const struct frame *);
+bool client_on_bound(struct worker *, struct client *, const struct frame *);
+/* Its state has changed from `before`: the counters follow. */
+void client_count_state(struct worker *, const struct client *, enum stream_state before);
+/* Whether it may be read from, all reasons not to considered; acts on it. */
+void client_steer_reading(struct worker *, struct client *);
+
+#endif

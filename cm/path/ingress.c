@@ -1,0 +1,307 @@
+/*
+ * From a client's bytes to frames.
+ *
+ *   socket ─► conn_read ─► xml_next ─► stream_read ─► uplink_element ─► link
+ *             TLS record   one element  what to do     twelve bytes before it
+ *
+ * Example: alice@localhost/x sends <message to='bob@localhost' from='eve@x'>...</message>, in a TLS record with half of
+ * the next stanza behind it. conn_read answers the record's text. xml_next answers XML_ELEMENT [0, 57) with the places
+ * of the name and of the from attribute. stream_read says STREAM_ACT_STANZA. The frame's payload is put together of
+ * three parts of the text: "<message", the client's stamp " from='alice@localhost/x'", "
+ * to='bob@localhost'>...</message>"; eve is left out. xml_next then says XML_MORE; the half stanza is copied into the
+ * client's partial, where the next bytes will join it.
+ */
+#include "ingress.h"
+
+#include "jid.h"
+#include "uplink.h"
+#include "worker.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- text that is partly there */
+
+static size_t partial_bytes(const struct partial *p)
+{
+	return sizeof *p + p->cap + (p->work == NULL ? 0 : xml_work_bytes());
+}
+
+void partial_free(struct worker *w, struct partial *p)
+{
+	if (p == NULL)
+		return;
+	counter_add(&w->counters, COUNTER_memory_partial, -(int64_t)partial_bytes(p));
+	free(p->work);
+	free(p);
+}
+
+static struct xml_work *work_new(void)
+{
+	struct xml_work *work = aligned_alloc(64, (xml_work_bytes() + 63) / 64 * 64);
+
+	assert(work != NULL);
+	return work;
+}
+
+static struct partial *partial_grow(struct worker *w, struct partial *old, size_t need)
+{
+	size_t cap = old == NULL ? 512 : old->cap;
+	struct partial *p;
+
+	while (cap < need)
+		cap *= 2;
+	if (old != NULL && old->cap >= cap)
+		return old;
+	p = realloc(old, sizeof *p + cap);
+	assert(p != NULL);
+	if (old == NULL) {
+		*p = (struct partial){0};
+		counter_add(&w->counters, COUNTER_memory_partial, sizeof *p);
+	}
+	counter_add(&w->counters, COUNTER_memory_partial, (int64_t)cap - p->cap);
+	p->cap = (uint32_t)cap;
+	return p;
+}
+
+/* Puts text behind what is there already. */
+static void partial_append(struct worker *w, struct client *c, const uint8_t *text, size_t len)
+{
+	size_t have = c->partial == NULL ? 0 : c->partial->len;
+
+	c->partial = partial_grow(w, c->partial, have + len);
+	if (len > 0)
+		memcpy(c->partial->bytes + have, text, len);
+	c->partial->len += (uint32_t)len;
+}
+
+/* Keeps what could not be taken yet; the tokenizer's notes on it stay with it. */
+static void partial_keep(struct worker *w, struct client *c, const uint8_t *rest, size_t len)
+{
+	if (c->partial != NULL && len > 0) {
+		memmove(c->partial->bytes, rest, len);
+		c->partial->len = (uint32_t)len;
+	} else if (len > 0) {
+		partial_append(w, c, rest, len);
+	} else {
+		partial_free(w, c->partial);
+		c->partial = NULL;
+		return;
+	}
+	if (c->partial->work == NULL && xml_is_partial(&c->xml)) {
+		c->partial->work = w->work;
+		counter_add(&w->counters, COUNTER_memory_partial, (int64_t)xml_work_bytes());
+		w->work = work_new();
+	}
+}
+
+/* ---- what an element leads to */
+
+static void count_stanza(struct worker *w, const struct xml_event *event, const uint8_t *bytes)
+{
+	enum counter which = COUNTER_nonzas_in;
+
+	if (xml_is_equal(bytes, event->name, "message"))
+		which = COUNTER_messages_in;
+	else if (xml_is_equal(bytes, event->name, "presence"))
+		which = COUNTER_presences_in;
+	else if (xml_is_equal(bytes, event->name, "iq"))
+		which = COUNTER_iqs_in;
+	counter_add(&w->counters, which, 1);
+	w->stanzas_up++;
+}
+
+/* The element with the client's own from, and its language when it names none; a from of its own is left out. */
+static void pass_stamped(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
+{
+	uint32_t cut = event->from_whole.at == 0 ? event->end : event->from_whole.at;
+	uint32_t behind = event->from_whole.at == 0 ? event->end : cut + event->from_whole.len;
+	struct uplink_bytes parts[] = {
+		{bytes + event->begin, event->insert_at - event->begin},
+		{c->stamp, event->lang.at == 0 ? c->stamp_len : c->stamp_from_len},
+		{bytes + event->insert_at, cut - event->insert_at},
+		{bytes + behind, event->end - behind},
+	};
+
+	count_stanza(w, event, bytes);
+	uplink_element(w, c, parts, sizeof parts / sizeof parts[0]);
+}
+
+static void pass(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
+{
+	struct uplink_bytes whole = {bytes + event->begin, event->end - event->begin};
+
+	count_stanza(w, event, bytes);
+	uplink_element(w, c, &whole, 1);
+}
+
+/* Negotiation goes one step at a time: the answer may change how the next bytes are read (RFC 6120, 10.1). */
+static void pass_and_await(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
+{
+	pass(w, c, event, bytes);
+	if (c->stream.state == STREAM_NEGOTIATING || xml_is_equal(bytes, event->name, "iq"))
+		c->awaiting = c->conn.life == CONN_OPEN;
+	client_steer_reading(w, c);
+}
+
+/* The client begins to authenticate: its session is opened where its user lives. */
+static void open_session(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
+{
+	static const char later[] =
+		"<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><temporary-auth-failure/></failure>";
+	char user[JID_PART_BYTES_MAX + 1];
+
+	if (!stream_auth_user(event, bytes, user))
+		user[0] = '\0';
+	if (uplink_open(w, c, user)) {
+		pass_and_await(w, c, event, bytes);
+		return;
+	}
+	conn_write(&w->net, &c->conn, later, sizeof later - 1);
+	client_close_for(w, c, REASON_SERVER_LOST);
+}
+
+static void begin_tls(struct worker *w, struct client *c)
+{
+	static const char proceed[] = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+
+	if (client_begin_tls(w, c))
+		conn_write(&w->net, &c->conn, proceed, sizeof proceed - 1);
+}
+
+static void act(struct worker *w, struct client *c, const struct stream_verdict *v, const struct xml_event *event,
+		const uint8_t *bytes)
+{
+	switch (v->act) {
+	case STREAM_ACT_HEADER:
+		client_greet(w, c);
+		break;
+	case STREAM_ACT_STARTTLS:
+		begin_tls(w, c);
+		break;
+	case STREAM_ACT_REPLY:
+		conn_write(&w->net, &c->conn, v->reply, strlen(v->reply));
+		break;
+	case STREAM_ACT_OPEN:
+		open_session(w, c, event, bytes);
+		break;
+	case STREAM_ACT_PASS:
+		if (c->stream.state == STREAM_BOUND)
+			pass(w, c, event, bytes);
+		else
+			pass_and_await(w, c, event, bytes);
+		break;
+	case STREAM_ACT_STANZA:
+		pass_stamped(w, c, event, bytes);
+		break;
+	case STREAM_ACT_END:
+		client_close_for(w, c, REASON_CLIENT_END);
+		break;
+	case STREAM_ACT_CLOSE:
+		client_close_for(w, c, v->reason);
+		break;
+	}
+}
+
+static void found_bad(struct worker *w, struct client *c, const struct xml_event *event)
+{
+	struct client_end end = {.reason = REASON_XML,
+				 .condition = xml_error_condition(event->error),
+				 .text = xml_error_text(event->error)};
+
+	client_close(w, c, &end);
+}
+
+static void found(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
+{
+	enum stream_state before = c->stream.state;
+	struct stream_verdict verdict;
+
+	if (event->is == XML_BAD) {
+		found_bad(w, c, event);
+		return;
+	}
+	stream_read(&c->stream, c->login == NULL ? NULL : &c->login->stream, event, bytes, &verdict);
+	client_count_state(w, c, before);
+	act(w, c, &verdict, event, bytes);
+}
+
+/* ---- the way */
+
+/* Takes every whole element; answers how many bytes were taken. */
+static size_t take_elements(struct worker *w, struct client *c, const uint8_t *text, size_t len)
+{
+	const struct xml_limits *limits = c->stream.state == STREAM_BOUND ? &w->limits : &w->login_limits;
+	struct xml_work *work = c->partial != NULL && c->partial->work != NULL ? c->partial->work : w->work;
+	size_t taken = 0;
+
+	while (c->conn.life == CONN_OPEN && c->conn.tls != CONN_HANDSHAKE && !c->awaiting) {
+		struct xml_event event;
+
+		xml_next(&c->xml, work, limits, text + taken, len - taken, &event);
+		if (event.is != XML_MORE)
+			found(w, c, &event, text + taken);
+		taken += event.used;
+		if (event.is == XML_MORE)
+			break;
+	}
+	return taken;
+}
+
+static void take_text(struct worker *w, struct client *c, const uint8_t *text, size_t len)
+{
+	size_t taken;
+
+	if (c->partial != NULL) {
+		partial_append(w, c, text, len);
+		text = c->partial->bytes;
+		len = c->partial->len;
+	}
+	taken = take_elements(w, c, text, len);
+	if (c->conn.life != CONN_OPEN)
+		return;
+	if (c->conn.tls == CONN_HANDSHAKE && taken < len)
+		client_close_for(w, c, REASON_TLS_INJECTION);
+	else
+		partial_keep(w, c, text + taken, len - taken);
+}
+
+static void take_bad(struct worker *w, struct client *c, const struct conn_text *text)
+{
+	struct client_end end = {.reason = text->reason, .detail = text->detail};
+
+	client_close(w, c, &end);
+}
+
+void ingress(struct worker *w, struct client *c, uint8_t *bytes, size_t len)
+{
+	struct conn_input in = {bytes, len};
+	struct conn_text text;
+
+	c->heard_s = worker_now_s(w);
+	counter_add(&w->counters, COUNTER_client_bytes_in, (int64_t)len);
+	while (c->conn.life == CONN_OPEN) {
+		enum conn_found found =
+			conn_read(&w->net, &c->conn, &in, &text, c->login == NULL ? NULL : &c->login->facts);
+
+		if (found == CONN_MORE)
+			return;
+		if (found == CONN_TEXT)
+			take_text(w, c, text.at, text.len);
+		else if (found == CONN_SECURE)
+			client_on_secure(w, c);
+		else if (found == CONN_END)
+			client_close_for(w, c, REASON_CLIENT_TLS_END);
+		else
+			take_bad(w, c, &text);
+	}
+}
+
+void ingress_go_on(struct worker *w, struct client *c)
+{
+	c->awaiting = false;
+	client_steer_reading(w, c);
+	if (c->partial != NULL && c->conn.life == CONN_OPEN)
+		take_text(w, c, NULL, 0);
+}

@@ -1,0 +1,14 @@
+/* ingress: from a client's bytes to frames, on one page. See ingress.c. */
+#ifndef PATH_INGRESS_H
+#define PATH_INGRESS_H
+
+#include "client.h"
+
+/* Bytes have come from a client's socket. */
+void ingress(struct worker *, struct client *, uint8_t *bytes, size_t len);
+/* The session server has answered: what the client sent meanwhile is taken up. */
+void ingress_go_on(struct worker *, struct client *);
+/* Gives what a client has kept back. NULL is fine. */
+void partial_free(struct worker *, struct partial *);
+
+#endif

@@ -1,0 +1,358 @@
+#include "uplink.h"
+
+#include "client.h"
+#include "egress.h"
+#include "log.h"
+#include "worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *backend_name(const struct worker *w, const struct uplink *u)
+{
+	return w->pool.backends[u->index].name;
+}
+
+static uint64_t uplink_tag(const struct uplink *u)
+{
+	return (uint64_t)WORKER_UPLINK << WORKER_KIND_SHIFT | (uint64_t)u->index << WORKER_INDEX_SHIFT | u->serial;
+}
+
+/* ---- dialling */
+
+static void receive(struct worker *w, struct uplink *u)
+{
+	conn_receive_into(&w->net, &u->conn, u->in + u->in_len, u->in_cap - u->in_len);
+}
+
+static void send_bytes(struct worker *w, struct uplink *u, const void *bytes, size_t len)
+{
+	conn_write(&w->net, &u->conn, bytes, len);
+}
+
+static void dial(struct worker *w, struct uplink *u)
+{
+	int fd = address_socket(&u->address);
+
+	pool_dialling(&w->pool, u->index);
+	if (fd < 0) {
+		log_event(CONFIG_LOG_WARNING, "link.failed", log_text("backend", backend_name(w, u)),
+			  log_text("why", strerror(errno)));
+		pool_down(&w->pool, u->index, worker_now_ms(w), worker_random(w));
+		return;
+	}
+	u->serial++;
+	u->live = true;
+	u->in_len = 0;
+	conn_init(&u->conn, fd, uplink_tag(u), true);
+	conn_connect(&w->net, &u->conn, (const struct sockaddr *)&u->address.at, u->address.len);
+}
+
+void uplinks_dial(struct worker *w, uint64_t *ret_wait_ms)
+{
+	int next;
+
+	while ((next = pool_dial_next(&w->pool, worker_now_ms(w), ret_wait_ms)) != POOL_NONE) {
+		if (w->uplinks[next].live) {
+			*ret_wait_ms = 100; /* its last connection is still ending */
+			return;
+		}
+		dial(w, &w->uplinks[next]);
+	}
+}
+
+static void say_hello(struct worker *w, struct uplink *u)
+{
+	struct link_self self = {.name = w->name, .software = "stanzagate " STANZAGATE_VERSION, .epoch = w->epoch};
+	struct link_send send;
+
+	link_init(&u->link, LINK_GATE, &self, worker_now_ms(w), &send);
+	send_bytes(w, u, send.bytes, send.len);
+	receive(w, u);
+}
+
+/* ---- ends */
+
+/* The client has no session any more. */
+static void session_detach(struct worker *w, struct client *c)
+{
+	struct client **at = &w->uplinks[c->uplink].choked;
+
+	while (*at != NULL && *at != c)
+		at = &(*at)->choked_next;
+	if (*at != NULL)
+		*at = c->choked_next;
+	if (c->paused)
+		counter_add(&w->counters, COUNTER_paused, -1);
+	c->choked = c->paused = false;
+	c->uplink = -1;
+}
+
+static void sessions_end(struct worker *w, const struct uplink *u)
+{
+	struct slab_handle at = {0};
+	struct client *c;
+
+	while ((c = slab_next(&w->clients, &at)) != NULL) {
+		if (c->uplink != (int8_t)u->index)
+			continue;
+		session_detach(w, c);
+		client_close_for(w, c, REASON_SERVER_LOST);
+	}
+}
+
+static void unchoke_all(struct worker *w, struct uplink *u)
+{
+	while (u->choked != NULL) {
+		struct client *c = u->choked;
+
+		u->choked = c->choked_next;
+		c->choked = false;
+		client_steer_reading(w, c);
+	}
+}
+
+void uplink_fail(struct worker *w, struct uplink *u, const char *why)
+{
+	bool was_up = w->pool.backends[u->index].state >= POOL_UP;
+
+	if (u->conn.life >= CONN_ENDING)
+		return;
+	log_event(CONFIG_LOG_WARNING, was_up ? "link.lost" : "link.failed", log_text("backend", backend_name(w, u)),
+		  log_text("why", why));
+	counter_add(&w->counters, COUNTER_link_failures, 1);
+	if (was_up)
+		counter_add(&w->counters, COUNTER_backends_up, -1);
+	conn_terminate(&w->net, &u->conn, REASON_SERVER_LOST);
+	pool_down(&w->pool, u->index, worker_now_ms(w), worker_random(w));
+	unchoke_all(w, u);
+	sessions_end(w, u);
+}
+
+void uplink_gone(struct worker *w, struct uplink *u)
+{
+	(void)w;
+	u->live = false;
+}
+
+bool uplinks_gone(const struct worker *w)
+{
+	for (size_t i = 0; i < w->pool.count; i++)
+		if (w->uplinks[i].live)
+			return false;
+	return true;
+}
+
+bool uplinks_any_up(const struct worker *w)
+{
+	for (size_t i = 0; i < w->pool.count; i++)
+		if (w->pool.backends[i].state == POOL_UP)
+			return true;
+	return false;
+}
+
+void uplinks_drain(struct worker *w)
+{
+	uint8_t head[FRAME_HEAD_BYTES];
+
+	frame_head(head, FRAME_DRAIN, 0, 0);
+	for (size_t i = 0; i < w->pool.count; i++)
+		if (w->uplinks[i].live && w->uplinks[i].link.up)
+			send_bytes(w, &w->uplinks[i], head, sizeof head);
+}
+
+void uplinks_end(struct worker *w)
+{
+	for (size_t i = 0; i < w->pool.count; i++)
+		if (w->uplinks[i].live)
+			conn_end(&w->net, &w->uplinks[i].conn, REASON_SHUTDOWN);
+}
+
+void uplinks_cut(struct worker *w)
+{
+	for (size_t i = 0; i < w->pool.count; i++)
+		if (w->uplinks[i].live)
+			conn_terminate(&w->net, &w->uplinks[i].conn, REASON_SHUTDOWN);
+}
+
+/* ---- completions and time */
+
+void uplinks_tick(struct worker *w)
+{
+	for (size_t i = 0; i < w->pool.count; i++) {
+		struct uplink *u = &w->uplinks[i];
+		struct link_send send;
+
+		if (!u->live || u->conn.life != CONN_OPEN)
+			continue;
+		if (!link_tick(&u->link, worker_now_ms(w), &send))
+			uplink_fail(w, u, frame_error_text(FRAME_ERROR_SILENT));
+		else
+			send_bytes(w, u, send.bytes, send.len);
+	}
+}
+
+static void received(struct worker *w, struct uplink *u, size_t len)
+{
+	u->in_len += len;
+	counter_add(&w->counters, COUNTER_link_bytes_in, (int64_t)len);
+	egress(w, u);
+	if (u->conn.life == CONN_OPEN)
+		receive(w, u);
+}
+
+void uplink_complete(struct worker *w, struct uplink *u, enum conn_op op, const struct io_done *done)
+{
+	switch (conn_complete(&w->net, &u->conn, op, done)) {
+	case CONN_DID_CONNECT:
+		say_hello(w, u);
+		break;
+	case CONN_DID_RECEIVE:
+		received(w, u, (size_t)done->result);
+		break;
+	case CONN_DID_SEND:
+		counter_add(&w->counters, COUNTER_link_bytes_out, done->result);
+		if (conn_unsent(&u->conn) < UPLINK_UNSENT_LOW)
+			unchoke_all(w, u);
+		break;
+	case CONN_DID_LOST:
+		uplink_fail(w, u, done->result < 0 ? strerror(-done->result) : "the session server closed the link");
+		break;
+	case CONN_DID_NOTHING:
+		break;
+	}
+}
+
+/* ---- frames of a session */
+
+static struct uplink *uplink_of(struct worker *w, const struct client *c)
+{
+	assert(c->uplink >= 0);
+	return &w->uplinks[c->uplink];
+}
+
+static void send_frame(struct worker *w, struct uplink *u, const void *bytes, size_t len)
+{
+	counter_add(&w->counters, COUNTER_link_frames_out, 1);
+	send_bytes(w, u, bytes, len);
+}
+
+/* A session server that does not keep up slows those who fill its link. */
+static void choke_if_full(struct worker *w, struct uplink *u, struct client *c)
+{
+	if (c->choked || conn_unsent(&u->conn) < UPLINK_UNSENT_HIGH)
+		return;
+	c->choked = true;
+	c->choked_next = u->choked;
+	u->choked = c;
+	client_steer_reading(w, c);
+}
+
+static void put_tls(struct frame_builder *b, const struct tls_facts *facts)
+{
+	frame_put_int(b, FIELD_TLS_VERSION, facts->version == RECORD_TLS13 ? 0x0304 : 0x0303);
+	frame_put_text(b, FIELD_TLS_CIPHER, record_cipher_name(facts->cipher));
+	if (facts->has_exporter)
+		frame_put(b, FIELD_TLS_EXPORTER, facts->exporter, sizeof facts->exporter);
+	frame_put(b, FIELD_TLS_END_POINT, facts->end_point, facts->end_point_len);
+}
+
+static void put_open(struct frame_builder *b, const struct client *c)
+{
+	const struct stream_login *login = &c->login->stream;
+	char host[ADDRESS_TEXT_BYTES] = "gone";
+	struct address peer;
+	uint16_t port = 0;
+
+	if (address_of_peer(c->conn.fd, &peer))
+		address_host(&peer, host, &port);
+	frame_put_text(b, FIELD_DOMAIN, login->domain);
+	frame_put_text(b, FIELD_STREAM_ID, login->id);
+	frame_put_text(b, FIELD_ADDRESS, host);
+	frame_put_int(b, FIELD_PORT, port);
+	if (login->lang[0] != '\0')
+		frame_put_text(b, FIELD_LANG, login->lang);
+	frame_put_int(b, FIELD_DIRECT, c->direct);
+	put_tls(b, &c->login->facts);
+}
+
+static int choose_backend(const struct worker *w, const struct client *c, const char *user)
+{
+	const struct stream_login *login = &c->login->stream;
+	char jid[STREAM_DOMAIN_BYTES + STREAM_JID_BYTES];
+	struct pool_text domain = {login->domain, strlen(login->domain)};
+	struct pool_text whom = {jid, 0};
+
+	if (user[0] == '\0')
+		whom = (struct pool_text){login->id, strlen(login->id)};
+	else
+		whom.len = (size_t)snprintf(jid, sizeof jid, "%s@%s", user, login->domain);
+	return pool_choose(&w->pool, domain, whom);
+}
+
+bool uplink_open(struct worker *w, struct client *c, const char *user)
+{
+	int chosen = choose_backend(w, c, user);
+	uint8_t bytes[4096];
+	struct frame_builder b;
+
+	if (chosen == POOL_NONE)
+		return false;
+	c->uplink = (int8_t)chosen;
+	frame_begin(&b, bytes, sizeof bytes, FRAME_OPEN, client_session(c));
+	put_open(&b, c);
+	send_frame(w, uplink_of(w, c), bytes, frame_end(&b));
+	return true;
+}
+
+void uplink_element(struct worker *w, struct client *c, const struct uplink_bytes *parts, size_t count)
+{
+	uint8_t head[FRAME_HEAD_BYTES];
+	struct uplink *u;
+	size_t len = 0;
+
+	if (c->uplink < 0)
+		return;
+	u = uplink_of(w, c);
+	for (size_t i = 0; i < count; i++)
+		len += parts[i].len;
+	frame_head(head, FRAME_ELEMENT, client_session(c), len);
+	send_frame(w, u, head, sizeof head);
+	for (size_t i = 0; i < count; i++)
+		send_bytes(w, u, parts[i].at, parts[i].len);
+	choke_if_full(w, u, c);
+}
+
+void uplink_close(struct worker *w, struct client *c, bool clean, const char *condition, const char *text)
+{
+	uint8_t bytes[2048];
+	struct frame_builder b;
+	struct uplink *u;
+
+	if (c->uplink < 0)
+		return;
+	u = uplink_of(w, c);
+	frame_begin(&b, bytes, sizeof bytes, FRAME_CLOSE, client_session(c));
+	frame_put_int(&b, FIELD_CLEAN, clean);
+	if (condition[0] != '\0')
+		frame_put_text(&b, FIELD_CONDITION, condition);
+	frame_put_text(&b, FIELD_REASON, text);
+	send_frame(w, u, bytes, frame_end(&b));
+	session_detach(w, c);
+}
+
+void uplink_pause(struct worker *w, struct client *c, bool pause)
+{
+	uint8_t head[FRAME_HEAD_BYTES];
+
+	if (c->uplink < 0 || c->paused == pause)
+		return;
+	c->paused = pause;
+	counter_add(&w->counters, COUNTER_paused, pause ? 1 : -1);
+	frame_head(head, pause ? FRAME_PAUSE : FRAME_RESUME, client_session(c), 0);
+	send_frame(w, uplink_of(w, c), head, sizeof head);
+}

@@ -1,0 +1,61 @@
+/*
+ * uplink: a worker's link to one session server: dialling, the link's automaton, and putting frames on it. What comes
+ * back goes through egress.c.
+ */
+#ifndef PATH_UPLINK_H
+#define PATH_UPLINK_H
+
+#include "address.h"
+#include "conn.h"
+#include "link.h"
+
+struct worker;
+struct client;
+
+enum { UPLINK_READ_BYTES = 65536, UPLINK_UNSENT_HIGH = 1 << 20, UPLINK_UNSENT_LOW = 256 << 10 };
+
+struct uplink {
+	struct conn conn; /* first: a conn of kind WORKER_UPLINK is an uplink */
+	struct link link;
+	struct address address;
+	uint8_t *in; /* bytes read and not yet taken */
+	size_t in_len, in_cap;
+	struct client *choked; /* clients that wait until there is room again */
+	uint32_t serial;       /* of the connection, so that completions of an earlier one find nothing */
+	uint8_t index;
+	bool live; /* the conn exists */
+};
+
+/* Dials whatever is due, and says in *ret_wait_ms when to ask again. */
+void uplinks_dial(struct worker *, uint64_t *ret_wait_ms);
+/* Once a second: heartbeats. */
+void uplinks_tick(struct worker *);
+void uplink_complete(struct worker *, struct uplink *, enum conn_op, const struct io_done *);
+/* Its conn has ended. */
+void uplink_gone(struct worker *, struct uplink *);
+/* Ends it, with all its sessions; `why` is for the log. */
+void uplink_fail(struct worker *, struct uplink *, const char *why);
+/* Tells every session server that this gate is leaving. */
+void uplinks_drain(struct worker *);
+void uplinks_end(struct worker *);
+void uplinks_cut(struct worker *); /* what does not end in peace */
+bool uplinks_gone(const struct worker *);
+bool uplinks_any_up(const struct worker *);
+
+/*
+ * Opens a session for a client that begins to authenticate, at the session server of its user ("" when not known yet).
+ * False: none serves the domain now.
+ */
+bool uplink_open(struct worker *, struct client *, const char *user);
+/* Frames of a client's session; nothing happens when it has none. */
+struct uplink_bytes {
+	const void *at;
+	size_t len;
+};
+enum { UPLINK_PARTS_MAX = 6 };
+/* One ELEMENT, its payload given in parts. The client is choked when the link is too full. */
+void uplink_element(struct worker *, struct client *, const struct uplink_bytes *parts, size_t count);
+void uplink_close(struct worker *, struct client *, bool clean, const char *condition, const char *text);
+void uplink_pause(struct worker *, struct client *, bool pause);
+
+#endif

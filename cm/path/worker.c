@@ -1,0 +1,393 @@
+#include "worker.h"
+
+#include "client.h"
+#include "log.h"
+#include "outbox.h"
+#include "route.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WAIT_MS_MAX = 1000, ACCEPT_AGAIN_MS = 100 };
+
+uint64_t worker_now_ms(const struct worker *w)
+{
+	return w->now_us / 1000;
+}
+
+uint32_t worker_now_s(const struct worker *w)
+{
+	return (uint32_t)((worker_now_ms(w) + 999) / 1000);
+}
+
+/* splitmix64: spreads redials and nothing that needs to be secret. */
+uint64_t worker_random(struct worker *w)
+{
+	uint64_t z = w->random += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+/* ---- settings */
+
+static struct xml_limits limits_after_login(const struct config *config)
+{
+	return (struct xml_limits){.element_bytes_max = (uint32_t)config->stanza_bytes_max,
+				   .elements_max = (uint32_t)config->stanza_elements_max,
+				   .depth_max = (uint16_t)config->depth_max,
+				   .attributes_max = (uint16_t)config->attributes_max,
+				   .name_bytes_max = (uint16_t)config->name_bytes_max,
+				   .namespaces_max = (uint16_t)config->namespaces_max};
+}
+
+static void config_take(struct worker *w, const struct config *config)
+{
+	w->config = config;
+	w->limits = w->login_limits = limits_after_login(config);
+	w->login_limits.element_bytes_max = (uint32_t)config->login_bytes_max;
+	w->login_limits.elements_max = (uint32_t)config->login_elements_max;
+}
+
+static void backends_take(struct worker *w)
+{
+	for (size_t i = 0; i < w->config->backend_count; i++) {
+		const struct config_backend *b = &w->config->backends[i];
+		bool good = address_parse_link(b->address, &w->uplinks[i].address);
+
+		assert(good); /* checked when the configuration was read */
+		w->uplinks[i].index = (uint8_t)i;
+		w->uplinks[i].in_cap = UPLINK_READ_BYTES;
+		w->uplinks[i].in = malloc(UPLINK_READ_BYTES);
+		assert(w->uplinks[i].in != NULL);
+		pool_backend_add(&w->pool, b->name, (uint16_t)i, b->weight, worker_now_ms(w));
+	}
+}
+
+struct worker *worker_new(const struct config *config, struct tls_context *context, const struct listener *listeners,
+			  size_t count, uint64_t epoch, const char *name)
+{
+	struct worker *w = calloc(1, sizeof *w);
+
+	assert(w != NULL && count <= CONFIG_LIST_MAX);
+	w->now_us = io_now_us();
+	w->context = context;
+	w->epoch = w->random = epoch;
+	w->listener_count = count;
+	memcpy(w->listeners, listeners, count * sizeof *listeners);
+	snprintf(w->name, sizeof w->name, "%s", name);
+	config_take(w, config);
+	slab_init(&w->clients, sizeof(struct client), (uint32_t)config->clients_max);
+	w->pool_domains = calloc(WORKER_DOMAINS, sizeof *w->pool_domains);
+	w->pool_text = malloc(WORKER_TEXT_BYTES);
+	w->work = aligned_alloc(64, (xml_work_bytes() + 63) / 64 * 64);
+	w->frame_work = aligned_alloc(64, (xml_work_bytes() + 63) / 64 * 64);
+	w->net.crypto = record_crypto_new();
+	assert(w->pool_domains != NULL && w->pool_text != NULL && w->work != NULL && w->frame_work != NULL);
+	assert(w->net.crypto != NULL);
+	pool_init(&w->pool, w->pool_domains, WORKER_DOMAINS, w->pool_text, WORKER_TEXT_BYTES);
+	backends_take(w);
+	return w;
+}
+
+void worker_free(struct worker *w)
+{
+	if (w->net.io != NULL)
+		io_free(w->net.io);
+	for (size_t i = 0; i < w->pool.count; i++)
+		free(w->uplinks[i].in);
+	for (size_t i = 0; i < w->listener_count; i++)
+		if (w->listeners[i].fd >= 0)
+			close(w->listeners[i].fd);
+	tls_context_unref(w->context);
+	if (w->orders.context != NULL)
+		tls_context_unref(w->orders.context);
+	record_crypto_free(w->net.crypto);
+	slab_done(&w->clients);
+	free(w->pool_domains);
+	free(w->pool_text);
+	free(w->work);
+	free(w->frame_work);
+	free(w);
+}
+
+void worker_wake(struct worker *w)
+{
+	struct io *io = atomic_load(&w->orders.io);
+
+	if (io != NULL)
+		io_wake(io);
+}
+
+/* ---- listeners */
+
+static uint64_t listener_tag(size_t index)
+{
+	return (uint64_t)WORKER_LISTENER << WORKER_KIND_SHIFT | (uint64_t)index << WORKER_INDEX_SHIFT;
+}
+
+static void listeners_accept(struct worker *w, uint64_t *wait_ms)
+{
+	for (size_t i = 0; i < w->listener_count; i++) {
+		struct listener *l = &w->listeners[i];
+
+		if (l->accepting || l->fd < 0)
+			continue;
+		if (worker_now_ms(w) < l->again_ms) {
+			*wait_ms = *wait_ms < ACCEPT_AGAIN_MS ? *wait_ms : ACCEPT_AGAIN_MS;
+			continue;
+		}
+		l->accepting = true;
+		io_accept(w->net.io, l->fd, listener_tag(i));
+	}
+}
+
+static void listener_complete(struct worker *w, struct listener *l, const struct io_done *done)
+{
+	if (!done->more)
+		l->accepting = false;
+	if (done->result >= 0 && w->drain_by_ms == 0)
+		client_new(w, done->result, l->direct);
+	else if (done->result >= 0)
+		io_close(w->net.io, done->result);
+	else if (done->result != -ECANCELED) {
+		counter_add(&w->counters, COUNTER_accept_errors, 1);
+		l->again_ms = worker_now_ms(w) + ACCEPT_AGAIN_MS;
+	}
+}
+
+static void listeners_end(struct worker *w)
+{
+	for (size_t i = 0; i < w->listener_count; i++)
+		if (w->listeners[i].accepting)
+			io_cancel(w->net.io, listener_tag(i));
+}
+
+static bool listeners_ended(const struct worker *w)
+{
+	for (size_t i = 0; i < w->listener_count; i++)
+		if (w->listeners[i].accepting)
+			return false;
+	return true;
+}
+
+/* ---- the parts of a tick */
+
+static void complete(struct worker *w, const struct io_done *done)
+{
+	enum conn_op op = (enum conn_op)(done->tag >> CONN_OP_SHIFT & 15);
+	uint32_t index = (uint32_t)(done->tag >> WORKER_INDEX_SHIFT & 0xffffff);
+	uint32_t serial = (uint32_t)done->tag;
+	struct client *c;
+
+	switch ((enum worker_kind)(done->tag >> WORKER_KIND_SHIFT)) {
+	case WORKER_CLIENT:
+		c = slab_get(&w->clients, (struct slab_handle){index, serial});
+		if (c != NULL)
+			client_complete(w, c, op, done);
+		break;
+	case WORKER_UPLINK:
+		if (w->uplinks[index].live && w->uplinks[index].serial == serial)
+			uplink_complete(w, &w->uplinks[index], op, done);
+		break;
+	case WORKER_LISTENER:
+		listener_complete(w, &w->listeners[index], done);
+		break;
+	}
+}
+
+static void reap(struct worker *w)
+{
+	struct io_done done;
+
+	while (io_next(w->net.io, &done)) {
+		complete(w, &done);
+		io_return(w->net.io, &done);
+	}
+}
+
+static void sweep(struct worker *w)
+{
+	struct conn *c;
+
+	while ((c = net_gone(&w->net)) != NULL) {
+		if (c->tag >> WORKER_KIND_SHIFT == WORKER_CLIENT)
+			client_free(w, (struct client *)c);
+		else
+			uplink_gone(w, (struct uplink *)c);
+	}
+}
+
+static void gauges(struct worker *w)
+{
+	uint64_t unsent = 0;
+
+	for (size_t i = 0; i < w->pool.count; i++)
+		if (w->uplinks[i].live)
+			unsent += conn_unsent(&w->uplinks[i].conn);
+	counter_store(&w->counters.value[COUNTER_link_unread_bytes], unsent);
+	counter_store(&w->counters.value[COUNTER_memory_client], slab_bytes(&w->clients));
+	counter_store(&w->counters.value[COUNTER_memory_chunk], (uint64_t)chunk_memory());
+	counter_store(&w->counters.value[COUNTER_memory_receive], io_receive_memory());
+}
+
+static void each_second(struct worker *w)
+{
+	if (worker_now_ms(w) < w->second_ms)
+		return;
+	w->second_ms = worker_now_ms(w) + 1000;
+	uplinks_tick(w);
+	gauges(w);
+}
+
+static void timers(struct worker *w)
+{
+	struct wheel_node *node;
+
+	while ((node = wheel_due(&w->wheel, worker_now_ms(w))) != NULL)
+		client_timeout(w, (struct client *)((char *)node - offsetof(struct client, timer)));
+	each_second(w);
+}
+
+/* ---- orders */
+
+static void begin_drain(struct worker *w)
+{
+	struct slab_handle at = {0};
+	struct client *c;
+
+	w->drain_by_ms = worker_now_ms(w) + w->config->drain_ms_max + 1;
+	atomic_store(&w->orders.listening, false);
+	listeners_end(w);
+	uplinks_drain(w);
+	while ((c = slab_next(&w->clients, &at)) != NULL)
+		client_close_for(w, c, REASON_SHUTDOWN);
+}
+
+/* Bound clients have no timer while being idle is unlimited: they need one when that ends. */
+static void clients_reset_idle(struct worker *w)
+{
+	struct slab_handle at = {0};
+	struct client *c;
+
+	while ((c = slab_next(&w->clients, &at)) != NULL)
+		if (c->stream.state == STREAM_BOUND)
+			client_set_idle(w, c);
+}
+
+static void orders_take(struct worker *w)
+{
+	struct config *config = atomic_exchange(&w->orders.config, NULL);
+	struct tls_context *context = atomic_exchange(&w->orders.context, NULL);
+
+	if (config != NULL) {
+		config_take(w, config);
+		clients_reset_idle(w);
+	}
+	if (context != NULL) {
+		tls_context_unref(w->context);
+		w->context = context;
+	}
+	if (atomic_load(&w->orders.drain) && w->drain_by_ms == 0)
+		begin_drain(w);
+}
+
+/* What still lives when its time is over is cut off. */
+static void drain_by_force(struct worker *w)
+{
+	struct slab_handle at = {0};
+	struct client *c;
+
+	if (worker_now_ms(w) < w->drain_by_ms)
+		return;
+	while ((c = slab_next(&w->clients, &at)) != NULL)
+		conn_terminate(&w->net, &c->conn, REASON_SHUTDOWN);
+	uplinks_cut(w);
+}
+
+static bool drained(struct worker *w)
+{
+	if (w->drain_by_ms == 0)
+		return false;
+	drain_by_force(w);
+	if (w->clients.used > 0 || !listeners_ended(w))
+		return false;
+	uplinks_end(w);
+	return uplinks_gone(w);
+}
+
+/* ---- the tick */
+
+static uint64_t wait_ms(struct worker *w)
+{
+	uint64_t wait_ms = WAIT_MS_MAX;
+
+	if (w->net.dirty != NULL)
+		return 0;
+	if (w->drain_by_ms == 0) {
+		uplinks_dial(w, &wait_ms);
+		listeners_accept(w, &wait_ms);
+	}
+	if (w->clients.used > 0 && wait_ms > WHEEL_STEP_MS)
+		wait_ms = WHEEL_STEP_MS;
+	return wait_ms < WAIT_MS_MAX ? wait_ms : WAIT_MS_MAX;
+}
+
+/* How long the stanzas of this tick took until they were handed on (what waits behind an unfinished send counts as
+ * such). */
+static void count_latency(struct worker *w)
+{
+	uint64_t took_us;
+
+	if (w->stanzas_up + w->stanzas_down == 0)
+		return;
+	took_us = io_now_us() - w->now_us;
+	if (w->stanzas_up > 0)
+		counter_latency_add(&w->counters.to_server, took_us, w->stanzas_up);
+	if (w->stanzas_down > 0)
+		counter_latency_add(&w->counters.to_client, took_us, w->stanzas_down);
+	w->stanzas_up = w->stanzas_down = 0;
+}
+
+static void tick(struct worker *w)
+{
+	io_wait(w->net.io, wait_ms(w));
+	w->now_us = io_now_us();
+	atomic_store_explicit(&w->orders.alive_us, w->now_us, memory_order_relaxed);
+	counter_add(&w->counters, COUNTER_ticks, 1);
+	reap(w);
+	orders_take(w);
+	timers(w);
+	net_flush(&w->net);
+	count_latency(w);
+	sweep(w);
+}
+
+bool worker_run(struct worker *w, char error[static WORKER_ERROR_BYTES])
+{
+	struct io *io = io_new(error);
+
+	if (io == NULL) {
+		atomic_store(&w->orders.done, true);
+		return false;
+	}
+	w->net.io = io;
+	w->net.counters = &w->counters;
+	w->now_us = io_now_us();
+	wheel_init(&w->wheel, worker_now_ms(w));
+	log_event(CONFIG_LOG_INFO, "worker.started", log_text("worker", w->name),
+		  log_text("io_uring", io_features(io)));
+	atomic_store(&w->orders.io, io);
+	atomic_store(&w->orders.listening, true);
+	while (!drained(w))
+		tick(w);
+	io_wait(io, 0); /* the last descriptors are closed */
+	atomic_store(&w->orders.done, true);
+	return true;
+}

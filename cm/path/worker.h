@@ -1,0 +1,90 @@
+/*
+ * worker: one loop, one thread, one io_uring; its clients, its links. Nothing is shared between workers on the way of a
+ * stanza. The rest of the process talks to a worker through `struct orders` alone.
+ *
+ * A tick, in fixed order: wait; reap completions (client bytes go through ingress.c, frames through egress.c); timers;
+ * flush what was queued, each connection once; sweep what has ended.
+ */
+#ifndef PATH_WORKER_H
+#define PATH_WORKER_H
+
+#include "config.h"
+#include "conn.h"
+#include "pool.h"
+#include "slab.h"
+#include "uplink.h"
+#include "wheel.h"
+#include "xml.h"
+
+#include <stdatomic.h>
+
+enum { WORKER_DOMAINS = 256, WORKER_TEXT_BYTES = 1 << 20, WORKER_ERROR_BYTES = IO_ERROR_BYTES };
+
+/* What the main thread tells a worker, and what it may read of it. Set, then worker_wake(). */
+struct orders {
+	_Atomic(struct config *) config;       /* a new snapshot; both live until the worker has ended */
+	_Atomic(struct tls_context *) context; /* a new certificate: a reference that the worker takes over */
+	atomic_bool drain;		       /* end: no new clients, system-shutdown for the others */
+	atomic_bool done;		       /* the worker has ended, or could not begin */
+	_Atomic(struct io *) io;	       /* to wake; NULL before the loop begins */
+	_Atomic(uint64_t) alive_us;	       /* when its loop last turned */
+	atomic_bool listening;
+};
+
+/* Names the tags of completions; see conn.h for the other bits. */
+enum worker_kind { WORKER_CLIENT = 1, WORKER_UPLINK, WORKER_LISTENER };
+enum { WORKER_KIND_SHIFT = 60, WORKER_INDEX_SHIFT = 32 };
+
+struct listener {
+	int fd;
+	bool direct;
+	bool accepting;	   /* an accept is with the kernel */
+	uint64_t again_ms; /* not before, since the kernel had no descriptors or memory */
+};
+
+struct worker {
+	struct net net;
+	struct orders orders;
+	struct counters counters;
+	const struct config *config;
+	struct tls_context *context;
+	struct xml_limits login_limits, limits; /* before and after login */
+	struct slab clients;
+	struct xml_work *work; /* for whoever is not in the middle of an element */
+	struct xml frame_xml;  /* for elements in frames */
+	struct xml_work *frame_work;
+	struct wheel wheel;
+	struct pool pool;
+	struct pool_domain *pool_domains;
+	char *pool_text;
+	struct uplink uplinks[POOL_BACKENDS_MAX];
+	struct listener listeners[CONFIG_LIST_MAX];
+	size_t listener_count;
+	uint64_t epoch;			   /* of this process */
+	uint64_t now_us;		   /* when this tick began */
+	uint64_t second_ms;		   /* when the next once-a-second work is due */
+	uint64_t drain_by_ms;		   /* 0: not draining */
+	uint64_t stanzas_up, stanzas_down; /* in this tick, for the latency */
+	uint32_t handshakes;		   /* running now */
+	uint64_t random;		   /* state of a generator that is good enough for jitter */
+	char name[64];			   /* as a gate, in HELLO */
+};
+
+/*
+ * Makes a worker. `listeners` are its own listening sockets, which it takes over; config lives as long as the worker;
+ * context is a reference that it takes over. The ring is made by worker_run, in its own thread.
+ */
+struct worker *worker_new(const struct config *, struct tls_context *, const struct listener *, size_t count,
+			  uint64_t epoch, const char *name);
+void worker_free(struct worker *);
+/* Works until told to end; on the thread that will be its own. False: it could not begin, `error` says why. */
+bool worker_run(struct worker *, char error[static WORKER_ERROR_BYTES]);
+/* The orders have changed. From any thread, while worker_run runs. */
+void worker_wake(struct worker *);
+
+/* For the other files of path/. */
+uint64_t worker_now_ms(const struct worker *);
+uint32_t worker_now_s(const struct worker *); /* rounded up */
+uint64_t worker_random(struct worker *);
+
+#endif
