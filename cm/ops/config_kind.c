@@ -1,0 +1,274 @@
+#include "config_kind.h"
+
+#include "jid.h"
+#include "log.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+enum { NAME_BYTES_MAX = 63 };
+
+#define SETTING(key, member, kind, min, max, otherwise, unit, reload, meaning)                                         \
+	{key, offsetof(struct config, member), {CONFIG_KIND_##kind, min, max, unit, true}, otherwise, reload, meaning},
+const struct config_setting config_settings[] = {
+#include "config.def"
+};
+const size_t config_setting_count = sizeof config_settings / sizeof *config_settings;
+
+#define COUNT_listeners offsetof(struct config, listener_count)
+#define COUNT_backends	offsetof(struct config, backend_count)
+#define COUNT_domains	offsetof(struct config, domain_count)
+#define MEMBER(list)	((struct config *)0)->list[0]
+#define LIST_SETTING(name, list, member, key, kind, otherwise, needed, meaning)                                        \
+	{name,                                                                                                         \
+	 key,                                                                                                          \
+	 offsetof(struct config, list),                                                                                \
+	 COUNT_##list,                                                                                                 \
+	 sizeof MEMBER(list),                                                                                          \
+	 offsetof(struct config, list[0].member) - offsetof(struct config, list),                                      \
+	 {CONFIG_KIND_##kind, 1, 1000, "", false},                                                                     \
+	 otherwise,                                                                                                    \
+	 needed,                                                                                                       \
+	 meaning},
+const struct config_list_setting config_list_settings[] = {
+#include "config_list.def"
+};
+const size_t config_list_setting_count = sizeof config_list_settings / sizeof *config_list_settings;
+
+static bool number_read(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	uint64_t number = 0;
+	if (!*text || (text[0] == '0' && text[1]))
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' || number > (UINT64_MAX - 9) / 10)
+			return false;
+		number = number * 10 + (uint64_t)(*text - '0');
+	}
+	if (number < min || number > max)
+		return false;
+	*ret = number;
+	return true;
+}
+
+static bool text_set(const char *text, void *ret)
+{
+	char *copy = strdup(text);
+	assert(copy);
+	*(char **)ret = copy;
+	return true;
+}
+
+static bool int_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	return number_read(text, rule->min, rule->max, ret);
+}
+
+static bool weight_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	uint64_t number;
+	if (!number_read(text, rule->min, rule->max, &number))
+		return false;
+	*(uint32_t *)ret = (uint32_t)number;
+	return true;
+}
+
+static bool bool_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	bool yes = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0;
+	if (!yes && strcmp(text, "no") != 0 && strcmp(text, "false") != 0)
+		return false;
+	*(bool *)ret = yes;
+	return true;
+}
+
+static bool level_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	for (int level = CONFIG_LOG_ERROR; level <= CONFIG_LOG_DEBUG; level++)
+		if (strcmp(text, log_level_name((enum config_log_level)level)) == 0) {
+			*(enum config_log_level *)ret = (enum config_log_level)level;
+			return true;
+		}
+	return false;
+}
+
+static bool tls_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	if (strcmp(text, "1.2") != 0 && strcmp(text, "1.3") != 0)
+		return false;
+	*(int *)ret = 10 + (text[2] - '0');
+	return true;
+}
+
+static bool entry_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	if (strcmp(text, "starttls") != 0 && strcmp(text, "direct") != 0)
+		return false;
+	*(bool *)ret = *text == 'd';
+	return true;
+}
+
+/* Answers the path, with the directory before it when it is relative; NULL: empty. Owned by the caller. */
+static char *path_resolve(const char *directory, const char *path)
+{
+	size_t bytes = strlen(directory) + strlen(path) + 2;
+	if (!*path)
+		return NULL;
+	char *whole = malloc(bytes);
+	assert(whole);
+	if (*path == '/' || !*directory)
+		snprintf(whole, bytes, "%s", path);
+	else
+		snprintf(whole, bytes, "%s%s%s", directory, directory[strlen(directory) - 1] == '/' ? "" : "/", path);
+	return whole;
+}
+
+static bool path_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	char *path = path_resolve(directory, text);
+	if (path)
+		*(char **)ret = path;
+	return path != NULL;
+}
+
+/* Splits "192.0.2.1:5222" or "[2001:db8::1]:5222". */
+static bool address_is_good(const char *text, uint64_t port_min, bool *ret_loopback)
+{
+	char host[INET6_ADDRSTRLEN];
+	const char *colon = strrchr(text, ':');
+	uint64_t port;
+	struct in_addr four;
+	struct in6_addr six;
+	bool bracketed = *text == '[' && colon > text && colon[-1] == ']';
+	if (!colon || !number_read(colon + 1, port_min, UINT16_MAX, &port))
+		return false;
+	size_t len = (size_t)(colon - text) - (bracketed ? 2 : 0);
+	if (len == 0 || len >= sizeof host)
+		return false;
+	memcpy(host, text + bracketed, len);
+	host[len] = '\0';
+	if (bracketed ? inet_pton(AF_INET6, host, &six) != 1 : inet_pton(AF_INET, host, &four) != 1)
+		return false;
+	*ret_loopback = bracketed ? IN6_IS_ADDR_LOOPBACK(&six) : ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+	return true;
+}
+
+static bool addr_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	bool loopback;
+	return ((rule->may_be_off && strcmp(text, "off") == 0) || address_is_good(text, 0, &loopback)) &&
+	       text_set(text, ret);
+}
+
+static bool link_unix_read(const char *directory, const char *path, void *ret)
+{
+	char *whole = path_resolve(directory, path), *link = NULL;
+	if (whole && strlen(whole) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		size_t bytes = strlen(whole) + sizeof "unix:";
+		link = malloc(bytes);
+		assert(link);
+		snprintf(link, bytes, "unix:%s", whole);
+		*(char **)ret = link;
+	}
+	free(whole);
+	return link != NULL;
+}
+
+static bool link_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	bool loopback = false;
+	if (strncmp(text, "unix:", 5) == 0)
+		return link_unix_read(directory, text + 5, ret);
+	return strncmp(text, "tcp:", 4) == 0 && address_is_good(text + 4, 1, &loopback) && loopback &&
+	       text_set(text, ret);
+}
+
+static bool name_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+	return len > 0 && !text[len] && len <= NAME_BYTES_MAX && text_set(text, ret);
+}
+
+static bool domain_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	char prepared[JID_PART_BYTES_MAX + 1];
+	return jid_prepare_domain(text, strlen(text), prepared) && text_set(prepared, ret);
+}
+
+static const struct {
+	bool (*read)(const struct config_rule *, const char *directory, const char *text, void *ret);
+	bool text, plain;
+	const char *allowed;
+} kinds[CONFIG_KIND_COUNT] = {
+	[CONFIG_KIND_INT] = {int_read, false, true, NULL},
+	[CONFIG_KIND_WEIGHT] = {weight_read, false, true, NULL},
+	[CONFIG_KIND_BOOL] = {bool_read, false, true, "yes or no"},
+	[CONFIG_KIND_LEVEL] = {level_read, false, false, "error, warning, info or debug"},
+	[CONFIG_KIND_TLS] = {tls_read, false, false, "1.2 or 1.3"},
+	[CONFIG_KIND_ENTRY] = {entry_read, false, false, "starttls or direct"},
+	[CONFIG_KIND_FILE] = {path_read, true, false, "a file that can be read"},
+	[CONFIG_KIND_PATH] = {path_read, true, false, "a path"},
+	[CONFIG_KIND_ADDR] = {addr_read, true, false, "IPv4:port or [IPv6]:port, numeric, port 0 to 65535"},
+	[CONFIG_KIND_LINK] = {link_read, true, false,
+			      "unix:/path (107 bytes at most), or tcp:IPv4:port or tcp:[IPv6]:port with a loopback "
+			      "address, numeric, since the link is not encrypted"},
+	[CONFIG_KIND_NAME] = {name_read, true, false, "1 to 63 letters, digits, dots, hyphens and underscores"},
+	[CONFIG_KIND_DOMAIN] = {domain_read, true, false, "a domain as in user@domain"},
+};
+
+bool config_kind_is_text(enum config_kind kind)
+{
+	assert((size_t)kind < CONFIG_KIND_COUNT);
+	return kinds[kind].text;
+}
+
+bool config_kind_is_plain(enum config_kind kind)
+{
+	assert((size_t)kind < CONFIG_KIND_COUNT);
+	return kinds[kind].plain;
+}
+
+bool config_value_read(const struct config_rule *rule, const char *directory, const char *text, void *ret_member)
+{
+	assert((size_t)rule->kind < CONFIG_KIND_COUNT);
+	return kinds[rule->kind].read(rule, directory, text, ret_member);
+}
+
+void config_value_show(const struct config_rule *rule, const void *member, char to[static CONFIG_VALUE_BYTES])
+{
+	const char *text = "";
+	if (config_kind_is_text(rule->kind))
+		text = *(char *const *)member ? *(char *const *)member : "";
+	else if (rule->kind == CONFIG_KIND_LEVEL)
+		text = log_level_name(*(const enum config_log_level *)member);
+	else if (rule->kind == CONFIG_KIND_BOOL)
+		text = *(const bool *)member ? "yes" : "no";
+	else if (rule->kind == CONFIG_KIND_ENTRY)
+		text = *(const bool *)member ? "direct" : "starttls";
+	else if (rule->kind == CONFIG_KIND_TLS)
+		text = *(const int *)member == 13 ? "1.3" : "1.2";
+	uint64_t number = rule->kind == CONFIG_KIND_WEIGHT ? *(const uint32_t *)member : 0;
+	if (rule->kind == CONFIG_KIND_INT)
+		number = *(const uint64_t *)member;
+	if (rule->kind == CONFIG_KIND_INT || rule->kind == CONFIG_KIND_WEIGHT)
+		snprintf(to, CONFIG_VALUE_BYTES, "%" PRIu64, number);
+	else
+		snprintf(to, CONFIG_VALUE_BYTES, "%s", text);
+}
+
+void config_value_allowed(const struct config_rule *rule, char to[static CONFIG_VALUE_BYTES])
+{
+	const char *words = kinds[rule->kind].allowed;
+	if (!words)
+		snprintf(to, CONFIG_VALUE_BYTES, "%" PRIu64 " to %" PRIu64 "%s%s", rule->min, rule->max,
+			 *rule->unit ? " " : "", rule->unit);
+	else if (rule->kind == CONFIG_KIND_ADDR && rule->may_be_off)
+		snprintf(to, CONFIG_VALUE_BYTES, "%s, or off", words);
+	else
+		snprintf(to, CONFIG_VALUE_BYTES, "%s", words);
+}

@@ -1,0 +1,239 @@
+#include "metrics.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct {
+	const char *metric, *labels, *help;
+	char kind;
+} counters[COUNTER_COUNT] = {
+#define COUNTER(name, kind, metric, labels, help) [COUNTER_##name] = {metric, labels, help, #kind[0]},
+#include "counters.def"
+};
+
+/* Of one word in all workers; `at` is its place in struct counters. */
+static uint64_t sum(const struct metrics_settings *s, size_t at)
+{
+	uint64_t total = 0;
+	for (size_t i = 0; i < s->worker_count; i++)
+		total += counter_load((const uint64_t *)((const char *)s->workers[i] + at));
+	return total;
+}
+#define SUM(settings, member) sum(settings, offsetof(struct counters, member))
+
+static const char *type_of(size_t counter)
+{
+	return counters[counter].kind == 'C' ? "counter" : "gauge";
+}
+
+static bool is_first(size_t counter)
+{
+	return counter == 0 || strcmp(counters[counter].metric, counters[counter - 1].metric) != 0;
+}
+
+static void head_print(FILE *to, const char *metric, const char *type, const char *help)
+{
+	fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, type);
+}
+
+/* Gauges are sums of steps up and down, so a worker's word may be below zero for itself. */
+static void counters_print(const struct metrics_settings *s, FILE *to)
+{
+	for (size_t i = 0; i < COUNTER_COUNT; i++) {
+		const char *labels = counters[i].labels;
+		uint64_t value = SUM(s, value[i]);
+		if (is_first(i))
+			head_print(to, counters[i].metric, type_of(i), counters[i].help);
+		fprintf(to, "%s%s%s%s ", counters[i].metric, *labels ? "{" : "", labels, *labels ? "}" : "");
+		fprintf(to, counters[i].kind == 'C' ? "%" PRIu64 "\n" : "%" PRId64 "\n", value);
+	}
+}
+
+static void closes_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++)
+		fprintf(to, "%s{reason=\"%s\"} %" PRIu64 "\n", metric, reason_label((enum reason)reason),
+			SUM(s, closes[reason]));
+}
+
+static void stream_errors_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	for (int condition = 0; condition < CONDITION_COUNT; condition++)
+		fprintf(to, "%s{condition=\"%s\"} %" PRIu64 "\n", metric, condition_name(condition),
+			SUM(s, stream_errors[condition]));
+}
+
+/* The count is the sum of the buckets as they were read, so that the histogram fits together while it is written to. */
+static void histogram_print(const struct metrics_settings *s, const char *metric, const char *path, size_t at, FILE *to)
+{
+	uint64_t count = 0;
+	for (int n = 0; n < COUNTER_LATENCY_BUCKETS; n++) {
+		count += sum(s, at + offsetof(struct counter_latency, bucket[n]));
+		if (n < COUNTER_LATENCY_BUCKETS - 1)
+			fprintf(to, "%s_bucket{path=\"%s\",le=\"%.7g\"} %" PRIu64 "\n", metric, path,
+				(double)(UINT64_C(1) << n) / 1e6, count);
+	}
+	fprintf(to, "%s_bucket{path=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", metric, path, count);
+	fprintf(to, "%s_sum{path=\"%s\"} %.6f\n", metric, path,
+		(double)sum(s, at + offsetof(struct counter_latency, sum_us)) / 1e6);
+	fprintf(to, "%s_count{path=\"%s\"} %" PRIu64 "\n", metric, path, count);
+}
+
+static void latency_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	histogram_print(s, metric, "to_server", offsetof(struct counters, to_server), to);
+	histogram_print(s, metric, "to_client", offsetof(struct counters, to_client), to);
+}
+
+static void build_info_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	fprintf(to, "%s{version=\"%s\",xml_kernel=\"%s\"} 1\n", metric, STANZAGATE_VERSION, s->xml_kernel);
+}
+
+static void certificate_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	fprintf(to, "%s %" PRIu64 "\n", metric, counter_load(&s->process->certificate_expiry_s));
+}
+
+static void reloads_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	fprintf(to, "%s{result=\"taken\"} %" PRIu64 "\n", metric, counter_load(&s->process->reloads));
+	fprintf(to, "%s{result=\"failed\"} %" PRIu64 "\n", metric, counter_load(&s->process->reloads_failed));
+}
+
+static void workers_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	fprintf(to, "%s %zu\n", metric, s->worker_count);
+}
+
+/* The text behind `key` in a file of /proc; "" when it is not there. */
+static void proc_read(const char *file, const char *key, char to[static 1024])
+{
+	char line[1024];
+	FILE *in = fopen(file, "re");
+	*to = '\0';
+	while (in && !*to && fgets(line, sizeof line, in))
+		if (strncmp(line, key, strlen(key)) == 0)
+			snprintf(to, 1024, "%s", line + strlen(key));
+	if (in)
+		fclose(in);
+}
+
+/* proc(5): when the system started, and how many clock ticks after that the process did (field 22 of stat). */
+static void start_time_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	char text[1024];
+	uint64_t boot_s = 0, ticks = 0;
+	proc_read("/proc/stat", "btime ", text);
+	sscanf(text, "%" SCNu64, &boot_s);
+	proc_read("/proc/self/stat", "", text);
+	const char *behind_name = strrchr(text, ')');
+	if (behind_name)
+		sscanf(behind_name + 1,
+		       " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64, &ticks);
+	fprintf(to, "%s %.2f\n", metric, (double)boot_s + (double)ticks / (double)sysconf(_SC_CLK_TCK));
+}
+
+static void cpu_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	struct rusage used;
+	getrusage(RUSAGE_SELF, &used);
+	fprintf(to, "%s %.6f\n", metric,
+		(double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+			(double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
+}
+
+static void memory_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	char text[1024];
+	uint64_t pages = 0;
+	proc_read("/proc/self/statm", "", text);
+	sscanf(text, "%*s %" SCNu64, &pages);
+	fprintf(to, "%s %" PRIu64 "\n", metric, pages * (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
+/* Linux 6.2 and later say it as the folder's size; before, the folder has to be read. */
+static void open_fds_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	struct stat about;
+	uint64_t count = 0;
+	if (stat("/proc/self/fd", &about) == 0)
+		count = (uint64_t)about.st_size;
+	DIR *folder = count == 0 ? opendir("/proc/self/fd") : NULL;
+	for (struct dirent *entry; folder && (entry = readdir(folder)) != NULL;)
+		count += entry->d_name[0] != '.';
+	if (folder) {
+		closedir(folder);
+		count--; /* the folder itself */
+	}
+	fprintf(to, "%s %" PRIu64 "\n", metric, count);
+}
+
+static void max_fds_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	struct rlimit limit = {0};
+	getrlimit(RLIMIT_NOFILE, &limit);
+	fprintf(to, "%s %" PRIu64 "\n", metric, (uint64_t)limit.rlim_cur);
+}
+
+static const struct {
+	void (*print)(const struct metrics_settings *, const char *metric, FILE *);
+	const char *metric, *type, *labels, *help;
+} metrics[] = {
+#define METRIC(values, metric, type, labels, help) {values##_print, metric, type, labels, help},
+#include "metrics.def"
+};
+
+void metrics_print(const struct metrics_settings *settings, FILE *to)
+{
+	counters_print(settings, to);
+	for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
+		head_print(to, metrics[i].metric, metrics[i].type, metrics[i].help);
+		metrics[i].print(settings, metrics[i].metric, to);
+	}
+}
+
+/* The values that the labels of a counter's metric take, line by line of the table. */
+static void labels_print(FILE *to, size_t first)
+{
+	for (size_t i = first; i < COUNTER_COUNT && (i == first || !is_first(i)); i++)
+		if (*counters[i].labels)
+			fprintf(to, "%s`%s`", i == first ? "" : "<br>", counters[i].labels);
+}
+
+void metrics_print_reference(FILE *to)
+{
+	fputs("# Metrics\n"
+	      "\n"
+	      "`GET /metrics` at `metrics.address` answers these in Prometheus's text format, summed over all "
+	      "workers.\n"
+	      "`GET /healthz` answers 200 while the process works, `GET /readyz` while new clients should be sent to "
+	      "it;\n"
+	      "otherwise 503, with a line that says why.\n"
+	      "\n"
+	      "| Metric | Type | Labels | Meaning |\n"
+	      "|---|---|---|---|\n",
+	      to);
+	for (size_t i = 0; i < COUNTER_COUNT; i++) {
+		if (!is_first(i))
+			continue;
+		fprintf(to, "| `%s` | %s | ", counters[i].metric, type_of(i));
+		labels_print(to, i);
+		fprintf(to, " | %s |\n", counters[i].help);
+	}
+	for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
+		fprintf(to, "| `%s` | %s | %s | %s |\n", metrics[i].metric, metrics[i].type, metrics[i].labels,
+			metrics[i].help);
+	fputs("\n## Reasons\n\nValues of `reason` in `stanzagate_clients_closed_total`:\n\n"
+	      "| Reason | Stream error | Meaning |\n|---|---|---|\n",
+	      to);
+	for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++)
+		fprintf(to, "| `%s` | %s | %s |\n", reason_label((enum reason)reason),
+			reason == REASON_XML ? "by what is wrong" : reason_condition((enum reason)reason),
+			reason_text((enum reason)reason));
+}
