@@ -1,0 +1,240 @@
+#include "client.h"
+#include "negotiation.h"
+#include "peer.h"
+#include "register.h"
+#include "stanza.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct xml_limits element_limits = {
+	.element_bytes_max = CLIENT_ELEMENT_BYTES_MAX,
+	.elements_max = 1 << 16,
+	.depth_max = XML_DEPTH_MAX,
+	.attributes_max = XML_ATTRIBUTES_MAX,
+	.name_bytes_max = 1024,
+	.namespaces_max = XML_NAMESPACES_MAX,
+};
+
+static struct client *client_new(struct peer *peer, frame_session id)
+{
+	struct client *client = calloc(1, sizeof *client);
+	if (!client)
+		abort();
+	client->session.server = peer->server;
+	client->peer = peer;
+	client->id = id;
+	table_insert(&peer->by_id, &client->by_id, table_hash(&peer->by_id, &id, sizeof id));
+	client->peer_place = &peer->clients;
+	client->peer_next = peer->clients;
+	if (client->peer_next)
+		client->peer_next->peer_place = &client->peer_next;
+	peer->clients = client;
+	return client;
+}
+
+static char *field_copy(const struct frame *frame, enum frame_field field)
+{
+	struct frame_value value;
+	if (!frame_find(frame, field, &value))
+		return NULL;
+	return server_copy((const char *)value.at, value.len);
+}
+
+static void client_sasl_begin(struct client *client, const struct frame *open)
+{
+	struct frame_value exporter;
+	client->encrypted = frame_find_int(open, FIELD_TLS_VERSION, 0) != 0;
+	client->exporter = client->encrypted && !client->session.server->settings.no_channel_binding &&
+			   frame_find(open, FIELD_TLS_EXPORTER, &exporter) && exporter.len == SASL_EXPORTER_BYTES;
+	struct sasl_client facts = {
+		.domain = client->session.domain,
+		.encrypted = client->encrypted,
+		.exporter = client->exporter ? exporter.at : NULL,
+	};
+	client->sasl = sasl_new(client->session.server->sasl, &facts);
+}
+
+void client_open(struct peer *peer, const struct frame *open)
+{
+	struct client *client = client_new(peer, open->session);
+	struct frame_value address;
+	client->session.domain = field_copy(open, FIELD_DOMAIN);
+	client->session.lang = field_copy(open, FIELD_LANG);
+	if (frame_find(open, FIELD_ADDRESS, &address) && address.len < sizeof client->address)
+		memcpy(client->address, address.at, address.len);
+	if (peer->server->stopping)
+		client_shut(client, "system-shutdown", NULL);
+	else if (!sessiond_serves(peer->server, client->session.domain))
+		client_shut(client, "host-unknown", NULL);
+	else
+		client_sasl_begin(client, open);
+}
+
+static bool ns_is_client(const struct xml_event *event, const uint8_t *bytes)
+{
+	return event->prefix.at == 0 && (event->ns.at == 0 || xml_is_equal(bytes, event->ns, "jabber:client"));
+}
+
+static bool is_stanza(const struct xml_event *event, const uint8_t *bytes)
+{
+	return ns_is_client(event, bytes) &&
+	       (xml_is_equal(bytes, event->name, "message") || xml_is_equal(bytes, event->name, "presence") ||
+		xml_is_equal(bytes, event->name, "iq"));
+}
+
+static void client_stanza(struct client *client, const struct xml_event *event, const uint8_t *bytes)
+{
+	if (!is_stanza(event, bytes))
+		client_shut(client, "unsupported-stanza-type", NULL);
+	else if (!negotiation_take_bound(client, event, bytes) && !register_take_bound(client, event, bytes))
+		stanza_handle(&client->session, event, bytes);
+}
+
+void client_element(struct client *client, const uint8_t *bytes, uint32_t len)
+{
+	struct xml state;
+	struct xml_event event;
+	xml_enter(&state);
+	xml_next(&state, client->session.server->xml_work, &element_limits, bytes, len, &event);
+	bool bound = client->session.stage == SESSION_BOUND;
+	if (event.is == XML_BAD)
+		client_shut(client, xml_error_condition(event.error), xml_error_text(event.error));
+	else if (event.is == XML_MORE)
+		client_shut(client, "not-well-formed", "an element that does not end");
+	else if (event.is != XML_ELEMENT || event.begin != 0 || event.used != len)
+		client_shut(client, "bad-format", "not one element");
+	else if (!bound && len > CLIENT_NEGOTIATION_BYTES_MAX)
+		client_shut(client, "policy-violation", "too long before a resource is bound");
+	else if (!bound)
+		negotiation_element(client, bytes, len);
+	else
+		client_stanza(client, &event, bytes);
+}
+
+/* The frame of an element that a paused session must keep for later. */
+static void client_wait(struct client *client, const char *xml, size_t len)
+{
+	if (buffer_len(&client->waiting) + FRAME_HEAD_BYTES + len > CLIENT_WAITING_BYTES_MAX) {
+		client_shut(client, "resource-constraint", "too much has piled up that is not read");
+		return;
+	}
+	uint8_t *to = buffer_room(&client->waiting, FRAME_HEAD_BYTES);
+	frame_head(to, FRAME_ELEMENT, client->id, len);
+	client->waiting.end += FRAME_HEAD_BYTES;
+	buffer_add(&client->waiting, xml, len);
+}
+
+void session_send(struct session *session, const char *xml, size_t len)
+{
+	struct client *client = client_of(session);
+	assert(len > 0);
+	if (client->closed)
+		return;
+	if (len > FRAME_PAYLOAD_MAX)
+		client_shut(client, "internal-server-error", "an element too long for the link");
+	else if (client->paused)
+		client_wait(client, xml, len);
+	else
+		peer_send(client->peer, FRAME_ELEMENT, client->id, xml, len);
+}
+
+void client_send(struct client *client, const char *xml)
+{
+	session_send(&client->session, xml, strlen(xml));
+}
+
+void client_pause(struct client *client, bool paused)
+{
+	client->paused = paused;
+	if (paused || buffer_len(&client->waiting) == 0)
+		return;
+	peer_send_frame(client->peer, buffer_at(&client->waiting), buffer_len(&client->waiting));
+	buffer_free(&client->waiting);
+}
+
+static void client_mark_closed(struct client *client)
+{
+	struct sessiond *server = client->session.server;
+	assert(!client->closed);
+	client->closed = true;
+	client->dying_next = server->dying;
+	server->dying = client;
+}
+
+void client_shut(struct client *client, const char *condition, const char *reason)
+{
+	uint8_t room[FRAME_HEAD_BYTES + 2048];
+	struct frame_builder close;
+	if (client->closed)
+		return;
+	frame_begin(&close, room, sizeof room, FRAME_CLOSE, client->id);
+	if (condition)
+		frame_put_text(&close, FIELD_CONDITION, condition);
+	if (reason)
+		frame_put_text(&close, FIELD_REASON, reason);
+	size_t len = frame_end(&close);
+	assert(len > 0);
+	peer_send_frame(client->peer, room, len);
+	client_mark_closed(client);
+}
+
+void session_close(struct session *session, const char *condition, const char *reason)
+{
+	client_shut(client_of(session), condition, reason);
+}
+
+void client_closed_by_gate(struct client *client)
+{
+	client_shut(client, NULL, NULL);
+}
+
+void client_lost(struct client *client)
+{
+	if (!client->closed)
+		client_mark_closed(client);
+}
+
+void client_state(struct client *client, enum frame_stage stage, const char *jid, const char *features)
+{
+	uint8_t room[FRAME_HEAD_BYTES + 32768];
+	struct frame_builder state;
+	frame_begin(&state, room, sizeof room, FRAME_STATE, client->id);
+	frame_put_int(&state, FIELD_STAGE, stage);
+	frame_put_text(&state, FIELD_JID, jid);
+	if (features)
+		frame_put_text(&state, FIELD_FEATURES, features);
+	size_t len = frame_end(&state);
+	assert(len > 0);
+	peer_send_frame(client->peer, room, len);
+}
+
+static void client_free(struct client *client)
+{
+	struct session *session = &client->session;
+	table_remove(&client->peer->by_id, &client->by_id);
+	*client->peer_place = client->peer_next;
+	if (client->peer_next)
+		client->peer_next->peer_place = client->peer_place;
+	negotiation_forget(client);
+	sasl_free(client->sasl);
+	buffer_free(&client->waiting);
+	free(session->full_jid);
+	free(session->bare_jid);
+	free(session->domain);
+	free(session->lang);
+	free(client);
+}
+
+void clients_reap(struct sessiond *server)
+{
+	while (server->dying) {
+		struct client *client = server->dying;
+		server->dying = client->dying_next;
+		if (client->session.stage == SESSION_BOUND) {
+			stanza_session_ended(&client->session);
+			client_unregister(client);
+		}
+		client_free(client);
+	}
+}

@@ -1,0 +1,72 @@
+/*
+ * client: the core's side of a session: its link, its id there, its way through login. A client is closed once (CLOSE
+ * goes out, nothing is sent afterwards, what still comes for it is ignored) and reaped after the frame at hand.
+ */
+#ifndef SESSIOND_CLIENT_H
+#define SESSIOND_CLIENT_H
+
+#include "buffer.h"
+#include "frame.h"
+#include "server.h"
+
+enum {
+	CLIENT_FAILURES_MAX = 5,   /* of logging in, then of binding; after the last one the stream is closed */
+	CLIENT_RESOURCES_MAX = 64, /* of one user */
+	CLIENT_WAITING_BYTES_MAX = 1 << 20, /* what may wait while the gate has paused the session */
+	CLIENT_ELEMENT_BYTES_MAX = 4 << 20,
+	CLIENT_NEGOTIATION_BYTES_MAX = 64 << 10, /* an element before bind */
+};
+
+struct client {
+	struct session session;
+	struct peer *peer;
+	frame_session id;
+	struct table_node by_id, by_full;
+	struct client *peer_next, **peer_place; /* the list of its link */
+	struct client *dying_next;
+	struct sasl *sasl; /* until authenticated */
+	unsigned failures, registering;
+	bool encrypted, exporter;
+	bool closed;
+	bool paused;
+	struct buffer waiting; /* ELEMENT frames, while paused */
+	bool verifying;
+	struct client *verify_next;
+	char address[65];
+};
+
+/* An account with bound sessions, in the registry. */
+struct user_entry {
+	struct user user;
+	struct table_node by_bare;
+};
+
+static inline struct client *client_of(struct session *session)
+{
+	return (struct client *)session; /* its first member */
+}
+
+/* OPEN. Closes it at once when its domain is not served. */
+void client_open(struct peer *, const struct frame *);
+/* ELEMENT. */
+void client_element(struct client *, const uint8_t *bytes, uint32_t len);
+/* CLOSE came from the gate: answered. */
+void client_closed_by_gate(struct client *);
+/* The link is gone. */
+void client_lost(struct client *);
+void client_pause(struct client *, bool paused);
+
+/* An element to the client, NUL-terminated text. */
+void client_send(struct client *, const char *xml);
+/* CLOSE with a condition, or in peace (NULL). */
+void client_shut(struct client *, const char *condition, const char *reason);
+/* STATE: what it has become, with features (NULL: none). */
+void client_state(struct client *, enum frame_stage, const char *jid, const char *features);
+
+/* Into the registry: `full_jid` is prepared and nobody's. Its stage becomes BOUND. */
+void client_register(struct client *, const char *full_jid);
+void client_unregister(struct client *);
+/* Frees the clients that were closed, with stanza_session_ended for those that were bound. */
+void clients_reap(struct sessiond *);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * sessiond: the bundled session server. It serves one end of the link (docs/link-protocol.md): accounts in SQLite,
+ * SASL, rosters, presence, messages. It runs as a thread inside the gate when no backend is configured, or as a process
+ * of its own (stanzagate-sessiond). One thread does all its work; it needs nothing of the gate but the link.
+ */
+#ifndef SESSIOND_H
+#define SESSIOND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { SESSIOND_ERROR_BYTES = 256, SESSIOND_LISTEN_MAX = 8, SESSIOND_DOMAIN_MAX = 64, SESSIOND_ITERATIONS = 15000 };
+
+enum sessiond_level { SESSIOND_INFO, SESSIOND_WARNING, SESSIOND_ERROR };
+
+/* Strings are copied by sessiond_new. */
+struct sessiond_settings {
+	const char *name;     /* as backend, in HELLO */
+	const char *database; /* file of accounts and all else; made when absent, mode 0600 */
+	const char *domains[SESSIOND_DOMAIN_MAX];
+	size_t domain_count;
+	const char *listen[SESSIOND_LISTEN_MAX]; /* "unix:/path" or "tcp:127.0.0.1:15262" (loopback only: links are not
+						    encrypted) */
+	size_t listen_count;
+	bool registration;	 /* in-band registration (XEP-0077) */
+	bool no_channel_binding; /* offer no -PLUS mechanisms: some clients that know no tls-exporter give SCRAM up then
+				  */
+	unsigned iterations; /* of SCRAM for new passwords; at least 4096, SESSIOND_ITERATIONS is good (RFC 7677, 4) */
+	unsigned offline_messages_max; /* kept for one account */
+	/* Called from sessiond's thread with one line, no newline. */
+	void (*log)(void *context, enum sessiond_level, const char *line);
+	void *log_context;
+};
+
+struct sessiond;
+
+/*
+ * Opens the database and the listeners. The tokenizer must have been chosen before (xml_kernel_choose). Memory that
+ * cannot be had ends the process, also later. NULL: `error` says in one line what is wrong.
+ */
+struct sessiond *sessiond_new(const struct sessiond_settings *, char error[static SESSIOND_ERROR_BYTES]);
+/*
+ * Works until sessiond_stop: then tells its gates (DRAIN, CLOSE of every session with system-shutdown), waits two
+ * seconds at most for them to have read it, and returns. Once for one server.
+ */
+void sessiond_run(struct sessiond *);
+/* From any thread and from signal handlers, from sessiond_new to sessiond_free. */
+void sessiond_stop(struct sessiond *);
+/* When it does not run. Accepts NULL. */
+void sessiond_free(struct sessiond *);
+
+#endif

@@ -1,0 +1,170 @@
+#include "listener.h"
+#include "peer.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 128 };
+
+struct listener {
+	struct source source;
+	struct sessiond *server;
+	char path[sizeof((struct sockaddr_un *)0)->sun_path]; /* "": none */
+	bool paused;
+};
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct sockaddr_un local;
+};
+
+static bool port_parse(const char *text, in_port_t *ret)
+{
+	char *end;
+	unsigned long port = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || port > 65535)
+		return false;
+	*ret = htons((in_port_t)port);
+	return true;
+}
+
+/* "127.0.0.1:port" or "[::1]:port". Answers the length of the address, 0: it is none on the loopback. */
+static socklen_t tcp_parse(const char *text, union address *ret)
+{
+	char host[64];
+	const char *colon = strrchr(text, ':');
+	if (!colon || (size_t)(colon - text) >= sizeof host)
+		return 0;
+	memcpy(host, text, (size_t)(colon - text));
+	host[colon - text] = '\0';
+	if (strcmp(host, "[::1]") == 0) {
+		ret->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+		return port_parse(colon + 1, &ret->v6.sin6_port) ? sizeof ret->v6 : 0;
+	}
+	ret->v4 = (struct sockaddr_in){.sin_family = AF_INET};
+	if (inet_pton(AF_INET, host, &ret->v4.sin_addr) != 1 || ntohl(ret->v4.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+		return 0;
+	return port_parse(colon + 1, &ret->v4.sin_port) ? sizeof ret->v4 : 0;
+}
+
+static socklen_t address_parse(const char *text, union address *ret)
+{
+	if (strncmp(text, "tcp:", 4) == 0)
+		return tcp_parse(text + 4, ret);
+	if (strncmp(text, "unix:/", 6) != 0 || strlen(text + 5) >= sizeof ret->local.sun_path)
+		return 0;
+	ret->local = (struct sockaddr_un){.sun_family = AF_UNIX};
+	memcpy(ret->local.sun_path, text + 5, strlen(text + 5));
+	return sizeof ret->local;
+}
+
+/* A socket file that an earlier process has left is in the way of bind. One with somebody behind it stays. */
+static void path_clear(const union address *address)
+{
+	struct stat status;
+	if (lstat(address->local.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
+		return;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && connect(fd, &address->any, sizeof address->local) < 0 && errno == ECONNREFUSED)
+		unlink(address->local.sun_path);
+	close(fd);
+}
+
+/* Nobody can connect between bind and listen, so that the mode is there before the first one can. */
+static bool listener_bind(struct listener *listener, const union address *address, socklen_t len)
+{
+	bool local = address->any.sa_family == AF_UNIX;
+	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	listener->source.fd = fd;
+	if (fd < 0)
+		return false;
+	if (local)
+		path_clear(address);
+	else
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+	if (bind(fd, &address->any, len) < 0)
+		return false;
+	if (local) {
+		memcpy(listener->path, address->local.sun_path, sizeof address->local.sun_path);
+		if (chmod(listener->path, 0600) < 0)
+			return false;
+	}
+	return listen(fd, BACKLOG) == 0 && server_watch(listener->server, &listener->source, EPOLLIN);
+}
+
+struct listener *listener_open(struct sessiond *server, const char *text, char error[static SESSIOND_ERROR_BYTES])
+{
+	union address address;
+	socklen_t len = address_parse(text, &address);
+	if (len == 0) {
+		snprintf(error, SESSIOND_ERROR_BYTES, "%.128s: not unix:/path, tcp:127.0.0.1:port or tcp:[::1]:port",
+			 text);
+		return NULL;
+	}
+	struct listener *listener = calloc(1, sizeof *listener);
+	if (!listener)
+		abort();
+	listener->source = (struct source){SOURCE_LISTENER, -1};
+	listener->server = server;
+	if (listener_bind(listener, &address, len))
+		return listener;
+	snprintf(error, SESSIOND_ERROR_BYTES, "%.128s: %s", text, strerror(errno));
+	listener_close(listener);
+	return NULL;
+}
+
+void listener_close(struct listener *listener)
+{
+	if (!listener)
+		return;
+	if (listener->source.fd >= 0)
+		close(listener->source.fd);
+	if (listener->path[0])
+		unlink(listener->path);
+	free(listener);
+}
+
+static void listener_pause(struct listener *listener, bool paused)
+{
+	if (listener->paused == paused)
+		return;
+	listener->paused = paused;
+	server_rewatch(listener->server, &listener->source, paused ? 0 : EPOLLIN);
+}
+
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+void listener_on_event(struct listener *listener)
+{
+	struct sessiond *server = listener->server;
+	int fd;
+	while (server->peer_count < SERVER_PEERS_MAX &&
+	       (fd = accept4(listener->source.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		/* Fails on Unix sockets, which do not delay. */
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+		peer_begin(server, fd);
+	}
+	if (server->peer_count >= SERVER_PEERS_MAX || is_shortage(errno)) {
+		server_log(server, SESSIOND_WARNING, "no more links can be accepted now");
+		listener_pause(listener, true);
+	}
+}
+
+void listener_tick(struct listener *listener)
+{
+	listener_pause(listener, false);
+}

@@ -1,0 +1,19 @@
+/*
+ * listener: an address that gates connect to. "unix:/path": a socket of mode 0600; one that nobody answers at is taken
+ * over. "tcp:127.0.0.1:port" or "tcp:[::1]:port": the loopback alone, since links are neither encrypted nor
+ * authenticated here.
+ */
+#ifndef SESSIOND_LISTENER_H
+#define SESSIOND_LISTENER_H
+
+#include "server.h"
+
+/* NULL: `error` says in one line why not. */
+struct listener *listener_open(struct sessiond *, const char *address, char error[static SESSIOND_ERROR_BYTES]);
+/* Accepts NULL. The file of a Unix socket goes too. */
+void listener_close(struct listener *);
+/* Accepts what waits. When descriptors have run out it pauses until the next tick. */
+void listener_on_event(struct listener *);
+void listener_tick(struct listener *);
+
+#endif

@@ -1,0 +1,173 @@
+#include "command.h"
+#include "sessiond.h"
+#include "xml.h"
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+	"usage: stanzagate-sessiond run --database FILE --domain DOMAIN... --listen ADDRESS... [options]\n"
+	"       stanzagate-sessiond user add|passwd|del --database FILE [--password-stdin] JID\n"
+	"       stanzagate-sessiond user list --database FILE\n"
+	"       stanzagate-sessiond --help | --version\n"
+	"\n"
+	"run: serve gates until SIGTERM or SIGINT\n"
+	"  --database FILE     accounts and everything else; made when absent\n"
+	"  --domain DOMAIN     a domain to serve; may be repeated\n"
+	"  --listen ADDRESS    unix:/path, tcp:127.0.0.1:PORT or tcp:[::1]:PORT; may be repeated\n"
+	"  --registration      clients may make accounts (XEP-0077)\n"
+	"  --no-channel-binding  offer no -PLUS mechanisms\n"
+	"  --name NAME         as gates see it (stanzagate-sessiond)\n"
+	"  --iterations N      of SCRAM for new passwords, at least 4096 (15000)\n"
+	"  --offline-max N     messages kept for one account that is offline (100)\n"
+	"\n"
+	"user: accounts; works while the server runs. The password is asked for, or read from standard input\n"
+	"  --password-stdin    read it from standard input even when that is a terminal\n"
+	"  --iterations N      as above\n";
+
+static struct sessiond *running;
+
+int command_fail(int status, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	fputs("stanzagate-sessiond: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	va_end(arguments);
+	return status;
+}
+
+static void on_signal(int number)
+{
+	sessiond_stop(running);
+}
+
+static void log_line(void *context, enum sessiond_level level, const char *line)
+{
+	static const char *const names[] = {
+		[SESSIOND_INFO] = "info", [SESSIOND_WARNING] = "warning", [SESSIOND_ERROR] = "error"};
+	fprintf(stderr, "%s: %s\n", names[level], line);
+}
+
+static bool text_add(const char **texts, size_t *count, size_t max, const char *text)
+{
+	if (*count == max)
+		return false;
+	texts[(*count)++] = text;
+	return true;
+}
+
+static bool number_parse(const char *text, unsigned *ret)
+{
+	char *end;
+	errno = 0;
+	unsigned long number = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number > 100000000)
+		return false;
+	*ret = (unsigned)number;
+	return true;
+}
+
+enum option_id {
+	OPTION_DATABASE = 1,
+	OPTION_DOMAIN,
+	OPTION_LISTEN,
+	OPTION_REGISTRATION,
+	OPTION_NO_CHANNEL_BINDING,
+	OPTION_NAME,
+	OPTION_ITERATIONS,
+	OPTION_OFFLINE_MAX
+};
+static const struct option run_options[] = {
+	{"database", required_argument, NULL, OPTION_DATABASE},
+	{"domain", required_argument, NULL, OPTION_DOMAIN},
+	{"listen", required_argument, NULL, OPTION_LISTEN},
+	{"registration", no_argument, NULL, OPTION_REGISTRATION},
+	{"no-channel-binding", no_argument, NULL, OPTION_NO_CHANNEL_BINDING},
+	{"name", required_argument, NULL, OPTION_NAME},
+	{"iterations", required_argument, NULL, OPTION_ITERATIONS},
+	{"offline-max", required_argument, NULL, OPTION_OFFLINE_MAX},
+	{0},
+};
+
+static bool option_take(int option, struct sessiond_settings *settings)
+{
+	switch (option) {
+	case OPTION_DATABASE:
+		settings->database = optarg;
+		return true;
+	case OPTION_DOMAIN:
+		return text_add(settings->domains, &settings->domain_count, SESSIOND_DOMAIN_MAX, optarg);
+	case OPTION_LISTEN:
+		return text_add(settings->listen, &settings->listen_count, SESSIOND_LISTEN_MAX, optarg);
+	case OPTION_REGISTRATION:
+		return settings->registration = true;
+	case OPTION_NO_CHANNEL_BINDING:
+		return settings->no_channel_binding = true;
+	case OPTION_NAME:
+		settings->name = optarg;
+		return true;
+	case OPTION_ITERATIONS:
+		return number_parse(optarg, &settings->iterations);
+	case OPTION_OFFLINE_MAX:
+		return number_parse(optarg, &settings->offline_messages_max);
+	default:
+		return false;
+	}
+}
+
+static bool options_take(int argc, char **argv, struct sessiond_settings *settings)
+{
+	int option;
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", run_options, NULL)) != -1) {
+		if (!option_take(option, settings))
+			return false;
+	}
+	return optind == argc;
+}
+
+static int command_run(int argc, char **argv)
+{
+	char error[SESSIOND_ERROR_BYTES];
+	struct sessiond_settings settings = {
+		.name = "stanzagate-sessiond",
+		.iterations = SESSIOND_ITERATIONS,
+		.offline_messages_max = 100,
+		.log = log_line,
+	};
+	if (!options_take(argc, argv, &settings))
+		return command_fail(COMMAND_USAGE, "run: wrong arguments; see --help");
+	running = sessiond_new(&settings, error);
+	if (!running)
+		return command_fail(COMMAND_FAILED, "%s", error);
+	struct sigaction action = {.sa_handler = on_signal};
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sessiond_run(running);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	sessiond_free(running);
+	return COMMAND_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *command = argc > 1 ? argv[1] : "";
+	xml_kernel_choose(NULL);
+	if (strcmp(command, "run") == 0)
+		return command_run(argc - 1, argv + 1);
+	if (strcmp(command, "user") == 0)
+		return command_user(argc - 1, argv + 1);
+	if (strcmp(command, "--version") == 0)
+		return puts("stanzagate-sessiond " STANZAGATE_VERSION) < 0;
+	if (strcmp(command, "--help") == 0)
+		return fputs(usage, stdout) < 0;
+	return command_fail(COMMAND_USAGE, "%s%s; see --help", command[0] ? "unknown command: " : "no command",
+			    command);
+}

@@ -1,0 +1,173 @@
+#include "incoming.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REFERENCE_BYTES_MAX = 6 }; /* &quot; for one byte */
+
+static const struct {
+	const char *condition, *type;
+} errors[ERROR_COUNT] = {
+#define ERROR(name, condition, type) [ERROR_##name] = {condition, type},
+#include "errors.def"
+#undef ERROR
+};
+
+static bool parse_to(struct incoming *in)
+{
+	uint8_t raw[JID_BYTES_MAX * REFERENCE_BYTES_MAX];
+	struct xml_range to = in->event->to;
+	size_t len;
+
+	if (to.len > sizeof raw)
+		return false;
+	len = xml_unescape(in->bytes, to, raw);
+	return jid_parse((const char *)raw, len, &in->to);
+}
+
+static bool is_ours(struct incoming *in)
+{
+	char domain[JID_PART_BYTES_MAX + 1];
+
+	memcpy(domain, in->to.text + in->to.domain_at, in->to.domain_len);
+	domain[in->to.domain_len] = '\0';
+	return sessiond_serves(in->session->server, domain);
+}
+
+static enum addressee classify(struct incoming *in)
+{
+	size_t bare_len;
+
+	if (in->event->to.at == 0)
+		return ADDRESSEE_NONE;
+	if (!parse_to(in))
+		return ADDRESSEE_MALFORMED;
+	bare_len = jid_bare_len(&in->to);
+	memcpy(in->to_bare, in->to.text, bare_len);
+	in->to_bare[bare_len] = '\0';
+	if (!is_ours(in))
+		return ADDRESSEE_REMOTE;
+	if (in->to.local_len == 0)
+		return ADDRESSEE_SERVER;
+	if (in->to.resource_at != 0)
+		return ADDRESSEE_FULL;
+	return strcmp(in->to_bare, in->session->bare_jid) == 0 ? ADDRESSEE_OWN : ADDRESSEE_BARE;
+}
+
+void incoming_read(struct session *session, const struct xml_event *event, const uint8_t *bytes, struct incoming *ret)
+{
+	ret->session = session;
+	ret->event = event;
+	ret->bytes = bytes;
+	ret->addressee = classify(ret);
+}
+
+struct store *incoming_store(const struct incoming *in)
+{
+	return sessiond_store(in->session->server);
+}
+
+bool incoming_type_is(const struct incoming *in, const char *type)
+{
+	if (in->event->type.at == 0)
+		return *type == '\0';
+	return *type != '\0' && xml_is_equal(in->bytes, in->event->type, type);
+}
+
+char *incoming_value(const struct incoming *in, struct xml_range range)
+{
+	char *value;
+
+	if (range.at == 0)
+		return NULL;
+	value = text_memory(range.len + 1, 1);
+	value[xml_unescape(in->bytes, range, (uint8_t *)value)] = '\0';
+	return value;
+}
+
+void incoming_refuse(const struct incoming *in, enum error_condition error)
+{
+	struct text answer = {0};
+	char *id, *to;
+
+	if (incoming_type_is(in, "error") || incoming_type_is(in, "result"))
+		return;
+	id = incoming_value(in, in->event->id);
+	to = in->addressee != ADDRESSEE_MALFORMED ? incoming_value(in, in->event->to) : text_copy(in->session->domain);
+	text_put(&answer, "<%b type='error' to='%s'", (const void *)(in->bytes + in->event->name.at),
+		 (size_t)in->event->name.len, in->session->full_jid);
+	if (to != NULL)
+		text_put(&answer, " from='%s'", to);
+	if (id != NULL)
+		text_put(&answer, " id='%s'", id);
+	text_put(&answer, "><error type='%r'><%r xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></%b>",
+		 errors[error].type, errors[error].condition, (const void *)(in->bytes + in->event->name.at),
+		 (size_t)in->event->name.len);
+	session_send(in->session, answer.bytes, answer.len);
+	text_free(&answer);
+	free(id);
+	free(to);
+}
+
+/* The whole `to` attribute around its value, with one of the white space before it, as from_whole is for `from`. */
+static struct xml_range to_whole(const struct incoming *in)
+{
+	struct xml_range value = in->event->to;
+	uint32_t begin = value.at - 1, end = value.at + value.len + 1;
+
+	while (strchr(" \t\r\n=", in->bytes[begin - 1]) != NULL)
+		begin--;
+	begin -= (uint32_t)strlen(" to");
+	return (struct xml_range){begin, end - begin};
+}
+
+static void put_lang(const struct incoming *in, struct text *to)
+{
+	if (in->event->lang.at == 0 && in->session->lang != NULL)
+		text_put(to, " xml:lang='%s'", in->session->lang);
+}
+
+static void put_between(const struct incoming *in, uint32_t begin, uint32_t end, struct text *to)
+{
+	assert(begin <= end);
+	text_put(to, "%b", (const void *)(in->bytes + begin), (size_t)(end - begin));
+}
+
+static void put_without(const struct incoming *in, struct xml_range first, struct xml_range second, struct text *to)
+{
+	uint32_t at = in->event->insert_at;
+
+	if (second.at < first.at) {
+		put_without(in, second, first, to);
+		return;
+	}
+	put_between(in, at, first.at, to);
+	put_between(in, first.at + first.len, second.at, to);
+	put_between(in, second.at + second.len, in->event->end, to);
+}
+
+void incoming_forward(const struct incoming *in, const char *addressing, struct text *to)
+{
+	const struct xml_event *event = in->event;
+	struct xml_range nothing = {event->insert_at, 0};
+
+	put_between(in, event->begin, event->insert_at, to);
+	put_lang(in, to);
+	if (addressing == NULL) {
+		put_without(in, nothing, nothing, to);
+		return;
+	}
+	text_put(to, "%r", addressing);
+	put_without(in, event->from_whole.at != 0 ? event->from_whole : nothing,
+		    event->to.at != 0 ? to_whole(in) : nothing, to);
+}
+
+void stanza_address(const char *xml, size_t len, const char *attributes, struct text *to)
+{
+	size_t name = 1;
+
+	while (name < len && strchr(" \t\r\n/>", xml[name]) == NULL)
+		name++;
+	text_put(to, "%b%r%b", (const void *)xml, name, attributes, (const void *)(xml + name), len - name);
+}

@@ -1,0 +1,77 @@
+/*
+ * server: what the core's files share of a running session server. The modules see core.h instead.
+ *
+ *     sessiond ──► listener, peer (one link) ──► client (one session's way through it) ──► negotiation, register
+ *                                                    │                                      sasl, password
+ *                                                    └──► stanza.h                          store
+ *
+ * One loop turn: read what the links have sent, each frame handled whole; check one password if it is time; tick; write
+ * once for each link; sweep the links that have ended.
+ */
+#ifndef SESSIOND_SERVER_H
+#define SESSIOND_SERVER_H
+
+#include "core.h"
+#include "sasl.h"
+#include "table.h"
+#include "xml.h"
+#include <stdarg.h>
+
+enum {
+	SERVER_PEERS_MAX = 1024,
+	SERVER_FEATURES_BYTES = 4096,
+	SERVER_REGISTRATIONS_MAX = 20, /* new accounts a minute */
+};
+
+struct client;
+struct listener;
+struct peer;
+
+/* What an epoll event leads to: the first member of whatever registers a descriptor. */
+enum source_kind { SOURCE_WAKE, SOURCE_LISTENER, SOURCE_PEER };
+struct source {
+	enum source_kind kind;
+	int fd;
+};
+
+struct sessiond {
+	struct sessiond_settings settings; /* its strings are copies */
+	uint64_t epoch;
+	uint64_t now_ms; /* monotonic, of this turn */
+	uint64_t tick_ms;
+	int epoll;
+	struct source wake; /* an eventfd: sessiond_stop */
+	struct listener *listeners[SESSIOND_LISTEN_MAX];
+	bool stopping;
+
+	struct store *store;
+	struct passwords *passwords;
+	struct sasl_server *sasl;
+	struct xml_work *xml_work;
+	char features[SERVER_FEATURES_BYTES], features_binding[SERVER_FEATURES_BYTES];
+
+	struct table by_full, by_bare; /* bound clients, users */
+	struct client *dying;	       /* closed, to be reaped after the stanza at hand */
+
+	struct peer *peers;
+	size_t peer_count;
+	struct peer *reading; /* whose frame is at hand */
+	struct peer *dirty;   /* with bytes to write */
+	bool broken;	      /* some peer is to be swept */
+
+	struct client *verify_first, *verify_last; /* waiting for their password to be checked */
+	uint64_t verify_after_us;		   /* not before */
+
+	unsigned registrations; /* in this minute */
+	uint64_t registrations_since_ms;
+};
+
+bool server_watch(struct sessiond *, struct source *, uint32_t events);
+void server_rewatch(struct sessiond *, struct source *, uint32_t events);
+/* One line for the operator. */
+void server_log(struct sessiond *, enum sessiond_level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* strdup, or abort. */
+char *server_copy(const char *text, size_t len);
+uint64_t server_clock_us(void);
+
+#endif

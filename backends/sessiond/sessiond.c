@@ -1,0 +1,304 @@
+#include "sessiond.h"
+#include "jid.h"
+#include "listener.h"
+#include "negotiation.h"
+#include "peer.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	EVENTS_MAX = 64, /* of one turn */
+	TICK_MS = 1000,
+	LEAVE_MS = 2000, /* for telling the gates that we go */
+	CACHE_LINE = 64,
+};
+
+uint64_t server_clock_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+char *server_copy(const char *text, size_t len)
+{
+	char *copy = strndup(text, len);
+	if (!copy)
+		abort();
+	return copy;
+}
+
+void server_log(struct sessiond *server, enum sessiond_level level, const char *format, ...)
+{
+	char line[1024];
+	va_list arguments;
+	if (!server->settings.log)
+		return;
+	va_start(arguments, format);
+	vsnprintf(line, sizeof line, format, arguments);
+	va_end(arguments);
+	server->settings.log(server->settings.log_context, level, line);
+}
+
+bool server_watch(struct sessiond *server, struct source *source, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = source};
+	return epoll_ctl(server->epoll, EPOLL_CTL_ADD, source->fd, &event) == 0;
+}
+
+void server_rewatch(struct sessiond *server, struct source *source, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = source};
+	int done = epoll_ctl(server->epoll, EPOLL_CTL_MOD, source->fd, &event);
+	assert(done == 0);
+}
+
+/* For the modules */
+
+struct store *sessiond_store(struct sessiond *server)
+{
+	return server->store;
+}
+
+const struct sessiond_settings *sessiond_settings_of(struct sessiond *server)
+{
+	return &server->settings;
+}
+
+bool sessiond_serves(struct sessiond *server, const char *domain)
+{
+	for (size_t i = 0; i < server->settings.domain_count; i++) {
+		if (strcmp(server->settings.domains[i], domain) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Beginning */
+
+static bool settings_check(const struct sessiond_settings *settings, char error[static SESSIOND_ERROR_BYTES])
+{
+	const char *wrong = NULL;
+	if (settings->domain_count == 0)
+		wrong = "no domain to serve";
+	else if (settings->listen_count == 0)
+		wrong = "no address to listen on";
+	else if (!settings->database)
+		wrong = "no database";
+	else if (settings->iterations < PASSWORD_ITERATIONS_MIN)
+		wrong = "fewer than 4096 iterations for passwords";
+	else if (!settings->name || settings->name[0] == '\0' || strlen(settings->name) >= LINK_NAME_BYTES)
+		wrong = "no name, or one longer than 255 bytes";
+	assert(settings->domain_count <= SESSIOND_DOMAIN_MAX && settings->listen_count <= SESSIOND_LISTEN_MAX);
+	if (wrong)
+		snprintf(error, SESSIOND_ERROR_BYTES, "%s", wrong);
+	return !wrong;
+}
+
+/* Addresses are needed once only, and are not kept. */
+static bool settings_copy(struct sessiond *server, const struct sessiond_settings *settings,
+			  char error[static SESSIOND_ERROR_BYTES])
+{
+	char domain[JID_PART_BYTES_MAX + 1];
+	server->settings = *settings;
+	server->settings.name = server_copy(settings->name, strlen(settings->name));
+	server->settings.database = server_copy(settings->database, strlen(settings->database));
+	server->settings.domain_count = server->settings.listen_count = 0;
+	for (size_t i = 0; i < settings->domain_count; i++) {
+		const char *given = settings->domains[i];
+		if (!jid_prepare_domain(given, strlen(given), domain)) {
+			snprintf(error, SESSIOND_ERROR_BYTES, "%.128s: not a domain", given);
+			return false;
+		}
+		if (!sessiond_serves(server, domain))
+			server->settings.domains[server->settings.domain_count++] = server_copy(domain, strlen(domain));
+	}
+	return true;
+}
+
+static bool server_open_store(struct sessiond *server, char error[static SESSIOND_ERROR_BYTES])
+{
+	static_assert((int)STORE_ERROR_BYTES <= (int)SESSIOND_ERROR_BYTES, "the store's errors are passed on");
+	server->store = store_open(server->settings.database, error);
+	if (!server->store)
+		return false;
+	server->passwords = passwords_new(server->store, server->settings.iterations);
+	server->sasl = server->passwords ? sasl_server_new(server->passwords) : NULL;
+	if (!server->sasl)
+		snprintf(error, SESSIOND_ERROR_BYTES, "cannot prepare SASL: %.128s", store_error(server->store));
+	return server->sasl != NULL;
+}
+
+static bool server_open_loop(struct sessiond *server, char error[static SESSIOND_ERROR_BYTES])
+{
+	size_t work = (xml_work_bytes() + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+	server->xml_work = aligned_alloc(CACHE_LINE, work);
+	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	server->wake = (struct source){SOURCE_WAKE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	bool good = server->xml_work && table_init(&server->by_full) && table_init(&server->by_bare) &&
+		    getrandom(&server->epoch, sizeof server->epoch, 0) == sizeof server->epoch && server->epoll >= 0 &&
+		    server->wake.fd >= 0 && server_watch(server, &server->wake, EPOLLIN);
+	if (!good)
+		snprintf(error, SESSIOND_ERROR_BYTES, "cannot start: %s", strerror(errno));
+	return good;
+}
+
+static bool server_listen(struct sessiond *server, const struct sessiond_settings *settings,
+			  char error[static SESSIOND_ERROR_BYTES])
+{
+	for (size_t i = 0; i < settings->listen_count; i++) {
+		server->listeners[i] = listener_open(server, settings->listen[i], error);
+		if (!server->listeners[i])
+			return false;
+	}
+	return true;
+}
+
+struct sessiond *sessiond_new(const struct sessiond_settings *settings, char error[static SESSIOND_ERROR_BYTES])
+{
+	if (!settings_check(settings, error))
+		return NULL;
+	struct sessiond *server = calloc(1, sizeof *server);
+	if (!server)
+		abort();
+	server->epoll = server->wake.fd = -1;
+	if (settings_copy(server, settings, error) && server_open_store(server, error) &&
+	    server_open_loop(server, error) && server_listen(server, settings, error)) {
+		negotiation_features(server);
+		return server;
+	}
+	sessiond_free(server);
+	return NULL;
+}
+
+/* Working */
+
+static void server_turn_clock(struct sessiond *server)
+{
+	server->now_ms = server_clock_us() / 1000;
+}
+
+static void server_on_event(struct sessiond *server, const struct epoll_event *event)
+{
+	struct source *source = event->data.ptr;
+	switch (source->kind) {
+	case SOURCE_WAKE:
+		server->stopping = true;
+		break;
+	case SOURCE_LISTENER:
+		listener_on_event((struct listener *)source); /* its first member */
+		break;
+	case SOURCE_PEER:
+		peer_on_events((struct peer *)source, event->events);
+		break;
+	}
+}
+
+static void server_tick(struct sessiond *server)
+{
+	if (server->now_ms < server->tick_ms)
+		return;
+	server->tick_ms = server->now_ms + TICK_MS;
+	for (struct peer *peer = server->peers; peer; peer = peer->next)
+		peer_tick(peer);
+	for (size_t i = 0; i < SESSIOND_LISTEN_MAX; i++) {
+		if (server->listeners[i])
+			listener_tick(server->listeners[i]);
+	}
+}
+
+static int server_wait_ms(const struct sessiond *server)
+{
+	int due_ms = negotiation_due_ms(server);
+	int tick_ms = server->tick_ms > server->now_ms ? (int)(server->tick_ms - server->now_ms) : 0;
+	return due_ms >= 0 && due_ms < tick_ms ? due_ms : tick_ms;
+}
+
+static void server_turn(struct sessiond *server)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int count = epoll_wait(server->epoll, events, EVENTS_MAX, server_wait_ms(server));
+	server_turn_clock(server);
+	for (int i = 0; i < count; i++)
+		server_on_event(server, &events[i]);
+	negotiation_run(server);
+	server_tick(server);
+	do {
+		peers_flush(server);
+	} while (!peers_sweep(server));
+}
+
+static void server_close_listeners(struct sessiond *server)
+{
+	for (size_t i = 0; i < SESSIOND_LISTEN_MAX; i++) {
+		listener_close(server->listeners[i]);
+		server->listeners[i] = NULL;
+	}
+}
+
+/* All are told before any leaves the registry: nobody gets the others' unavailable presence on top of his own end. */
+static void server_leave(struct sessiond *server)
+{
+	server_close_listeners(server);
+	for (struct peer *peer = server->peers; peer; peer = peer->next) {
+		peer_send(peer, FRAME_DRAIN, 0, NULL, 0);
+		for (struct client *client = peer->clients; client; client = client->peer_next)
+			client_shut(client, "system-shutdown", NULL);
+		peer->leaving = true;
+	}
+	clients_reap(server);
+	epoll_ctl(server->epoll, EPOLL_CTL_DEL, server->wake.fd, NULL);
+	for (uint64_t until_ms = server->now_ms + LEAVE_MS; server->peers && server->now_ms < until_ms;)
+		server_turn(server);
+}
+
+void sessiond_run(struct sessiond *server)
+{
+	server_turn_clock(server);
+	server->tick_ms = server->now_ms + TICK_MS;
+	while (!server->stopping)
+		server_turn(server);
+	server_leave(server);
+}
+
+void sessiond_stop(struct sessiond *server)
+{
+	int saved = errno;
+	ssize_t put = write(server->wake.fd, &(uint64_t){1}, sizeof(uint64_t));
+	assert(put == sizeof(uint64_t) || errno == EAGAIN);
+	errno = saved;
+}
+
+void sessiond_free(struct sessiond *server)
+{
+	if (!server)
+		return;
+	server_close_listeners(server);
+	for (struct peer *peer = server->peers; peer; peer = peer->next)
+		peer_break(peer, NULL);
+	peers_sweep(server);
+	table_free(&server->by_full);
+	table_free(&server->by_bare);
+	sasl_server_free(server->sasl);
+	passwords_free(server->passwords);
+	store_close(server->store);
+	free(server->xml_work);
+	if (server->epoll >= 0)
+		close(server->epoll);
+	if (server->wake.fd >= 0)
+		close(server->wake.fd);
+	for (size_t i = 0; i < server->settings.domain_count; i++)
+		free((char *)server->settings.domains[i]);
+	free((char *)server->settings.name);
+	free((char *)server->settings.database);
+	free(server);
+}
