@@ -1,0 +1,349 @@
+#include "gate.h"
+
+#include "address.h"
+#include "bundled.h"
+#include "config_file.h"
+#include "log.h"
+#include "reload.h"
+#include "watch.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { WORKERS_MAX = 256, LOOK_MS = 100 };
+
+/* A worker's thread. */
+struct crew {
+	pthread_t thread;
+	bool running;
+	char error[WORKER_ERROR_BYTES];
+};
+
+struct gate {
+	const char *file, *xml_kernel;
+	struct config *config; /* the one in force */
+	struct bundled *bundled;
+	struct reload reload;
+	struct watch watch;
+	struct worker *workers[WORKERS_MAX]; /* crew_count of them, NULL before they are made */
+	struct crew crew[WORKERS_MAX];
+	size_t crew_count;
+	struct listener *listeners; /* of all workers, one worker's after the other's */
+	uint64_t epoch;
+	bool ready_said;
+};
+
+/* ---- beginning */
+
+static size_t workers_wanted(const struct config *config)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (config->workers > 0)
+		return config->workers;
+	return cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (size_t)cores;
+}
+
+static bool fail(const char *what, const char *why)
+{
+	log_event(CONFIG_LOG_ERROR, "gate.failed", log_text("what", what), log_text("why", why));
+	return false;
+}
+
+/* One socket for each worker on the same address: the kernel spreads the clients. */
+static bool listen_at(struct gate *g, size_t which)
+{
+	const struct config_listener *l = &g->config->listeners[which];
+	struct address address;
+	char error[ADDRESS_ERROR_BYTES], host[ADDRESS_TEXT_BYTES], text[ADDRESS_TEXT_BYTES + 8];
+	uint16_t port;
+
+	if (!address_parse(l->address, &address))
+		return fail(l->address, "not an address");
+	if (!address_is_free(&address, error))
+		return fail(l->address, error);
+	for (size_t i = 0; i < g->crew_count; i++) {
+		struct listener *socket = &g->listeners[i * g->config->listener_count + which];
+
+		socket->fd = address_listen(&address, error);
+		socket->direct = l->direct;
+		if (socket->fd < 0)
+			return fail(l->address, error);
+	}
+	address_host(&address, host, &port);
+	snprintf(text, sizeof text, strchr(host, ':') == NULL ? "%s:%u" : "[%s]:%u", host, (unsigned)port);
+	log_event(CONFIG_LOG_INFO, "gate.listening", log_text("address", text),
+		  log_text("tls", l->direct ? "direct" : "starttls"));
+	return true;
+}
+
+static bool listen_all(struct gate *g)
+{
+	size_t count = g->config->listener_count * g->crew_count;
+
+	g->listeners = calloc(count, sizeof *g->listeners);
+	if (g->listeners == NULL)
+		return fail("listeners", "no memory");
+	for (size_t i = 0; i < count; i++)
+		g->listeners[i].fd = -1;
+	for (size_t i = 0; i < g->config->listener_count; i++)
+		if (!listen_at(g, i))
+			return false;
+	return true;
+}
+
+struct work {
+	struct worker *worker;
+	struct crew *crew;
+};
+
+static void *work(void *context)
+{
+	struct work *job = context;
+
+	worker_run(job->worker, job->crew->error);
+	free(job);
+	return NULL;
+}
+
+static bool hire(struct gate *g, size_t index, struct tls_context *context)
+{
+	struct crew *c = &g->crew[index];
+	struct work *job = malloc(sizeof *job);
+	char name[64], host[32] = "gate";
+
+	gethostname(host, sizeof host - 1);
+	snprintf(name, sizeof name, "%s/%zu", host, index);
+	g->workers[index] =
+		worker_new(g->config, tls_context_ref(context), g->listeners + index * g->config->listener_count,
+			   g->config->listener_count, g->epoch, name);
+	if (job == NULL)
+		return fail("worker", "no memory");
+	*job = (struct work){g->workers[index], c};
+	c->running = pthread_create(&c->thread, NULL, work, job) == 0;
+	if (!c->running)
+		free(job);
+	return c->running || fail("worker", "no thread can be made");
+}
+
+static void certificate_note(struct gate *g, const struct tls_context *context)
+{
+	counter_store(&g->watch.process.certificate_expiry_s, (uint64_t)tls_context_expires_s(context));
+}
+
+static bool hire_all(struct gate *g)
+{
+	char error[TLS_ERROR_BYTES];
+	struct tls_context *context = reload_context(g->config, error);
+	bool good = true;
+
+	if (context == NULL)
+		return fail("certificate", error);
+	for (size_t i = 0; good && i < g->crew_count; i++)
+		good = hire(g, i, context);
+	certificate_note(g, context);
+	tls_context_unref(context);
+	return good;
+}
+
+static bool watch(struct gate *g)
+{
+	char error[METRICS_ERROR_BYTES];
+
+	if (!watch_start(&g->watch, g->config->metrics_address, g->workers, g->crew_count, g->xml_kernel, error))
+		return fail(g->config->metrics_address, error);
+	return true;
+}
+
+static bool begin(struct gate *g)
+{
+	char error[512];
+
+	g->crew_count = workers_wanted(g->config);
+	if (getrandom(&g->epoch, sizeof g->epoch, 0) != sizeof g->epoch)
+		return fail("random numbers", strerror(errno));
+	if (g->config->backend_count == 0) {
+		g->bundled = bundled_start(g->config, error);
+		if (g->bundled == NULL)
+			return fail("bundled session server", error);
+		bundled_enter(g->bundled, g->config);
+	}
+	return listen_all(g) && hire_all(g) && watch(g);
+}
+
+/* ---- while it runs */
+
+static bool any_done(const struct gate *g)
+{
+	for (size_t i = 0; i < g->crew_count; i++)
+		if (atomic_load(&g->workers[i]->orders.done))
+			return true;
+	return false;
+}
+
+static bool all_done(const struct gate *g)
+{
+	for (size_t i = 0; i < g->crew_count; i++)
+		if (g->crew[i].running && !atomic_load(&g->workers[i]->orders.done))
+			return false;
+	return true;
+}
+
+static void say_ready(struct gate *g)
+{
+	if (g->ready_said || watch_readiness(&g->watch) != NULL)
+		return;
+	g->ready_said = true;
+	log_event(CONFIG_LOG_INFO, "gate.ready", log_count("workers", g->crew_count));
+}
+
+static void reload(struct gate *g)
+{
+	struct tls_context *context;
+	struct config *now = reload_read(&g->reload, g->file, g->config, g->bundled, &context);
+
+	if (now == NULL) {
+		counter_bump(&g->watch.process.reloads_failed, 1);
+		return;
+	}
+	counter_bump(&g->watch.process.reloads, 1);
+	certificate_note(g, context);
+	g->config = now;
+	log_level_set(now->log_level);
+	for (size_t i = 0; i < g->crew_count; i++) {
+		struct worker *w = g->workers[i];
+		struct tls_context *unseen = atomic_exchange(&w->orders.context, tls_context_ref(context));
+
+		if (unseen != NULL)
+			tls_context_unref(unseen);
+		atomic_store(&w->orders.config, now);
+		worker_wake(w);
+	}
+	tls_context_unref(context);
+}
+
+/* Waits for a signal, a worker's end, or a look around. 0: nothing came. */
+static int wait_signal(const sigset_t *set)
+{
+	struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
+	int signal = sigtimedwait(set, NULL, &look);
+
+	return signal < 0 ? 0 : signal;
+}
+
+static void serve(struct gate *g, const sigset_t *set)
+{
+	int signal;
+
+	while (!any_done(g)) {
+		signal = wait_signal(set);
+		say_ready(g);
+		if (signal == SIGTERM || signal == SIGINT)
+			return;
+		if (signal == SIGHUP)
+			reload(g);
+	}
+}
+
+/* ---- the end */
+
+static void drain(struct gate *g, const sigset_t *set)
+{
+	log_event(CONFIG_LOG_INFO, "gate.draining", log_count("within_ms", g->config->drain_ms_max));
+	for (size_t i = 0; i < g->crew_count; i++) {
+		if (g->workers[i] == NULL)
+			continue;
+		atomic_store(&g->workers[i]->orders.drain, true);
+		worker_wake(g->workers[i]);
+	}
+	while (!all_done(g)) {
+		int signal = wait_signal(set);
+
+		if (signal == SIGTERM || signal == SIGINT)
+			_exit(1); /* asked twice: at once */
+	}
+}
+
+static bool dismiss(struct gate *g)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < g->crew_count; i++) {
+		struct crew *c = &g->crew[i];
+
+		if (c->running)
+			pthread_join(c->thread, NULL);
+		if (c->error[0] != '\0')
+			good = fail("worker", c->error);
+	}
+	return good;
+}
+
+static void give_back(struct gate *g)
+{
+	watch_stop(&g->watch);
+	for (size_t i = 0; i < g->crew_count; i++)
+		if (g->workers[i] != NULL)
+			worker_free(g->workers[i]);
+	if (g->bundled != NULL)
+		bundled_stop(g->bundled);
+	reload_done(&g->reload);
+	config_free(g->config);
+	free(g->listeners);
+	free(g);
+	log_flush();
+}
+
+static void signals_block(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static struct config *config_read_or_say(const char *file)
+{
+	struct config_faults *faults = calloc(1, sizeof *faults);
+	struct config *config = faults == NULL ? NULL : config_read(file, faults);
+
+	for (size_t i = 0; faults != NULL && i < faults->count; i++)
+		fprintf(stderr, "%s\n", faults->line[i]);
+	free(faults);
+	return config;
+}
+
+int gate_run(const char *config_file, const char *xml_kernel)
+{
+	struct gate *g = calloc(1, sizeof *g);
+	sigset_t set;
+	bool good;
+
+	if (g == NULL)
+		return 1;
+	g->file = config_file;
+	g->xml_kernel = xml_kernel;
+	g->config = config_read_or_say(config_file);
+	if (g->config == NULL) {
+		free(g);
+		return 2;
+	}
+	log_open(&(struct log_settings){.fd = STDERR_FILENO, .level = g->config->log_level});
+	signals_block(&set);
+	good = begin(g);
+	if (good)
+		serve(g, &set);
+	drain(g, &set);
+	good = dismiss(g) && good;
+	give_back(g);
+	return good ? 0 : 1;
+}

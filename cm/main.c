@@ -1,0 +1,137 @@
+/* stanzagate: the command line. */
+#include "config_file.h"
+#include "gate.h"
+#include "metrics.h"
+#include "xml.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *xml_kernel;
+
+static int run(const char *file)
+{
+	return gate_run(file, xml_kernel);
+}
+
+static int check(const char *file)
+{
+	struct config_faults *faults = calloc(1, sizeof *faults);
+	bool good;
+
+	if (faults == NULL)
+		return 1;
+	good = config_check(file, faults);
+	for (size_t i = 0; i < faults->count; i++)
+		fprintf(stderr, "%s\n", faults->line[i]);
+	if (faults->left_out > 0)
+		fprintf(stderr, "and %zu more\n", faults->left_out);
+	if (good)
+		printf("%s: good\n", file);
+	free(faults);
+	return good ? 0 : 1;
+}
+
+static int example(const char *file)
+{
+	(void)file;
+	config_print_example(stdout);
+	return 0;
+}
+
+static int reference(const char *file)
+{
+	(void)file;
+	config_print_reference(stdout);
+	return 0;
+}
+
+static int metrics(const char *file)
+{
+	(void)file;
+	metrics_print_reference(stdout);
+	return 0;
+}
+
+static const struct command {
+	const char *name;
+	int (*run)(const char *file);
+	bool needs_file;
+	const char *help;
+} commands[] = {
+	{"run", run, true, "run the gate until SIGTERM or Ctrl-C; SIGHUP reads configuration and certificate again"},
+	{"check", check, true, "check a configuration: each fault is one line with file, line, key, found, allowed"},
+	{"example", example, false, "print an example configuration with every key"},
+	{"reference", reference, false, "print the reference of the configuration"},
+	{"metrics", metrics, false, "print the reference of the metrics"},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static int help(FILE *to, int status)
+{
+	fprintf(to, "stanzagate %s: a connection manager for XMPP\n\nusage: stanzagate COMMAND [-c FILE]\n\n",
+		STANZAGATE_VERSION);
+	for (int i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-9s %s  %s\n", commands[i].name, commands[i].needs_file ? "-c FILE" : "       ",
+			commands[i].help);
+	fprintf(to, "\n  -c, --config FILE  the configuration (YAML)\n"
+		    "  -h, --help         this text\n"
+		    "  -V, --version      the version\n\n"
+		    "environment: STANZAGATE_XML_KERNEL=scalar|avx2 forces a tokenizer kernel\n");
+	return status;
+}
+
+static const struct command *command_find(const char *name)
+{
+	for (int i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int command_run(const char *name, const char *file)
+{
+	const struct command *command = command_find(name);
+	const char *kernel = getenv("STANZAGATE_XML_KERNEL");
+
+	if (command == NULL) {
+		fprintf(stderr, "stanzagate: found command '%s', allowed run, check, example, reference or metrics\n",
+			name);
+		return 2;
+	}
+	if (command->needs_file && file == NULL) {
+		fprintf(stderr, "stanzagate: %s needs -c FILE\n", name);
+		return 2;
+	}
+	xml_kernel = xml_kernel_choose(kernel);
+	if (xml_kernel == NULL) {
+		fprintf(stderr, "stanzagate: STANZAGATE_XML_KERNEL: found '%s', allowed a kernel that this CPU runs\n",
+			kernel);
+		return 2;
+	}
+	return command->run(file);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+						{"help", no_argument, NULL, 'h'},
+						{"version", no_argument, NULL, 'V'},
+						{0}};
+	const char *file = NULL;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+		if (option == 'c')
+			file = optarg;
+		else if (option == 'V')
+			return printf("stanzagate %s\n", STANZAGATE_VERSION) < 0;
+		else
+			return option == 'h' ? help(stdout, 0) : help(stderr, 2);
+	}
+	if (optind + 1 != argc)
+		return help(stderr, 2);
+	return command_run(argv[optind], file);
+}

@@ -1,0 +1,74 @@
+#include "watch.h"
+
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *health(void *context)
+{
+	struct watch *watch = context;
+	uint64_t now_us = io_now_us();
+
+	for (size_t i = 0; i < watch->count; i++) {
+		const struct orders *orders = &watch->workers[i]->orders;
+
+		if (atomic_load(&orders->done))
+			return "a worker has ended";
+		if (now_us - atomic_load(&orders->alive_us) > WATCH_STUCK_US)
+			return "a worker does not turn";
+	}
+	return NULL;
+}
+
+const char *watch_readiness(void *context)
+{
+	struct watch *watch = context;
+
+	for (size_t i = 0; i < watch->count; i++) {
+		const struct worker *w = watch->workers[i];
+
+		if (atomic_load(&w->orders.drain))
+			return "the gate is draining";
+		if (!atomic_load(&w->orders.listening))
+			return "a worker does not listen";
+		if (counter_load(&w->counters.value[COUNTER_backends_up]) == 0)
+			return "no session server is up";
+	}
+	return NULL;
+}
+
+bool watch_start(struct watch *watch, const char *address, struct worker *const *workers, size_t count,
+		 const char *xml_kernel, char error[static METRICS_ERROR_BYTES])
+{
+	struct metrics_settings settings = {.address = address,
+					    .worker_count = count,
+					    .process = &watch->process,
+					    .xml_kernel = xml_kernel,
+					    .health = health,
+					    .readiness = watch_readiness,
+					    .context = watch};
+
+	watch->workers = workers;
+	watch->count = count;
+	if (strcmp(address, "off") == 0)
+		return true;
+	watch->counters = calloc(count, sizeof *watch->counters);
+	assert(watch->counters != NULL);
+	for (size_t i = 0; i < count; i++)
+		watch->counters[i] = &workers[i]->counters;
+	settings.workers = watch->counters;
+	watch->metrics = metrics_start(&settings, error);
+	if (watch->metrics == NULL)
+		return false;
+	log_event(CONFIG_LOG_INFO, "metrics.listening", log_text("address", address),
+		  log_count("port", metrics_port(watch->metrics)));
+	return true;
+}
+
+void watch_stop(struct watch *watch)
+{
+	metrics_stop(watch->metrics);
+	free(watch->counters);
+}

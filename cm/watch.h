@@ -1,0 +1,27 @@
+/*
+ * watch: the metrics page of a running gate, and what it answers to probes of health and readiness.
+ */
+#ifndef WATCH_H
+#define WATCH_H
+
+#include "metrics.h"
+#include "worker.h"
+
+enum { WATCH_STUCK_US = 10000000 }; /* a worker turns at least once a second; one that has not for so long is stuck */
+
+struct watch {
+	const struct counters **counters;
+	struct worker *const *workers;
+	size_t count;
+	struct metrics_process process;
+	struct metrics *metrics;
+};
+
+/* Serves at the address ("off": does nothing). False: `error` says why not. The workers live until watch_stop. */
+bool watch_start(struct watch *, const char *address, struct worker *const *workers, size_t count,
+		 const char *xml_kernel, char error[static METRICS_ERROR_BYTES]);
+void watch_stop(struct watch *);
+/* NULL: new clients should be sent here. Otherwise why not. */
+const char *watch_readiness(void *watch);
+
+#endif
