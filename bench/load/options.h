@@ -1,0 +1,23 @@
+/*
+ * options: the command line of stanzagate-load. option.def is the table.
+ */
+#ifndef LOAD_OPTIONS_H
+#define LOAD_OPTIONS_H
+
+#include <stdbool.h>
+
+struct options {
+#define FLAG(field, help)				    bool field;
+#define TEXT(field, argument, initial, help)		    const char *field;
+#define NUMBER(field, argument, initial, least, most, help) unsigned field;
+#include "option.def"
+#undef FLAG
+#undef TEXT
+#undef NUMBER
+};
+
+/* Reads the command line; the texts stay argv's. On a fault it says so on standard error and answers false. */
+bool options_read(int argc, char **argv, struct options *ret);
+void options_print_help(void);
+
+#endif

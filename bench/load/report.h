@@ -1,0 +1,16 @@
+/*
+ * report: what a run has shown, as one line of JSON.
+ */
+#ifndef LOAD_REPORT_H
+#define LOAD_REPORT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct load;
+
+void report_print(FILE *, const struct load *);
+/* All clients logged in, every message arrived once and in order, and nothing else went wrong. */
+bool report_is_good(const struct load *);
+
+#endif
