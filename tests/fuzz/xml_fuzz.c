@@ -1,0 +1,117 @@
+/*
+ * Any bytes as a stream. The first byte of the input says how the stream begins and which limits hold, the next seven
+ * seed the cuts. Whole, byte by byte and cut at random, with every kernel: the same answers. What was accepted must
+ * hold what the contract says of it, and be accepted again when it stands alone.
+ */
+#include "xml_probe.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+enum { HEAD = 8, CUTS = 16, INPUT_BYTES_MAX = 4096, ELEMENTS = 1, TIGHT = 2 };
+
+static const struct xml_limits tight = {.element_bytes_max = 120,
+					.elements_max = 4,
+					.depth_max = 3,
+					.attributes_max = 3,
+					.name_bytes_max = 20,
+					.namespaces_max = 2};
+
+static void range_check(const struct xml_event *e, struct xml_range range)
+{
+	if (range.at == 0)
+		assert(range.len == 0);
+	else
+		assert(range.at > e->begin && range.at + range.len < e->end);
+}
+
+static void event_check(const struct xml_event *e, size_t len)
+{
+	if (e->is == XML_BAD) {
+		assert(e->error > XML_ERROR_NONE && e->error < XML_ERROR_COUNT && e->error_at < len);
+		return;
+	}
+	const struct xml_range ranges[] = {e->name,	  e->prefix, e->ns,	  e->to,	 e->from,
+					   e->id,	  e->type,   e->lang,	  e->from_whole, e->version,
+					   e->content_ns, e->child,  e->child_ns, e->text};
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		range_check(e, ranges[i]);
+	assert(e->begin < e->end && e->end <= len);
+	assert(e->is == XML_FOOTER || (e->name.len > 0 && e->insert_at == e->name.at + e->name.len));
+	assert(e->is != XML_ELEMENT || (e->elements >= e->depth && e->depth >= 1));
+}
+
+/* An element is a document of its own, also when an attribute was spliced in or its `from` was cut out. */
+static void element_check(const struct probe_plan *plan, const struct xml_event *e)
+{
+	static struct probe alone;
+	static uint8_t copy[INPUT_BYTES_MAX + 16];
+	size_t before = e->insert_at - e->begin, len = e->end - e->begin;
+	memcpy(copy, plan->bytes + e->begin, before);
+	memcpy(copy + before, " zz_='1'", 8);
+	memcpy(copy + before + 8, plan->bytes + e->insert_at, len - before);
+	probe_run(&(struct probe_plan){.enter = true, .bytes = copy, .len = len + 8}, &alone);
+	assert(alone.count == 1 && alone.events[0].is == XML_ELEMENT && alone.taken == len + 8);
+	if (e->from.at) {
+		size_t cut = e->from_whole.at - e->begin, after = cut + e->from_whole.len;
+		memcpy(copy, plan->bytes + e->begin, cut);
+		memcpy(copy + cut, plan->bytes + e->begin + after, len - after);
+		probe_run(&(struct probe_plan){.enter = true, .bytes = copy, .len = len - e->from_whole.len}, &alone);
+		assert(alone.count == 1 && alone.events[0].is == XML_ELEMENT && alone.events[0].from.at == 0);
+	}
+	uint8_t *raw = malloc(e->text.len + 1);
+	assert(xml_unescape(plan->bytes, e->text, raw) <= e->text.len);
+	free(raw);
+}
+
+static void way_check(struct probe_plan plan, const struct probe *whole)
+{
+	static struct probe seen;
+	probe_run(&plan, &seen);
+	if (!probe_is_same(whole, &seen))
+		abort();
+}
+
+static size_t cuts_make(uint64_t seed, size_t len, size_t cuts[static CUTS])
+{
+	size_t at = 0;
+	for (size_t i = 0; i < CUTS; i++)
+		cuts[i] = at += 1 + (size_t)(probe_random(&seed) % (1 + 2 * len / CUTS));
+	return CUTS;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+	static struct probe whole;
+	size_t cuts[CUTS];
+	uint64_t seed = 1;
+	if (len < HEAD || len > INPUT_BYTES_MAX)
+		return 0;
+	memcpy(&seed, bytes + 1, HEAD - 1);
+	struct probe_plan plan = {
+		.kernel = "scalar", .bytes = bytes + HEAD, .len = len - HEAD, .enter = bytes[0] & ELEMENTS};
+	plan.limits = bytes[0] & TIGHT ? &tight : &probe_limits;
+	if (plan.len / 4 >= PROBE_EVENTS_MAX - 1)
+		plan.len = 4 * (PROBE_EVENTS_MAX - 2);
+	probe_run(&plan, &whole);
+	for (const char *const *kernel = probe_kernels(); *kernel; kernel++) {
+		plan.kernel = *kernel;
+		way_check(plan, &whole);
+		plan.cut_count = cuts_make(seed | 1, plan.len, cuts);
+		plan.cuts = cuts;
+		way_check(plan, &whole);
+		plan.cut_count = 0;
+		plan.piece = 1;
+		way_check(plan, &whole);
+		plan.piece = 0;
+	}
+	for (size_t i = 0; i < whole.count; i++) {
+		event_check(&whole.events[i], plan.len);
+		if (whole.events[i].is == XML_ELEMENT)
+			element_check(&plan, &whole.events[i]);
+	}
+	return 0;
+}

@@ -1,0 +1,1 @@
+/* Stands for another room's header. */

@@ -1,0 +1,231 @@
+#include "gate.h"
+#include "base64.h"
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { WAIT_MS = 5000, READ_BYTES = 1 << 16 };
+
+void gate_dial(struct gate *gate, const char *socket_path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	cr_assert_lt(strlen(socket_path), sizeof address.sun_path);
+	strcpy(address.sun_path, socket_path);
+	*gate = (struct gate){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+	cr_assert_eq(connect(gate->fd, (struct sockaddr *)&address, sizeof address), 0);
+}
+
+void gate_end(struct gate *gate)
+{
+	close(gate->fd);
+	free(gate->in);
+	*gate = (struct gate){.fd = -1};
+}
+
+void gate_send(struct gate *gate, const void *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t put = send(gate->fd, bytes, len, MSG_NOSIGNAL);
+		if (put <= 0)
+			return; /* the server has closed the link: the test sees that when it reads */
+		bytes = (const uint8_t *)bytes + put;
+		len -= (size_t)put;
+	}
+}
+
+void gate_send_hello(struct gate *gate)
+{
+	struct link link;
+	struct link_send hello;
+	link_init(&link, LINK_GATE, &(struct link_self){"gate-1", "test", 7}, 0, &hello);
+	gate_send(gate, hello.bytes, hello.len);
+}
+
+void gate_begin(struct gate *gate, const char *socket_path, unsigned domains)
+{
+	struct frame frame;
+	gate_dial(gate, socket_path);
+	gate_send_hello(gate);
+	gate_expect(gate, FRAME_HELLO, 0, &frame);
+	for (unsigned i = 0; i < domains; i++)
+		gate_expect(gate, FRAME_DOMAIN, 0, &frame);
+}
+
+void gate_send_frame(struct gate *gate, enum frame_type type, frame_session session, const char *payload)
+{
+	size_t len = strlen(payload);
+	uint8_t *frame = malloc(FRAME_HEAD_BYTES + len);
+	/* By hand: frame_head would refuse what tests must be able to send. */
+	for (int i = 0; i < 4; i++)
+		frame[i] = (uint8_t)((len + 8) >> (24 - 8 * i));
+	frame[4] = (uint8_t)type;
+	for (int i = 0; i < 7; i++)
+		frame[5 + i] = (uint8_t)(session >> (48 - 8 * i));
+	memcpy(frame + FRAME_HEAD_BYTES, payload, len);
+	gate_send(gate, frame, FRAME_HEAD_BYTES + len);
+	free(frame);
+}
+
+static void open_send(struct gate *gate, frame_session session, const char *domain, unsigned tls,
+		      const uint8_t *exporter)
+{
+	uint8_t room[2048];
+	struct frame_builder open;
+	frame_begin(&open, room, sizeof room, FRAME_OPEN, session);
+	frame_put_text(&open, FIELD_DOMAIN, domain);
+	frame_put_text(&open, FIELD_STREAM_ID, "5f1c9e0a");
+	frame_put_text(&open, FIELD_ADDRESS, "192.0.2.1");
+	frame_put_int(&open, FIELD_PORT, 51234);
+	if (tls)
+		frame_put_int(&open, FIELD_TLS_VERSION, tls);
+	if (exporter)
+		frame_put(&open, FIELD_TLS_EXPORTER, exporter, 32);
+	size_t len = frame_end(&open);
+	cr_assert_gt(len, 0);
+	gate_send(gate, room, len);
+}
+
+void gate_open(struct gate *gate, frame_session session, const char *domain, const uint8_t *exporter)
+{
+	open_send(gate, session, domain, 0x0304, exporter);
+}
+
+void gate_open_plain(struct gate *gate, frame_session session, const char *domain)
+{
+	open_send(gate, session, domain, 0, NULL);
+}
+
+void gate_put(struct gate *gate, frame_session session, const char *format, ...)
+{
+	char *xml;
+	va_list arguments;
+	va_start(arguments, format);
+	cr_assert_geq(vasprintf(&xml, format, arguments), 0);
+	va_end(arguments);
+	gate_send_frame(gate, FRAME_ELEMENT, session, xml);
+	free(xml);
+}
+
+static bool gate_fill(struct gate *gate)
+{
+	struct pollfd ready = {.fd = gate->fd, .events = POLLIN};
+	if (gate->cap - gate->len < READ_BYTES) {
+		gate->cap = gate->cap ? gate->cap * 2 : 2 * READ_BYTES;
+		gate->in = realloc(gate->in, gate->cap);
+	}
+	cr_assert_eq(poll(&ready, 1, WAIT_MS), 1, "the server says nothing");
+	ssize_t got = recv(gate->fd, gate->in + gate->len, READ_BYTES, 0);
+	if (got <= 0)
+		return false;
+	gate->len += (size_t)got;
+	return true;
+}
+
+bool gate_next(struct gate *gate, struct frame *ret)
+{
+	enum frame_error error;
+	if (gate->used > 0)
+		memmove(gate->in, gate->in + gate->used, gate->len - gate->used);
+	gate->len -= gate->used;
+	gate->used = 0;
+	while (gate->len == 0 || (gate->used = frame_read(gate->in, gate->len, ret, &error)) == 0) {
+		if (gate->len > 0)
+			cr_assert_eq(error, FRAME_ERROR_NONE, "the server sends what is no frame");
+		if (!gate_fill(gate))
+			return false;
+	}
+	return true;
+}
+
+void gate_expect(struct gate *gate, enum frame_type type, frame_session session, struct frame *ret)
+{
+	cr_assert(gate_next(gate, ret), "the link has ended; %s was expected", frame_type_name(type));
+	cr_assert_eq(ret->type, type, "%s of %lu in place of %s of %lu: %.*s", frame_type_name(ret->type),
+		     (unsigned long)ret->session, frame_type_name(type), (unsigned long)session, (int)ret->payload_len,
+		     (const char *)ret->payload);
+	cr_assert_eq(ret->session, session);
+}
+
+const char *gate_expect_element(struct gate *gate, frame_session session, const char *part)
+{
+	static char text[1 << 16];
+	struct frame frame;
+	gate_expect(gate, FRAME_ELEMENT, session, &frame);
+	snprintf(text, sizeof text, "%.*s", (int)frame.payload_len, (const char *)frame.payload);
+	cr_assert(strstr(text, part), "%s\n is not in\n%s", part, text);
+	return text;
+}
+
+void gate_expect_close(struct gate *gate, frame_session session, const char *condition)
+{
+	struct frame frame;
+	struct frame_value value;
+	gate_expect(gate, FRAME_CLOSE, session, &frame);
+	bool has = frame_find(&frame, FIELD_CONDITION, &value);
+	cr_assert_eq(has, condition != NULL);
+	if (condition)
+		cr_assert(value.len == strlen(condition) && memcmp(value.at, condition, value.len) == 0, "%.*s for %s",
+			  (int)value.len, (const char *)value.at, condition);
+}
+
+void gate_expect_end(struct gate *gate)
+{
+	struct frame frame;
+	cr_assert_not(gate_next(gate, &frame), "%s came", frame_type_name(frame.type));
+}
+
+void gate_expect_quiet(struct gate *gate)
+{
+	struct frame frame;
+	gate_send_frame(gate, FRAME_PING, 0, "quiet?");
+	gate_expect(gate, FRAME_PONG, 0, &frame);
+	cr_assert_eq(frame.payload_len, 6);
+}
+
+void gate_login(struct gate *gate, frame_session session, const char *name, const char *password)
+{
+	char message[256] = "", text[512];
+	struct frame frame;
+	size_t name_len = strlen(name), password_len = strlen(password);
+	cr_assert_lt(name_len + password_len + 2, sizeof message);
+	memcpy(message + 1, name, name_len);
+	memcpy(message + 1 + name_len + 1, password, password_len);
+	base64_encode((uint8_t *)message, name_len + password_len + 2, text);
+	gate_put(gate, session, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%s</auth>", text);
+	gate_expect(gate, FRAME_STATE, session, &frame);
+	cr_assert_eq(frame_find_int(&frame, FIELD_STAGE, 0), 1);
+	gate_expect_element(gate, session, "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'");
+}
+
+void gate_bind(struct gate *gate, frame_session session, const char *jid, const char *resource)
+{
+	char full[256];
+	struct frame frame;
+	struct frame_value value;
+	snprintf(full, sizeof full, "%s/%s", jid, resource);
+	gate_put(gate, session,
+		 "<iq type='set' id='b'><bind "
+		 "xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>%s</resource></bind></iq>",
+		 resource);
+	gate_expect(gate, FRAME_STATE, session, &frame);
+	cr_assert_eq(frame_find_int(&frame, FIELD_STAGE, 0), 2);
+	cr_assert(frame_find(&frame, FIELD_JID, &value));
+	cr_assert(value.len == strlen(full) && memcmp(value.at, full, value.len) == 0);
+	gate_expect_element(gate, session, full);
+}
+
+void gate_session(struct gate *gate, frame_session session, const char *jid, const char *password, const char *resource)
+{
+	size_t len = strcspn(jid, "@");
+	char *name = strndup(jid, len);
+	gate_open(gate, session, jid + len + 1, NULL);
+	gate_login(gate, session, name, password);
+	gate_bind(gate, session, jid, resource);
+	free(name);
+}

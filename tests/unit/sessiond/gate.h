@@ -1,0 +1,45 @@
+/* gate: a gate made for tests: one link, frames sent and awaited in turn. Whatever does not come in five seconds is a
+ * failure. */
+#ifndef TEST_GATE_H
+#define TEST_GATE_H
+
+#include "link.h"
+
+struct gate {
+	int fd;
+	uint8_t *in;
+	size_t len, cap, used; /* bytes held; those of the last frame */
+};
+
+/* Connects and sends nothing. */
+void gate_dial(struct gate *, const char *socket);
+/* Connects, says HELLO, and takes HELLO and as many DOMAINs. */
+void gate_begin(struct gate *, const char *socket, unsigned domains);
+void gate_end(struct gate *);
+
+void gate_send(struct gate *, const void *bytes, size_t len);
+void gate_send_hello(struct gate *);
+void gate_send_frame(struct gate *, enum frame_type, frame_session, const char *payload);
+void gate_open(struct gate *, frame_session, const char *domain, const uint8_t *exporter);
+void gate_open_plain(struct gate *, frame_session, const char *domain);
+/* An element from a format. */
+void gate_put(struct gate *, frame_session, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The next frame; its payload is good until the next call. False: the server has closed the link. */
+bool gate_next(struct gate *, struct frame *ret);
+/* The next frame must be this one. */
+void gate_expect(struct gate *, enum frame_type, frame_session, struct frame *ret);
+/* The next frame must be an element with this in it. Answers its text, good until the next call. */
+const char *gate_expect_element(struct gate *, frame_session, const char *part);
+/* The next frame must be CLOSE with this condition (NULL: none). */
+void gate_expect_close(struct gate *, frame_session, const char *condition);
+void gate_expect_end(struct gate *);
+/* Nothing is there now: what was sent before a PING has been handled when its PONG comes, and PONG must come next. */
+void gate_expect_quiet(struct gate *);
+
+/* A session from OPEN to BOUND, by PLAIN. */
+void gate_login(struct gate *, frame_session, const char *name, const char *password);
+void gate_bind(struct gate *, frame_session, const char *jid, const char *resource);
+void gate_session(struct gate *, frame_session, const char *jid, const char *password, const char *resource);
+
+#endif
