@@ -1,0 +1,179 @@
+"""
+A session server that does what a test tells it, good or bad, over the link protocol (docs/link-protocol.md).
+
+    with Backend(path) as backend:          one that behaves: any password is right, and stanzas come back to who sent them
+        backend.on_element = ...            called instead, for the elements of bound sessions: (session, xml)
+
+Sessions remember what the gate told about them. Everything that came is kept in `frames`.
+"""
+import base64
+import contextlib
+import itertools
+import os
+import re
+import socket
+import struct
+import threading
+
+import xmppwire as xmpp
+
+HELLO, DOMAIN, PING, PONG, DRAIN = 1, 2, 3, 4, 5
+OPEN, ELEMENT, STATE, CLOSE, PAUSE, RESUME = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
+VERSION_MIN, VERSION_MAX, EPOCH, NAME, SOFTWARE, DOMAIN_NAME, FEATURES, FEATURES_BINDING = 1, 2, 3, 4, 5, 0x10, 0x11, 0x12
+STREAM_ID, ADDRESS, PORT, TLS_VERSION, TLS_CIPHER, TLS_EXPORTER, TLS_END_POINT, LANG, DIRECT = range(0x20, 0x29)
+STAGE, JID, NO_RESTART, CONDITION, REASON, CLEAN = 0x30, 0x31, 0x32, 0x40, 0x41, 0x42
+
+MECHANISMS = f"<mechanisms xmlns='{xmpp.SASL_NS}'><mechanism>PLAIN</mechanism></mechanisms>"
+BIND = f"<bind xmlns='{xmpp.BIND_NS}'/>"
+
+
+def fields(**values):
+    """Payload of fields, by the names above in small letters."""
+    payload = b""
+    for name, value in values.items():
+        value = value.encode() if isinstance(value, str) else value
+        payload += struct.pack(">BH", globals()[name.upper()], len(value)) + value
+    return payload
+
+
+def read_fields(payload):
+    found, at = {}, 0
+    while at < len(payload):
+        key, length = struct.unpack_from(">BH", payload, at)
+        found[key] = payload[at + 3 : at + 3 + length]
+        at += 3 + length
+    return found
+
+
+def frame(kind, session=0, payload=b""):
+    return struct.pack(">IQ", 8 + len(payload), kind << 56 | session) + payload
+
+
+def hello(name="session-1", version=1):
+    number = struct.pack(">H", version)
+    return frame(HELLO, 0, fields(version_min=number, version_max=number, epoch=os.urandom(8), name=name))
+
+
+def domain(name="localhost", features=MECHANISMS):
+    return frame(DOMAIN, 0, fields(domain_name=name, features=features))
+
+
+class Session:
+    def __init__(self, link, number, facts):
+        self.link, self.number, self.facts, self.jid, self.bound = link, number, facts, None, False
+
+    def send(self, xml):
+        self.frame(ELEMENT, xml.encode() if isinstance(xml, str) else xml)
+
+    def frame(self, kind, payload=b""):
+        self.link.send(frame(kind, self.number, payload))
+
+    def state(self, stage, jid):
+        self.frame(STATE, fields(stage=bytes([stage]), jid=jid, **({"features": BIND} if stage == 1 else {})))
+
+    def close(self, **values):
+        self.frame(CLOSE, fields(**values))
+
+
+class Link:
+    def __init__(self, backend, connection):
+        self.backend, self.connection, self.sessions, self.ended = backend, connection, {}, False
+        self.lock = threading.Lock()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def send(self, data):
+        with self.lock, contextlib.suppress(OSError):
+            self.connection.sendall(data)
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def read(self, count):
+        data = b""
+        while len(data) < count:
+            more = self.connection.recv(count - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def run(self):
+        with contextlib.suppress(EOFError, OSError):
+            self.backend.greet(self)
+            while True:
+                length, head = struct.unpack(">IQ", self.read(12))
+                self.handle(head >> 56, head & (1 << 56) - 1, self.read(length - 8))
+        self.ended = True
+        self.connection.close()
+
+    def handle(self, kind, number, payload):
+        self.backend.frames.append((kind, number, payload))
+        if kind == PING:
+            self.send(frame(PONG, 0, payload))
+        elif kind == OPEN:
+            self.sessions[number] = Session(self, number, read_fields(payload))
+            self.backend.sessions.append(self.sessions[number])
+        elif kind == ELEMENT:
+            self.backend.element(self.sessions[number], payload)
+        elif kind == CLOSE and number in self.sessions:
+            self.send(frame(CLOSE, number))
+            del self.sessions[number]
+
+
+class Backend:
+    def __init__(self, path):
+        self.path, self.links, self.sessions, self.frames = str(path), [], [], []
+        self.on_element, self.greeting = None, hello() + domain()
+        self.names = itertools.count(1)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # shutdown wakes the thread in accept; close alone would not.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        os.unlink(self.path)
+        for link in self.links:
+            link.close()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.links.append(Link(self, self.listener.accept()[0]))
+
+    def greet(self, link):
+        link.send(self.greeting)
+
+    def element(self, session, payload):
+        xml = payload.decode()
+        if session.bound:
+            (self.on_element or Session.send)(session, xml)
+        elif "<auth" in xml:
+            user = re.sub(r"^[^\0]*\0([^\0]*)\0.*", r"\1", decoded(xml))
+            session.jid = f"{user}@localhost"
+            session.state(1, session.jid)
+            session.send(f"<success xmlns='{xmpp.SASL_NS}'/>")
+        else:
+            session.jid += f"/r{next(self.names)}"
+            session.bound = True
+            session.state(2, session.jid)
+            name = re.search(r"id=['\"](.*?)['\"]", xml)[1]
+            session.send(f"<iq type='result' id='{name}'><bind xmlns='{xmpp.BIND_NS}'><jid>{session.jid}</jid></bind></iq>")
+
+    def bound(self, jid):
+        return next(session for session in self.sessions if session.jid == jid and session.bound)
+
+    def kinds(self):
+        return [kind for kind, _, _ in list(self.frames)]
+
+
+def decoded(xml):
+    return base64.b64decode(re.search(r">(.*)<", xml)[1]).decode()

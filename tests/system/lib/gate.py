@@ -1,0 +1,265 @@
+"""
+The programs under test, started with their own configuration, ports and files, and watched.
+
+    Gate      `stanzagate run`, in a directory of its own; addresses as its log gives them; metrics; log
+    Sessiond  `stanzagate-sessiond`, as a process of its own
+"""
+import atexit
+import functools
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(os.environ.get("STANZAGATE_BUILD", ROOT / "build")).resolve()
+GATE = BUILD / "cm" / "stanzagate"
+SESSIOND = BUILD / "backends" / "sessiond" / "stanzagate-sessiond"
+PASSWORDS = {"alice": "al1ce's \"pass\" & <more>", "bob": "b0b-\u043f\u0430\u0440\u043e\u043b\u044c", "carol": "c a r o l"}
+START_S = 20
+# What a sanitizer or an assertion says when it has found something.
+ALARM = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:|Assertion .* failed).*")
+
+
+def wait_until(condition, timeout=10.0, what="the condition"):
+    """Its first true value."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come true in {timeout} s")
+        time.sleep(0.005)
+    return value
+
+
+@functools.cache
+def run_folder():
+    """Where this run keeps everything; taken away in the end, unless STANZAGATE_TEST_KEEP is set."""
+    folder = tempfile.mkdtemp(prefix="stanzagate-tests-")
+    if not os.environ.get("STANZAGATE_TEST_KEEP"):
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def new_folder(name):
+    return pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=run_folder()))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@functools.cache
+def certificate():
+    """(certificate, key) for localhost, made once."""
+    home = new_folder("certificate")
+    make_certificate(home, "localhost")
+    return home / "certificate.pem", home / "key.pem"
+
+
+def make_certificate(home, name, days=30):
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", str(days)]
+    command += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    command += ["-keyout", home / "key.pem", "-out", home / "certificate.pem"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@functools.cache
+def accounts():
+    """A database with the accounts of PASSWORDS; copy it."""
+    database = new_folder("accounts") / "accounts.db"
+    for user, password in PASSWORDS.items():
+        add_account(database, user, password)
+    return database
+
+
+def add_account(database, user, password):
+    command = [SESSIOND, "user", "add", f"{user}@localhost", "--database", database]
+    subprocess.run(command, input=password + "\n", text=True, check=True, capture_output=True, timeout=30)
+
+
+class Program:
+    """A process with a log file that is read as it grows."""
+
+    def __init__(self, command, home, env=None, preexec=None):
+        self.asked = False
+        self.home, self.log_path = home, home / f"{pathlib.Path(command[0]).name}.log"
+        self.log_from = self.log_path.stat().st_size if self.log_path.exists() else 0
+        # A second start in the same directory goes on in the same file.
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=home, env=env, preexec_fn=preexec
+            )
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log(self):
+        with open(self.log_path, "rb") as log:
+            log.seek(self.log_from)
+            return log.read().decode("utf-8", "replace")
+
+    def log_tail(self, lines=25):
+        return "\n".join(self.log().splitlines()[-lines:])
+
+    def wait_log(self, pattern, timeout=10.0, count=1):
+        """All matches, once there are so many; fails at once when the process ends without."""
+
+        def found():
+            matches = list(re.finditer(pattern, self.log(), re.M))
+            if len(matches) < count and self.process.poll() is not None:
+                raise RuntimeError(f"ended with {self.process.returncode} before its log said {pattern}:\n{self.log_tail()}")
+            return matches if len(matches) >= count else None
+
+        try:
+            return wait_until(found, timeout, f"log line {pattern}")
+        except TimeoutError as late:
+            raise TimeoutError(f"{late}:\n{self.log_tail()}") from None
+
+    def running(self):
+        return self.process.poll() is None
+
+    def signal(self, number):
+        self.asked |= number in (signal.SIGTERM, signal.SIGINT)
+        self.process.send_signal(number)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def wait_exit(self, timeout=15.0):
+        return self.process.wait(timeout)
+
+    def stop(self):
+        """
+        Ends it as an operator would, unless it has been told already (asked twice it would not end properly). Answers what is
+        wrong with that, '' for nothing.
+        """
+        if self.running() and not self.asked:
+            self.signal(signal.SIGTERM)
+        try:
+            code = self.wait_exit()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return f"did not end within 15 s of SIGTERM:\n{self.log_tail()}"
+        alarm = ALARM.search(self.log())
+        if alarm or code != 0:
+            return f"exit code {code} {alarm.group() if alarm else ''}\n{self.log_tail(60)}"
+        return ""
+
+
+def merged(base, more):
+    """Nested dictionaries; what is in `more` wins, None takes a key away."""
+    result = dict(base)
+    for key, value in more.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key, {}), value) if isinstance(value, dict) else value
+    return result
+
+
+class Gate(Program):
+    """config: nested dictionary, merged over the one below. listeners are (tls, ...) as in the configuration."""
+
+    def __init__(self, config=None, home=None, env=None, preexec=None, ready=True):
+        home = home or new_folder("gate")
+        authority, key = certificate()
+        self.authority = str(authority)
+        self.metrics_address = f"127.0.0.1:{free_port()}"
+        self.config = merged(
+            {
+                "workers": 2,
+                "listeners": [{"address": "127.0.0.1:0", "tls": "starttls"}, {"address": "127.0.0.1:0", "tls": "direct"}],
+                "tls": {"certificate": str(authority), "key": str(key)},
+                "metrics": {"address": self.metrics_address},
+            },
+            config or {},
+        )
+        if "backends" not in self.config:
+            database = home / "accounts.db"
+            if not database.exists():
+                shutil.copy(accounts(), database)
+            self.config = merged({"sessiond": {"database": str(database), "domains": ["localhost"]}}, self.config)
+        self.config_path = home / "stanzagate.yaml"
+        self.write_config({})
+        super().__init__([GATE, "run", "-c", self.config_path], home, env, preexec)
+        if ready:
+            try:
+                self.wait_ready()
+            except BaseException:
+                if self.running():
+                    self.kill()
+                raise
+
+    def write_config(self, more):
+        """JSON is YAML, too."""
+        self.config = merged(self.config, more)
+        self.config_path.write_text(json.dumps(self.config, indent=1, ensure_ascii=False))
+
+    def wait_ready(self):
+        wanted = len(self.config["listeners"])
+        found = self.wait_log(r"\blistening\b.*?\baddress=\"?([^\s\"]+)\"?.*?\btls=\"?(starttls|direct)", START_S, wanted)
+        self.addresses = {}
+        for match in found:
+            host, port = match[1].rsplit(":", 1)
+            self.addresses[match[2]] = (host.strip("[]"), int(port))
+        self.wait_log(r"\bready\b", START_S)
+
+    @property
+    def starttls(self):
+        return self.addresses["starttls"]
+
+    @property
+    def direct(self):
+        return self.addresses["direct"]
+
+    def page(self, path="/metrics"):
+        """(status, text)"""
+        try:
+            with urllib.request.urlopen(f"http://{self.metrics_address}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metrics(self):
+        """Sample with its labels -> number."""
+        samples = {}
+        for line in self.page()[1].splitlines():
+            if line and not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                samples[name] = float(value)
+        return samples
+
+
+class Sessiond(Program):
+    """listen: 'unix:/path' or 'tcp:127.0.0.1:port'."""
+
+    def __init__(self, listen, home=None, database=None):
+        home = home or new_folder("sessiond")
+        self.listen = listen
+        self.database = database or home / "accounts.db"
+        if not self.database.exists():
+            shutil.copy(accounts(), self.database)
+        super().__init__([SESSIOND, "run", "--database", self.database, "--domain", "localhost", "--listen", listen], home)
+        wait_until(self._reachable, START_S, f"sessiond at {listen}")
+
+    def _reachable(self):
+        if not self.running():
+            raise RuntimeError(f"sessiond ended with {self.process.returncode}:\n{self.log_tail()}")
+        kind, place = self.listen.split(":", 1)
+        with socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET) as probe:
+            try:
+                probe.connect(place if kind == "unix" else (place.rsplit(":", 1)[0], int(place.rsplit(":", 1)[1])))
+                return True
+            except OSError:
+                return False

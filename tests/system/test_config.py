@@ -1,0 +1,148 @@
+"""The command line and the configuration."""
+import json
+import re
+import signal
+import socket
+import subprocess
+
+import gate as gates
+import pytest
+import xmppwire as xmpp
+
+
+def stanzagate(*words):
+    return subprocess.run([str(gates.GATE), *map(str, words)], capture_output=True, text=True, timeout=20)
+
+
+def good():
+    certificate, key = gates.certificate()
+    return {"listeners": [{"address": "127.0.0.1:0", "tls": "starttls"}], "tls": {"certificate": str(certificate), "key": str(key)},
+            "metrics": {"address": "off"}}
+
+
+def test_version_and_help():
+    assert re.fullmatch(r"stanzagate \d+\.\d+\.\d+\n", stanzagate("--version").stdout)
+    done = stanzagate("--help")
+    assert done.returncode == 0 and "run" in done.stdout and "check" in done.stdout
+    for wrong in ([], ["sing"], ["run"], ["run", "-c"], ["--nonsense"]):
+        done = stanzagate(*wrong)
+        assert done.returncode == 2 and done.stderr, wrong
+
+
+def test_a_good_configuration(tmp_path):
+    file = tmp_path / "gate.yaml"
+    file.write_text(json.dumps(good()))
+    done = stanzagate("check", "-c", file)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+FAULTS = {
+    "an unknown key": ("listener: []\n", r":1: listener: found .*allowed.*listeners"),
+    "a number too high": ("limits: {depth_max: 257}\n", r":1: limits\.depth_max: found .*257.*allowed 4 to 256"),
+    "a number too low": ("limits:\n  depth_max: 3\n", r":2: limits\.depth_max: found .*3.*allowed 4 to 256"),
+    "no number": ("drain_ms_max: soon\n", r":1: drain_ms_max: found .*soon.*allowed 0 to 600000"),
+    "a word that is none": ("log: {level: loud}\n", r":1: log\.level: found .*loud.*allowed .*error.*warning.*info.*debug"),
+    "a key twice": ("workers: 1\nworkers: 2\n", r":2: workers: found"),
+    "no YAML": ("workers: [1\n", r":\d+: .*found"),
+    "an address that is none": ("metrics: {address: nowhere}\n", r":1: metrics\.address: found .*nowhere"),
+    "a link over the network": ("backends: [{name: a, address: 'tcp:192.0.2.1:5'}]\n", r":1: backends\[0\]\.address: found .*192\.0\.2\.1.*allowed"),
+    "a list that is none": ("listeners: 5222\n", r":1: listeners: found .*5222"),
+    "a file that is not there": ("tls: {certificate: /nowhere.pem}\n", r":1: tls\.certificate: found .*/nowhere\.pem"),
+}
+
+
+@pytest.mark.parametrize("text, pattern", FAULTS.values(), ids=FAULTS.keys())
+def test_faults_name_file_line_key_found_and_allowed(text, pattern, tmp_path):
+    file = tmp_path / "gate.yaml"
+    file.write_text(text)
+    done = stanzagate("check", "-c", file)
+    assert done.returncode == 1
+    assert re.search(re.escape(str(file)) + pattern, done.stderr), done.stderr
+    run = stanzagate("run", "-c", file)
+    assert run.returncode != 0 and run.stderr
+
+
+def test_no_file(tmp_path):
+    done = stanzagate("check", "-c", tmp_path / "none.yaml")
+    assert done.returncode == 1 and "none.yaml" in done.stderr
+
+
+def test_a_port_that_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        gate = gates.Gate({"listeners": [{"address": f"127.0.0.1:{port}", "tls": "starttls"}]}, ready=False)
+        try:
+            assert gate.wait_exit() != 0
+            assert f":{port}" in gate.log() and "in use" in gate.log(), gate.log()
+        finally:
+            if gate.running():
+                gate.kill()
+
+
+def test_a_key_that_does_not_fit_the_certificate(tmp_path):
+    gates.make_certificate(tmp_path, "localhost")
+    other = gates.Gate({"tls": {"key": str(tmp_path / "key.pem")}}, ready=False)
+    try:
+        assert other.wait_exit() != 0
+        assert "key" in other.log()
+    finally:
+        if other.running():
+            other.kill()
+
+
+def reload(gate, result):
+    before = gate.metrics()[f'stanzagate_reloads_total{{result="{result}"}}']
+    gate.signal(signal.SIGHUP)
+    gates.wait_until(lambda: gate.metrics()[f'stanzagate_reloads_total{{result="{result}"}}'] == before + 1, what="the reload")
+
+
+def peer_certificate(gate):
+    client = xmpp.Client(gate.direct, True, None)
+    client.secure()
+    found = client.wire.tls.getpeercert(True)
+    client.close()
+    return found
+
+
+def test_sighup_takes_a_new_certificate_and_new_limits(make_gate, tmp_path):
+    gate = make_gate({"workers": 1})
+    alice = xmpp.Client(gate.starttls, False, gate.authority)
+    alice.login("alice", gates.PASSWORDS["alice"])
+    before = peer_certificate(gate)
+    gates.make_certificate(tmp_path, "localhost")
+    gate.write_config({"tls": {"certificate": str(tmp_path / "certificate.pem"), "key": str(tmp_path / "key.pem")},
+                       "limits": {"depth_max": 4}})
+    reload(gate, "taken")
+    # The worker takes it up in its next turn, after main has counted it.
+    gates.wait_until(lambda: peer_certificate(gate) != before, what="the new certificate")
+    alice.ping()
+    gate.authority = str(tmp_path / "certificate.pem")
+    bob = xmpp.Client(gate.starttls, False, gate.authority)
+    bob.login("bob", gates.PASSWORDS["bob"])
+    bob.send("<message><a><b><c><d/></c></b></a></message>")
+    assert xmpp.stream_error(bob.expect("ELEMENT")) == "policy-violation"
+    assert alice.logout()
+
+
+@pytest.mark.parametrize("change", [{"limits": {"depth_max": 1}}, {"workers": 1}, {"tls": {"certificate": "/nowhere.pem"}}],
+                         ids=["a fault", "what cannot be reloaded", "no certificate"])
+def test_sighup_with_a_fault_changes_nothing(change, make_gate):
+    gate = make_gate()
+    before = peer_certificate(gate)
+    gate.write_config(change)
+    reload(gate, "failed")
+    assert peer_certificate(gate) == before
+    alice = xmpp.Client(gate.starttls, False, gate.authority)
+    alice.login("alice", gates.PASSWORDS["alice"])
+    assert alice.logout()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_gate_ends_although_a_client_does_not(number, make_gate):
+    """A client that never answers cannot hold it up for longer than drain_ms_max."""
+    gate = make_gate({"drain_ms_max": 500})
+    alice = xmpp.Client(gate.starttls, False, gate.authority)
+    alice.login("alice", gates.PASSWORDS["alice"])
+    gate.signal(number)
+    assert gate.wait_exit(5) == 0
+    assert xmpp.stream_error(alice.expect("ELEMENT")) == "system-shutdown"

@@ -1,0 +1,23 @@
+"""The README and what it speaks of."""
+import re
+
+import gate as gates
+
+
+def packages():
+    lines = (gates.ROOT / "deploy" / "packages.txt").read_text().splitlines()
+    return [line.split(None, 2) for line in lines if line and not line.startswith("#")]
+
+
+def test_every_package_has_its_reason():
+    readme = (gates.ROOT / "README.md").read_text()
+    for kind, name, reason in packages():
+        mark = " (tests)" if kind == "test" else ""
+        assert f"| `{name}`{mark} | {reason} |" in readme, name
+    assert len(re.findall(r"^\| `[a-z0-9.+-]+`( \(tests\))? \|", readme, re.M)) == len(packages()), "and no other"
+
+
+def test_every_path_is_there():
+    readme = (gates.ROOT / "README.md").read_text()
+    for path in re.findall(r"\]\(([^)]+)\)", readme) + re.findall(r"^\| `([a-z/]+/[a-z]*)`", readme, re.M):
+        assert (gates.ROOT / path).exists(), path
