@@ -74,6 +74,7 @@ static bool listen_at(struct gate *g, size_t which)
 
 		socket->fd = address_listen(&address, error);
 		socket->direct = l->direct;
+		socket->proxy = (enum proxy_version)l->proxy;
 		if (socket->fd < 0)
 			return fail(l->address, error);
 	}

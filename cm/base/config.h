@@ -17,11 +17,15 @@ enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, C
 struct config_listener {
 	char *address; /* "host:port", numeric host */
 	bool direct;
+	uint32_t proxy; /* versions of PROXY header that clients come with: 0 none, 1, 2, or 3 for either */
 };
 struct config_backend {
 	char *name;
 	char *address; /* "unix:/path" or "tcp:host:port" */
 	uint32_t weight;
+};
+struct config_network {
+	char *prefix; /* "192.0.2.0/24" or "2001:db8::/32" */
 };
 struct config_domain {
 	char *name;
@@ -45,6 +49,8 @@ struct config {
 	size_t backend_count;
 	struct config_domain domains[CONFIG_LIST_MAX];
 	size_t domain_count;
+	struct config_network networks[CONFIG_LIST_MAX]; /* that may send PROXY headers */
+	size_t network_count;
 };
 
 #endif

@@ -305,8 +305,19 @@ static void list_keys_missing(struct reading *r)
 	}
 }
 
+/* Who sends PROXY headers says where clients are: that is never left to anybody. */
+static void proxies_check(struct reading *r)
+{
+	for (size_t i = 0; i < r->config->listener_count && r->config->network_count == 0; i++) {
+		const struct config_entry *entry =
+			entry_find(&r->entries, r->entries.count, "listeners[].proxy", (int)i);
+		if (r->config->listeners[i].proxy != 0 && entry)
+			fault_value(r, entry, "no, unless proxy.trusted has networks");
+	}
+}
+
 /* What the tables cannot say: limits that stand in a relation. */
-static void relations_check(struct reading *r)
+static void unread_check(struct reading *r)
 {
 	static const char key[] = "limits.unread_bytes_high";
 	const struct config_entry *entry = entry_find(&r->entries, r->entries.count, key, -1);
@@ -361,7 +372,8 @@ static struct config *config_read_as(const char *file, bool check_files, struct 
 		entries_take(&r);
 		settings_missing(&r);
 		list_keys_missing(&r);
-		relations_check(&r);
+		unread_check(&r);
+		proxies_check(&r);
 		domains_default(r.config);
 	}
 	config_entries_free(&r.entries);

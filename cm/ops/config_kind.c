@@ -2,6 +2,7 @@
 
 #include "jid.h"
 #include "log.h"
+#include "network.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -23,6 +24,7 @@ const size_t config_setting_count = sizeof config_settings / sizeof *config_sett
 #define COUNT_listeners offsetof(struct config, listener_count)
 #define COUNT_backends	offsetof(struct config, backend_count)
 #define COUNT_domains	offsetof(struct config, domain_count)
+#define COUNT_networks	offsetof(struct config, network_count)
 #define MEMBER(list)	((struct config *)0)->list[0]
 #define LIST_SETTING(name, list, member, key, kind, otherwise, needed, meaning)                                        \
 	{name,                                                                                                         \
@@ -113,6 +115,18 @@ static bool entry_read(const struct config_rule *rule, const char *directory, co
 	return true;
 }
 
+static const char *const proxy_words[] = {"no", "v1", "v2", "any"}; /* by their bits */
+
+static bool proxy_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	for (uint32_t versions = 0; versions < 4; versions++)
+		if (strcmp(text, proxy_words[versions]) == 0) {
+			*(uint32_t *)ret = versions;
+			return true;
+		}
+	return false;
+}
+
 /* Answers the path, with the directory before it when it is relative; NULL: empty. Owned by the caller. */
 static char *path_resolve(const char *directory, const char *path)
 {
@@ -156,6 +170,12 @@ static bool address_is_good(const char *text, uint64_t port_min, bool *ret_loopb
 		return false;
 	*ret_loopback = bracketed ? IN6_IS_ADDR_LOOPBACK(&six) : ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
 	return true;
+}
+
+static bool network_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	struct network network;
+	return network_parse(text, &network) && text_set(text, ret);
 }
 
 static bool addr_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
@@ -211,6 +231,9 @@ static const struct {
 	[CONFIG_KIND_LEVEL] = {level_read, false, false, "error, warning, info or debug"},
 	[CONFIG_KIND_TLS] = {tls_read, false, false, "1.2 or 1.3"},
 	[CONFIG_KIND_ENTRY] = {entry_read, false, false, "starttls or direct"},
+	[CONFIG_KIND_PROXY] = {proxy_read, false, false, "no, v1, v2 or any"},
+	[CONFIG_KIND_NETWORK] = {network_read, true, false,
+				 "IPv4/bits or IPv6/bits, numeric, without bits behind the prefix"},
 	[CONFIG_KIND_FILE] = {path_read, true, false, "a file that can be read"},
 	[CONFIG_KIND_PATH] = {path_read, true, false, "a path"},
 	[CONFIG_KIND_ADDR] = {addr_read, true, false, "IPv4:port or [IPv6]:port, numeric, port 0 to 65535"},
@@ -252,6 +275,8 @@ void config_value_show(const struct config_rule *rule, const void *member, char 
 		text = *(const bool *)member ? "direct" : "starttls";
 	else if (rule->kind == CONFIG_KIND_TLS)
 		text = *(const int *)member == 13 ? "1.3" : "1.2";
+	else if (rule->kind == CONFIG_KIND_PROXY)
+		text = proxy_words[*(const uint32_t *)member];
 	uint64_t number = rule->kind == CONFIG_KIND_WEIGHT ? *(const uint32_t *)member : 0;
 	if (rule->kind == CONFIG_KIND_INT)
 		number = *(const uint64_t *)member;

@@ -12,16 +12,18 @@
 #include <stdio.h>
 
 enum config_kind {
-	CONFIG_KIND_INT,    /* uint64_t */
-	CONFIG_KIND_WEIGHT, /* uint32_t */
-	CONFIG_KIND_BOOL,   /* bool */
-	CONFIG_KIND_LEVEL,  /* enum config_log_level */
-	CONFIG_KIND_TLS,    /* int: 12 or 13 */
-	CONFIG_KIND_ENTRY,  /* bool: direct */
-	CONFIG_KIND_FILE,   /* char *, as all that follow: a file that must be there */
-	CONFIG_KIND_PATH,   /* a file */
-	CONFIG_KIND_ADDR,   /* host:port; a setting may be "off" */
-	CONFIG_KIND_LINK,   /* unix:/path or tcp:host:port */
+	CONFIG_KIND_INT,     /* uint64_t */
+	CONFIG_KIND_WEIGHT,  /* uint32_t */
+	CONFIG_KIND_BOOL,    /* bool */
+	CONFIG_KIND_LEVEL,   /* enum config_log_level */
+	CONFIG_KIND_TLS,     /* int: 12 or 13 */
+	CONFIG_KIND_ENTRY,   /* bool: direct */
+	CONFIG_KIND_PROXY,   /* uint32_t: versions */
+	CONFIG_KIND_FILE,    /* char *, as all that follow: a file that must be there */
+	CONFIG_KIND_PATH,    /* a file */
+	CONFIG_KIND_ADDR,    /* host:port; a setting may be "off" */
+	CONFIG_KIND_LINK,    /* unix:/path or tcp:host:port */
+	CONFIG_KIND_NETWORK, /* address/bits */
 	CONFIG_KIND_NAME,
 	CONFIG_KIND_DOMAIN,
 	CONFIG_KIND_COUNT

@@ -51,7 +51,10 @@ void config_print_reference(FILE *to)
 		config_value_allowed(&list->rule, allowed);
 		fprintf(to, "| `%s` | %s%s%s | ", list->list, *list->key ? "`" : "", *list->key ? list->key : "(none)",
 			*list->key ? "`" : "");
-		default_print(to, list->otherwise);
+		if (*list->otherwise || list->needed)
+			default_print(to, list->otherwise);
+		else
+			fputs("none", to);
 		fprintf(to, " | %s | %s |\n", allowed, list->meaning);
 	}
 }

@@ -1,6 +1,6 @@
 #include "client.h"
 
-#include "address.h"
+#include "entry.h"
 #include "ingress.h"
 #include "jid.h"
 #include "log.h"
@@ -60,6 +60,7 @@ static void login_free(struct worker *w, struct client *c)
 		return;
 	counter_add(&w->counters, COUNTER_memory_login, -(int64_t)sizeof *c->login);
 	free(c->login->features);
+	free(c->login->header);
 	explicit_bzero(&c->login->facts, sizeof c->login->facts);
 	free(c->login);
 	c->login = NULL;
@@ -79,26 +80,41 @@ static uint64_t handshake_deadline(const struct worker *w, const struct client *
 	return by_ms < c->login->until_ms ? by_ms : c->login->until_ms;
 }
 
-void client_new(struct worker *w, int fd, bool direct)
+/* What must come first: the PROXY header, the TLS handshake, or the login. */
+static uint64_t first_deadline(const struct worker *w, const struct client *c)
+{
+	if (c->proxy != PROXY_NONE)
+		return worker_now_ms(w) + w->config->proxy_header_ms_max;
+	return c->direct ? handshake_deadline(w, c) : c->login->until_ms;
+}
+
+void client_new(struct worker *w, int fd, const struct listener *by)
 {
 	struct slab_handle self;
-	struct client *c = slab_new(&w->clients, &self);
+	struct client *c;
 
+	if (by->proxy != PROXY_NONE && !entry_is_trusted(w, fd)) {
+		counter_add(&w->counters, COUNTER_proxy_untrusted, 1);
+		io_close(w->net.io, fd);
+		return;
+	}
+	c = slab_new(&w->clients, &self);
 	if (c == NULL) {
 		counter_add(&w->counters, COUNTER_refused, 1);
 		io_close(w->net.io, fd);
 		return;
 	}
 	c->self = self;
-	c->direct = direct;
+	c->direct = by->direct;
+	c->proxy = (uint8_t)by->proxy;
 	c->uplink = -1;
 	c->login = login_new(w);
 	c->heard_s = worker_now_s(w);
-	stream_init(&c->stream, direct);
+	stream_init(&c->stream, c->direct);
 	xml_restart(&c->xml);
 	conn_init(&c->conn, fd, client_tag(c), false);
 	conn_start(&w->net, &c->conn);
-	wheel_set(&w->wheel, &c->timer, direct ? handshake_deadline(w, c) : c->login->until_ms);
+	wheel_set(&w->wheel, &c->timer, first_deadline(w, c));
 	count_new(w, c);
 }
 
@@ -139,18 +155,26 @@ static void say_end(struct worker *w, struct client *c, const char *condition, c
 	conn_write(&w->net, &c->conn, to, len);
 }
 
+void client_address(const struct client *c, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port)
+{
+	struct address peer;
+
+	snprintf(to, ADDRESS_TEXT_BYTES, "%s", c->origin != NULL ? c->origin->host : "gone");
+	*ret_port = c->origin != NULL ? c->origin->port : 0;
+	if (c->origin == NULL && address_of_peer(c->conn.fd, &peer))
+		address_host(&peer, to, ret_port);
+}
+
 static void log_close(struct worker *w, struct client *c, const struct client_end *end, const char *condition)
 {
 	enum config_log_level level = reason_is_error(end->reason) ? CONFIG_LOG_INFO : CONFIG_LOG_DEBUG;
-	char host[ADDRESS_TEXT_BYTES] = "gone";
-	struct address peer;
-	uint16_t port = 0;
+	char host[ADDRESS_TEXT_BYTES];
+	uint16_t port;
 
 	(void)w;
 	if (!log_is_on(level))
 		return;
-	if (address_of_peer(c->conn.fd, &peer))
-		address_host(&peer, host, &port);
+	client_address(c, host, &port);
 	log_event(level, "client.closed", log_text("address", host), log_count("port", port),
 		  log_text("reason", reason_label(end->reason)), log_text("condition", condition),
 		  log_text("text", end->text), log_text("detail", end->detail != NULL ? end->detail : ""));
@@ -160,7 +184,7 @@ static void log_close(struct worker *w, struct client *c, const struct client_en
 static bool end_is_abrupt(enum reason reason)
 {
 	return reason == REASON_CLIENT_LOST || reason == REASON_TLS_INJECTION || reason == REASON_TLS_SLOW ||
-	       reason == REASON_TOO_SLOW;
+	       reason == REASON_TOO_SLOW || reason == REASON_PROXY || reason == REASON_PROXY_SLOW;
 }
 
 static void end_handshake(struct worker *w, struct client *c)
@@ -240,6 +264,7 @@ void client_free(struct worker *w, struct client *c)
 	login_free(w, c);
 	partial_free(w, c->partial);
 	free(c->stamp);
+	free(c->origin);
 	slab_free(&w->clients, c->self);
 }
 
@@ -272,6 +297,8 @@ void client_timeout(struct worker *w, struct client *c)
 		conn_terminate(&w->net, &c->conn, c->conn.reason);
 	else if (c->conn.life == CONN_TERMINATED)
 		return;
+	else if (c->proxy != PROXY_NONE)
+		client_close_for(w, c, REASON_PROXY_SLOW);
 	else if (c->stream.state == STREAM_HANDSHAKE)
 		client_close_for(w, c, REASON_TLS_SLOW);
 	else if (c->stream.state != STREAM_BOUND)
@@ -303,13 +330,26 @@ static void sent(struct worker *w, struct client *c)
 	uplink_pause(w, c, false);
 }
 
+/* Bytes of a client; a PROXY header that must stand before them is taken off. */
+static void received(struct worker *w, struct client *c, uint8_t *bytes, size_t len)
+{
+	if (c->proxy != PROXY_NONE) {
+		if (!entry_read(w, c, &bytes, &len))
+			return;
+		wheel_set(&w->wheel, &c->timer, first_deadline(w, c));
+	}
+	if (len == 0)
+		return;
+	if (c->direct && c->conn.tls == CONN_PLAIN)
+		client_begin_tls(w, c);
+	ingress(w, c, bytes, len);
+}
+
 void client_complete(struct worker *w, struct client *c, enum conn_op op, const struct io_done *done)
 {
 	switch (conn_complete(&w->net, &c->conn, op, done)) {
 	case CONN_DID_RECEIVE:
-		if (c->direct && c->conn.tls == CONN_PLAIN)
-			client_begin_tls(w, c);
-		ingress(w, c, done->bytes, (size_t)done->result);
+		received(w, c, done->bytes, (size_t)done->result);
 		break;
 	case CONN_DID_SEND:
 		counter_add(&w->counters, COUNTER_client_bytes_out, done->result);

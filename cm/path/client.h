@@ -8,6 +8,7 @@
 
 #include "conn.h"
 #include "frame.h"
+#include "proxy.h"
 #include "slab.h"
 #include "stream.h"
 #include "wheel.h"
@@ -22,6 +23,8 @@ struct login {
 	struct tls_facts facts;
 	char *features; /* after authentication, as the session server said */
 	size_t features_len;
+	uint8_t *header; /* the part of a PROXY header that has come */
+	size_t header_len;
 	uint64_t until_ms;
 };
 
@@ -32,6 +35,12 @@ struct partial {
 	uint8_t bytes[];
 };
 
+/* Where a client is that came by way of a load balancer. */
+struct client_origin {
+	char host[ADDRESS_TEXT_BYTES];
+	uint16_t port;
+};
+
 struct client {
 	struct conn conn; /* first: a conn of kind WORKER_CLIENT is a client */
 	struct wheel_node timer;
@@ -39,13 +48,15 @@ struct client {
 	struct slab_handle self;
 	struct login *login;
 	struct partial *partial;
-	char *stamp;		    /* " from='...' xml:lang='...'", ready to be spliced into stanzas; once bound */
-	struct client *choked_next; /* of those whose link is full */
-	uint16_t stamp_from_len;    /* without xml:lang */
+	char *stamp;		      /* " from='...' xml:lang='...'", ready to be spliced into stanzas; once bound */
+	struct client_origin *origin; /* as the PROXY header said; NULL: the socket's own peer */
+	struct client *choked_next;   /* of those whose link is full */
+	uint16_t stamp_from_len;      /* without xml:lang */
 	uint16_t stamp_len;
 	uint32_t heard_s; /* when it last sent anything: seconds of the worker's clock */
 	struct stream stream;
 	int8_t uplink; /* index of its session server; -1: no session is open */
+	uint8_t proxy; /* enum proxy_version: the header that must come first; none any more after it */
 	bool direct;
 	bool awaiting; /* an answer of the session server must come before the client's next element */
 	bool choked;   /* on its uplink's list of those that must not send */
@@ -54,8 +65,14 @@ struct client {
 	bool handshaking;
 };
 
-/* A socket that a listener accepted. It is closed at once when there is no room. */
-void client_new(struct worker *, int fd, bool direct);
+struct listener;
+/*
+ * A socket that a listener accepted. It is closed at once when there is no room, or when the listener asks for a PROXY
+ * header and the peer is not trusted with one.
+ */
+void client_new(struct worker *, int fd, const struct listener *);
+/* Where it is, as text: what its PROXY header said, or the socket's own peer; "gone" and 0 when that has left. */
+void client_address(const struct client *, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port);
 /* A completion of one of its conn's operations. */
 void client_complete(struct worker *, struct client *, enum conn_op, const struct io_done *);
 /* It has ended and nothing of it is with the kernel: gives everything back. */

@@ -264,12 +264,10 @@ static void put_tls(struct frame_builder *b, const struct tls_facts *facts)
 static void put_open(struct frame_builder *b, const struct client *c)
 {
 	const struct stream_login *login = &c->login->stream;
-	char host[ADDRESS_TEXT_BYTES] = "gone";
-	struct address peer;
-	uint16_t port = 0;
+	char host[ADDRESS_TEXT_BYTES];
+	uint16_t port;
 
-	if (address_of_peer(c->conn.fd, &peer))
-		address_host(&peer, host, &port);
+	client_address(c, host, &port);
 	frame_put_text(b, FIELD_DOMAIN, login->domain);
 	frame_put_text(b, FIELD_STREAM_ID, login->id);
 	frame_put_text(b, FIELD_ADDRESS, host);

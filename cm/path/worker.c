@@ -70,6 +70,16 @@ static void backends_take(struct worker *w)
 	}
 }
 
+static void networks_take(struct worker *w)
+{
+	for (size_t i = 0; i < w->config->network_count; i++) {
+		bool good = network_parse(w->config->networks[i].prefix, &w->trusted[i]);
+
+		assert(good); /* checked when the configuration was read */
+	}
+	w->trusted_count = w->config->network_count;
+}
+
 struct worker *worker_new(const struct config *config, struct tls_context *context, const struct listener *listeners,
 			  size_t count, uint64_t epoch, const char *name)
 {
@@ -93,6 +103,7 @@ struct worker *worker_new(const struct config *config, struct tls_context *conte
 	assert(w->net.crypto != NULL);
 	pool_init(&w->pool, w->pool_domains, WORKER_DOMAINS, w->pool_text, WORKER_TEXT_BYTES);
 	backends_take(w);
+	networks_take(w);
 	return w;
 }
 
@@ -153,7 +164,7 @@ static void listener_complete(struct worker *w, struct listener *l, const struct
 	if (!done->more)
 		l->accepting = false;
 	if (done->result >= 0 && w->drain_by_ms == 0)
-		client_new(w, done->result, l->direct);
+		client_new(w, done->result, l);
 	else if (done->result >= 0)
 		io_close(w->net.io, done->result);
 	else if (done->result != -ECANCELED) {

@@ -10,7 +10,9 @@
 
 #include "config.h"
 #include "conn.h"
+#include "network.h"
 #include "pool.h"
+#include "proxy.h"
 #include "slab.h"
 #include "uplink.h"
 #include "wheel.h"
@@ -38,8 +40,9 @@ enum { WORKER_KIND_SHIFT = 60, WORKER_INDEX_SHIFT = 32 };
 struct listener {
 	int fd;
 	bool direct;
-	bool accepting;	   /* an accept is with the kernel */
-	uint64_t again_ms; /* not before, since the kernel had no descriptors or memory */
+	enum proxy_version proxy; /* the header that clients come with */
+	bool accepting;		  /* an accept is with the kernel */
+	uint64_t again_ms;	  /* not before, since the kernel had no descriptors or memory */
 };
 
 struct worker {
@@ -60,6 +63,8 @@ struct worker {
 	struct uplink uplinks[POOL_BACKENDS_MAX];
 	struct listener listeners[CONFIG_LIST_MAX];
 	size_t listener_count;
+	struct network trusted[CONFIG_LIST_MAX]; /* who may send PROXY headers */
+	size_t trusted_count;
 	uint64_t epoch;			   /* of this process */
 	uint64_t now_us;		   /* when this tick began */
 	uint64_t second_ms;		   /* when the next once-a-second work is due */

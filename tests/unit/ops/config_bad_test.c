@@ -27,7 +27,7 @@ static const struct {
 	{"metrics:\n  zzzzzzzzz: 1\n", "FILE:8: metrics.zzzzzzzzz: found an unknown key, allowed address\n"},
 	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n",
 	 "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed workers, drain_ms_max, log, metrics, tls, "
-	 "limits, sessiond, listeners, backends\n"},
+	 "proxy, limits, sessiond, listeners, backends\n"},
 	{"backends:\n  - {name: a, adress: x, address: 'unix:/a'}\n",
 	 "FILE:8: backends[0].adress: found an unknown key, allowed backends[].address\n"},
 	{"log.level: debug\n", "FILE:7: \"log.level\": found a key like that, allowed one word for each level\n"},
@@ -116,6 +116,15 @@ static const struct {
 	{"backends:\n  - name: a\n    address: unix:/a\n    name: b\n",
 	 "FILE:10: backends[0].name: found a second one (the first is in line 8), allowed each key once\n"},
 
+	/* PROXY headers */
+	{"proxy: {trusted: [192.0.2.0/24, 10.0.0.1/8, 'fe80::/64', localhost]}\n",
+	 "FILE:7: proxy.trusted[1]: found \"10.0.0.1/8\", allowed IPv4/bits or IPv6/bits, numeric, without bits behind "
+	 "the prefix\n"
+	 "FILE:7: proxy.trusted[3]: found \"localhost\", allowed IPv4/bits or IPv6/bits, numeric, without bits behind "
+	 "the prefix\n"},
+	{"proxy: {header_ms_max: 2999}\n",
+	 "FILE:7: proxy.header_ms_max: found \"2999\", allowed 3000 to 600000 milliseconds\n"},
+
 	/* relations */
 	{"limits:\n  unread_bytes_high: 65537\n  unread_bytes_max: 65536\n",
 	 "FILE:8: limits.unread_bytes_high: found 65537, allowed at most limits.unread_bytes_max\n"},
@@ -156,6 +165,10 @@ static const struct {
 	{"tls: {certificate: c, key: ''}\nlisteners: []\n",
 	 "FILE:1: tls.key: found \"\", allowed a file that can be read\n"
 	 "FILE:1: listeners: found nothing, allowed a list with the addresses to listen on\n"},
+	{"tls: {certificate: c, key: k}\nlisteners:\n  - address: 0.0.0.0:1\n    proxy: v1\n  - address: 0.0.0.0:2\n"
+	 "    proxy: v3\n  - {address: '0.0.0.0:3', proxy: no}\n",
+	 "FILE:6: listeners[1].proxy: found \"v3\", allowed no, v1, v2 or any\n"
+	 "FILE:4: listeners[0].proxy: found \"v1\", allowed no, unless proxy.trusted has networks\n"},
 	{"tls: {certificate: c, key: k}\nlisteners:\n  - tls: direct\n  - address: 0.0.0.0:1\n    tls: none\n"
 	 "  - address: off\n  - address: 0.0.0.0:1\n",
 	 "FILE:5: listeners[1].tls: found \"none\", allowed starttls or direct\n"

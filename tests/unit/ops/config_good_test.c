@@ -50,7 +50,7 @@ Test(config_good, defaults)
 Test(config_good, every_kind_of_value)
 {
 	struct config *config = read_good("listeners:\n"
-					  "  - {address: '[::]:5223', tls: direct}\n"
+					  "  - {address: '[::]:5223', tls: direct, proxy: any}\n"
 					  "  - address: \"[2001:db8::1]:5222\"\n"
 					  "  - address: 192.0.2.1:0\n"
 					  "  - address: 192.0.2.1:0\n"
@@ -64,6 +64,7 @@ Test(config_good, every_kind_of_value)
 					  "  - name: d\n"
 					  "    address: tcp:[::1]:1\n"
 					  "metrics: {address: off}\n"
+					  "proxy: {trusted: [192.0.2.0/24, '2001:db8::/32', 198.51.100.7]}\n"
 					  "log: {level: \"debug\"}\n"
 					  "limits:\n"
 					  "tls: {certificate: /etc/x.pem, key: k/y.pem, version_min: \"1.3\"}\n"
@@ -75,6 +76,10 @@ Test(config_good, every_kind_of_value)
 	cr_assert_eq(config->listener_count, 4);
 	cr_assert(config->listeners[0].direct);
 	cr_assert_not(config->listeners[1].direct);
+	cr_assert_eq(config->listeners[0].proxy, 3);
+	cr_assert_eq(config->listeners[1].proxy, 0);
+	cr_assert_eq(config->network_count, 3);
+	cr_assert_str_eq(config->networks[1].prefix, "2001:db8::/32");
 	cr_assert_str_eq(config->listeners[1].address, "[2001:db8::1]:5222");
 	cr_assert_eq(config->backend_count, 4);
 	cr_assert_str_eq(config->backends[0].name, "a.b-c_1");
