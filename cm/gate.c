@@ -134,15 +134,31 @@ static bool hire(struct gate *g, size_t index, struct tls_context *context)
 	return c->running || fail("worker", "no thread can be made");
 }
 
+static void certificate_note_one(struct metrics_certificate *to, const char *file, int64_t expires_s)
+{
+	counter_store(&to->expiry_s, (uint64_t)expires_s);
+	__atomic_store_n(&to->file, file, __ATOMIC_RELEASE);
+}
+
+/* For the metrics; the names live as long as the configurations, which is to the end. */
 static void certificate_note(struct gate *g, const struct tls_context *context)
 {
-	counter_store(&g->watch.process.certificate_expiry_s, (uint64_t)tls_context_expires_s(context));
+	struct metrics_process *process = &g->watch.process;
+	size_t count = g->config->certificate_count;
+
+	counter_store(&process->certificate_expiry_s, (uint64_t)tls_context_expires_s(context));
+	certificate_note_one(&process->certificates[0], g->config->tls_certificate, tls_context_expires_s(context));
+	for (size_t i = 0; i < count; i++)
+		certificate_note_one(&process->certificates[1 + i], g->config->certificates[i].certificate,
+				     tls_context_expires_at_s(context, 1 + i));
+	if (count < CONFIG_LIST_MAX)
+		certificate_note_one(&process->certificates[1 + count], NULL, 0);
 }
 
 static bool hire_all(struct gate *g)
 {
 	char error[TLS_ERROR_BYTES];
-	struct tls_context *context = reload_context(g->config, error);
+	struct tls_context *context = reload_context(&g->reload, g->config, error);
 	bool good = true;
 
 	if (context == NULL)
@@ -205,6 +221,22 @@ static void say_ready(struct gate *g)
 	log_event(CONFIG_LOG_INFO, "gate.ready", log_count("workers", g->crew_count));
 }
 
+/* Gives every worker the certificates, and the configuration in force. Takes the reference over. */
+static void hand_out(struct gate *g, struct tls_context *context)
+{
+	certificate_note(g, context);
+	for (size_t i = 0; i < g->crew_count; i++) {
+		struct worker *w = g->workers[i];
+		struct tls_context *unseen = atomic_exchange(&w->orders.context, tls_context_ref(context));
+
+		if (unseen != NULL)
+			tls_context_unref(unseen);
+		atomic_store(&w->orders.config, g->config);
+		worker_wake(w);
+	}
+	tls_context_unref(context);
+}
+
 static void reload(struct gate *g)
 {
 	struct tls_context *context;
@@ -215,19 +247,27 @@ static void reload(struct gate *g)
 		return;
 	}
 	counter_bump(&g->watch.process.reloads, 1);
-	certificate_note(g, context);
 	g->config = now;
 	log_level_set(now->log_level);
-	for (size_t i = 0; i < g->crew_count; i++) {
-		struct worker *w = g->workers[i];
-		struct tls_context *unseen = atomic_exchange(&w->orders.context, tls_context_ref(context));
+	hand_out(g, context);
+}
 
-		if (unseen != NULL)
-			tls_context_unref(unseen);
-		atomic_store(&w->orders.config, now);
-		worker_wake(w);
+/* The certificates' files have changed by themselves: a renewal needs no signal. */
+static void renew(struct gate *g)
+{
+	struct tls_context *context;
+
+	switch (reload_renew(&g->reload, g->config, &context)) {
+	case RELOAD_SAME:
+		break;
+	case RELOAD_BAD:
+		counter_bump(&g->watch.process.renewals_failed, 1);
+		break;
+	case RELOAD_NEW:
+		counter_bump(&g->watch.process.renewals, 1);
+		hand_out(g, context);
+		break;
 	}
-	tls_context_unref(context);
 }
 
 /* Waits for a signal, a worker's end, or a look around. 0: nothing came. */
@@ -246,6 +286,7 @@ static void serve(struct gate *g, const sigset_t *set)
 	while (!any_done(g)) {
 		signal = wait_signal(set);
 		say_ready(g);
+		renew(g);
 		if (signal == SIGTERM || signal == SIGINT)
 			return;
 		if (signal == SIGHUP)

@@ -1,18 +1,87 @@
 #include "reload.h"
 
 #include "config_file.h"
+#include "io.h"
 #include "log.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
-struct tls_context *reload_context(const struct config *config, char error[static TLS_ERROR_BYTES])
+/* FNV-1a */
+static uint64_t hash(uint64_t h, const void *bytes, size_t len)
 {
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3;
+	return h;
+}
+
+static uint64_t file_hash(uint64_t h, const char *file)
+{
+	struct stat about = {0};
+
+	if (file == NULL)
+		return h;
+	if (stat(file, &about) != 0)
+		return hash(h, "gone", 4);
+	h = hash(h, &about.st_ino, sizeof about.st_ino);
+	h = hash(h, &about.st_size, sizeof about.st_size);
+	return hash(h, &about.st_mtim, sizeof about.st_mtim);
+}
+
+static uint64_t files_hash(const struct config *config)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	h = file_hash(h, config->tls_certificate);
+	h = file_hash(h, config->tls_key);
+	h = file_hash(h, config->tls_ocsp);
+	for (size_t i = 0; i < config->certificate_count; i++) {
+		h = file_hash(h, config->certificates[i].certificate);
+		h = file_hash(h, config->certificates[i].key);
+		h = file_hash(h, config->certificates[i].ocsp);
+	}
+	return h;
+}
+
+struct tls_context *reload_context(struct reload *r, const struct config *config, char error[static TLS_ERROR_BYTES])
+{
+	struct tls_pair more[CONFIG_LIST_MAX];
 	struct tls_settings settings = {.certificate_file = config->tls_certificate,
 					.key_file = config->tls_key,
-					.version_min = config->tls_version_min};
+					.staple_file = config->tls_ocsp,
+					.version_min = config->tls_version_min,
+					.strict_names = config->tls_strict_names,
+					.more = more,
+					.more_count = config->certificate_count};
 
+	static_assert((int)TLS_MORE_MAX >= (int)CONFIG_LIST_MAX, "each certificate of a configuration has a place");
+	r->seen = r->changed = files_hash(config);
+	for (size_t i = 0; i < config->certificate_count; i++)
+		more[i] = (struct tls_pair){config->certificates[i].certificate, config->certificates[i].key,
+					    config->certificates[i].ocsp};
 	return tls_context_new(&settings, error);
+}
+
+enum reload_is reload_renew(struct reload *r, const struct config *config, struct tls_context **ret_context)
+{
+	uint64_t now_us = io_now_us(), files, before = r->changed;
+	char error[TLS_ERROR_BYTES];
+
+	if (now_us < r->look_us)
+		return RELOAD_SAME;
+	r->look_us = now_us + RELOAD_LOOK_MS * 1000;
+	files = r->changed = files_hash(config);
+	if (files == r->seen || files != before)
+		return RELOAD_SAME;
+	*ret_context = reload_context(r, config, error);
+	if (*ret_context == NULL) {
+		log_event(CONFIG_LOG_ERROR, "certificate.refused", log_text("fault", error));
+		return RELOAD_BAD;
+	}
+	log_event(CONFIG_LOG_INFO, "certificate.renewed", log_text("certificate", config->tls_certificate),
+		  log_count("more", config->certificate_count));
+	return RELOAD_NEW;
 }
 
 static void faults_log(const struct config_faults *faults)
@@ -37,8 +106,8 @@ static struct config *read_checked(const char *file, const struct config *before
 	return now;
 }
 
-static struct config *read_all(const char *file, const struct config *before, const struct bundled *bundled,
-			       struct tls_context **ret_context)
+static struct config *read_all(struct reload *r, const char *file, const struct config *before,
+			       const struct bundled *bundled, struct tls_context **ret_context)
 {
 	struct config_faults *faults = calloc(1, sizeof *faults);
 	char error[TLS_ERROR_BYTES];
@@ -50,7 +119,7 @@ static struct config *read_all(const char *file, const struct config *before, co
 	free(faults);
 	if (now == NULL)
 		return NULL;
-	context = reload_context(now, error);
+	context = reload_context(r, now, error);
 	if (context == NULL) {
 		log_event(CONFIG_LOG_ERROR, "reload.fault", log_text("fault", error));
 		config_free(now);
@@ -63,7 +132,7 @@ static struct config *read_all(const char *file, const struct config *before, co
 struct config *reload_read(struct reload *r, const char *file, struct config *before, const struct bundled *bundled,
 			   struct tls_context **ret_context)
 {
-	struct config *now = read_all(file, before, bundled, ret_context);
+	struct config *now = read_all(r, file, before, bundled, ret_context);
 
 	if (now == NULL) {
 		log_event(CONFIG_LOG_WARNING, "reload.refused", log_text("file", file));

@@ -9,14 +9,26 @@
 #include "config.h"
 #include "handshake.h"
 
+enum { RELOAD_LOOK_MS = 1000 };
+
 /* Snapshots that workers may still look at live until the end. */
 struct reload {
 	struct config **old;
 	size_t old_count;
+	uint64_t seen;	  /* of the certificates' files: a hash of what stat(2) says, when they were last read */
+	uint64_t changed; /* the same when they were last looked at */
+	uint64_t look_us; /* when to look next */
 };
 
-/* The certificate that the configuration names. NULL: `error` says why not. */
-struct tls_context *reload_context(const struct config *, char error[static TLS_ERROR_BYTES]);
+/* The certificates that the configuration names. NULL: `error` says why not. */
+struct tls_context *reload_context(struct reload *, const struct config *, char error[static TLS_ERROR_BYTES]);
+enum reload_is { RELOAD_SAME, RELOAD_BAD, RELOAD_NEW };
+/*
+ * Reads the certificates again when their files have changed; they are looked at every RELOAD_LOOK_MS, and read once
+ * two looks have found the same, so that one who writes several files is mostly done. NEW: they are good, a reference
+ * for the caller. BAD: they are not (it was logged), and are not tried again before they change again.
+ */
+enum reload_is reload_renew(struct reload *, const struct config *, struct tls_context **ret_context);
 /*
  * The file's configuration, to be used in place of `before`, which moves to the old ones; and its certificate, a
  * reference for the caller. The bundled session server, if it runs, is entered again. NULL: something is wrong; it was

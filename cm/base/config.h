@@ -24,6 +24,10 @@ struct config_backend {
 	char *address; /* "unix:/path" or "tcp:host:port" */
 	uint32_t weight;
 };
+struct config_certificate {
+	char *certificate, *key;
+	char *ocsp; /* NULL: none */
+};
 struct config_network {
 	char *prefix; /* "192.0.2.0/24" or "2001:db8::/32" */
 };
@@ -32,13 +36,14 @@ struct config_domain {
 };
 
 /* C types of the kinds of config.def. */
-#define CONFIG_C_INT   uint64_t
-#define CONFIG_C_BOOL  bool
-#define CONFIG_C_FILE  char * /* a file that must be there; set whenever a listener is */
-#define CONFIG_C_PATH  char * /* a file that is made when it is not there */
-#define CONFIG_C_ADDR  char *
-#define CONFIG_C_LEVEL enum config_log_level
-#define CONFIG_C_TLS   int /* 12 or 13 */
+#define CONFIG_C_INT	 uint64_t
+#define CONFIG_C_BOOL	 bool
+#define CONFIG_C_FILE	 char * /* a file that must be there; set whenever a listener is */
+#define CONFIG_C_MAYFILE char * /* a file that must be there; NULL: none */
+#define CONFIG_C_PATH	 char * /* a file that is made when it is not there */
+#define CONFIG_C_ADDR	 char *
+#define CONFIG_C_LEVEL	 enum config_log_level
+#define CONFIG_C_TLS	 int /* 12 or 13 */
 
 struct config {
 #define SETTING(key, member, kind, min, max, otherwise, unit, reload, meaning) CONFIG_C_##kind member;
@@ -49,6 +54,8 @@ struct config {
 	size_t backend_count;
 	struct config_domain domains[CONFIG_LIST_MAX];
 	size_t domain_count;
+	struct config_certificate certificates[CONFIG_LIST_MAX]; /* besides that of tls_certificate */
+	size_t certificate_count;
 	struct config_network networks[CONFIG_LIST_MAX]; /* that may send PROXY headers */
 	size_t network_count;
 };

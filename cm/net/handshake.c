@@ -4,6 +4,7 @@
 #include "tls_context.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ struct handshake {
 	size_t fed_len; /* bytes of the last call */
 	size_t client_len, server_len;
 	uint8_t client_secret[SECRET_BYTES_MAX], server_secret[SECRET_BYTES_MAX];
+	bool name_known; /* a certificate is for the name that the client asked for */
+	char host[256];	 /* the name that it gave before TLS; "" for none */
 	char error[128];
 };
 
@@ -50,6 +53,11 @@ struct handshake *handshake_new(struct tls_context *context, bool direct)
 	SSL_set_app_data(h->openssl, h);
 	SSL_set_accept_state(h->openssl);
 	return h;
+}
+
+void handshake_host(struct handshake *h, const char *domain)
+{
+	snprintf(h->host, sizeof h->host, "%s", strlen(domain) < sizeof h->host ? domain : "");
 }
 
 void handshake_free(struct handshake *h)
@@ -104,18 +112,71 @@ static bool hello_offers_13(SSL *openssl)
 }
 
 /* TLS 1.2 needs the extended master secret; what is older yet is refused by OpenSSL, with the right alert. */
-int handshake_hello_check(SSL *openssl, int *ret_alert, void *unused)
+static bool hello_has_secret(SSL *openssl)
 {
-	struct handshake *h = SSL_get_app_data(openssl);
 	const unsigned char *extension;
 	size_t len;
 
-	if (SSL_client_hello_get0_legacy_version(openssl) < TLS1_2_VERSION || hello_offers_13(openssl) ||
-	    SSL_client_hello_get0_ext(openssl, TLSEXT_TYPE_extended_master_secret, &extension, &len) == 1)
-		return SSL_CLIENT_HELLO_SUCCESS;
-	snprintf(h->error, sizeof h->error, "TLS 1.2 without extended master secret");
-	*ret_alert = SSL_AD_HANDSHAKE_FAILURE;
+	return SSL_client_hello_get0_legacy_version(openssl) < TLS1_2_VERSION || hello_offers_13(openssl) ||
+	       SSL_client_hello_get0_ext(openssl, TLSEXT_TYPE_extended_master_secret, &extension, &len) == 1;
+}
+
+/*
+ * The name that the client asks for, lower case; "" when it asks for none. OpenSSL has not looked at it yet: a list
+ * that is not one name of a host (RFC 6066, 3) is left for it to refuse. The name is in ASCII by definition; what is
+ * not can be no certificate's, and goes no further.
+ */
+static void hello_name(SSL *openssl, char to[static 256])
+{
+	const unsigned char *list;
+	size_t len, name_len;
+
+	to[0] = '\0';
+	if (SSL_client_hello_get0_ext(openssl, TLSEXT_TYPE_server_name, &list, &len) != 1 || len < 5)
+		return;
+	name_len = (size_t)list[3] << 8 | list[4];
+	if (list[2] != TLSEXT_NAMETYPE_host_name || name_len != len - 5 || name_len > 255 ||
+	    memchr(list + 5, 0, name_len) != NULL)
+		return;
+	for (size_t i = 0; i < name_len; i++)
+		to[i] = list[5 + i] < 0x80 ? (char)tolower(list[5 + i]) : '?';
+	to[name_len] = '\0';
+}
+
+static int hello_refuse(struct handshake *h, int *ret_alert, int alert, const char *why)
+{
+	snprintf(h->error, sizeof h->error, "%s", why);
+	*ret_alert = alert;
 	return SSL_CLIENT_HELLO_ERROR;
+}
+
+int handshake_hello_check(SSL *openssl, int *ret_alert, void *unused)
+{
+	struct handshake *h = SSL_get_app_data(openssl);
+	char name[256];
+
+	if (!hello_has_secret(openssl))
+		return hello_refuse(h, ret_alert, SSL_AD_HANDSHAKE_FAILURE, "TLS 1.2 without extended master secret");
+	hello_name(openssl, name);
+	if (!tls_context_choose(h->context, openssl, name[0] != '\0' ? name : h->host, &h->name_known))
+		return hello_refuse(h, ret_alert, SSL_AD_UNRECOGNIZED_NAME, "no certificate for the name asked for");
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* Whether the answer says that the name chose the certificate (RFC 6066, 3). Called also when there was none. */
+int handshake_name_answer(SSL *openssl, int *ret_alert, void *unused)
+{
+	const struct handshake *h = SSL_get_app_data(openssl);
+
+	return h->name_known ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+const struct certificate *handshake_certificate(const SSL *openssl)
+{
+	const struct handshake *h = SSL_get_app_data(openssl);
+	uint8_t index;
+
+	return tls_context_chosen(h->context, openssl, &index);
 }
 
 /* Called only when the client offers something. OpenSSL has checked that the list is well-formed (RFC 7301, 3.1). */
@@ -263,12 +324,16 @@ static void server_name_take(const SSL *openssl, struct tls_facts *facts)
 static bool facts_take(const struct handshake *h, enum record_cipher cipher, struct tls_facts *facts)
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
+	const struct certificate *shown = tls_context_chosen(h->context, h->openssl, &facts->certificate);
 
+	if (shown == NULL)
+		return false;
 	facts->version = SSL_version(h->openssl) == TLS1_3_VERSION ? RECORD_TLS13 : RECORD_TLS12;
 	facts->cipher = cipher;
 	facts->resumed = SSL_session_reused(h->openssl) == 1;
 	facts->has_exporter = true;
-	tls_context_end_point(h->context, facts->end_point, &facts->end_point_len);
+	memcpy(facts->end_point, shown->end_point, sizeof facts->end_point);
+	facts->end_point_len = shown->end_point_len;
 	server_name_take(h->openssl, facts);
 	return SSL_export_keying_material(h->openssl, facts->exporter, sizeof facts->exporter, label, strlen(label),
 					  (const uint8_t *)"", 0, 1) == 1;

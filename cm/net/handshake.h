@@ -11,24 +11,41 @@
 #include "record.h"
 
 /*
- * The certificate and what is offered; shared by all connections of all workers; reference-counted, so that a reload
- * can replace it while handshakes run.
+ * The certificates and what is offered; shared by all connections of all workers; reference-counted, so that a reload
+ * can replace it while handshakes run. Which certificate a client is shown, by the name it asks for (SNI, RFC 6066, 3;
+ * or handshake_host): all that cover the name, the first of each kind of key (ECDSA, RSA, Ed25519), of which OpenSSL
+ * takes what suits the client's signature algorithms best. For no name: the first certificate, with those of other
+ * kinds of key that cover its first name. For an unknown name the same, or, with strict_names, alert unrecognized_name.
  */
 struct tls_context;
 
-struct tls_settings {
+struct tls_pair {
 	const char *certificate_file; /* PEM: the certificate and its chain */
 	const char *key_file;	      /* PEM: its private key, without passphrase */
-	int version_min;	      /* 12 or 13 */
+	const char *staple_file;      /* DER: an OCSP response for it (RFC 6960); NULL: none */
 };
-enum { TLS_ERROR_BYTES = 256 };
+struct tls_settings {
+	const char *certificate_file; /* of the first certificate; as in tls_pair */
+	const char *key_file;
+	int version_min; /* 12 or 13 */
+	const char *staple_file;
+	const struct tls_pair *more; /* certificates for other names, and for the same with another kind of key */
+	size_t more_count;	     /* at most TLS_MORE_MAX */
+	bool strict_names;
+};
+enum { TLS_ERROR_BYTES = 512, TLS_MORE_MAX = 64 };
 
-/* Reads the files and checks them as a pair. NULL: `error` says in one line what is wrong with which file. */
+/* Reads the files and checks them as pairs. NULL: `error` says in one line what is wrong with which file. */
 struct tls_context *tls_context_new(const struct tls_settings *, char error[static TLS_ERROR_BYTES]);
 struct tls_context *tls_context_ref(struct tls_context *); /* another owner; any thread */
 void tls_context_unref(struct tls_context *);		   /* any thread */
-/* Seconds since 1970 when the certificate expires. */
+/* Seconds since 1970 when the first certificate expires. */
 int64_t tls_context_expires_s(const struct tls_context *);
+/* The same of each: 0 is the first, then those in `more`. `index` is at most more_count. */
+int64_t tls_context_expires_at_s(const struct tls_context *, size_t index);
+/* Whether the certificate that the facts of a handshake name is for the domain (lower case, A-labels or UTF-8). */
+bool tls_context_covers(const struct tls_context *, size_t index, const char *domain);
+bool tls_context_is_strict(const struct tls_context *); /* strict_names */
 
 /* What is worth knowing about a finished handshake. */
 struct tls_facts {
@@ -39,6 +56,7 @@ struct tls_facts {
 	uint8_t exporter[32];  /* label "EXPORTER-Channel-Binding", a context of no bytes */
 	uint8_t end_point[64]; /* hash of our certificate: tls-server-end-point (RFC 5929, section 4) */
 	uint8_t end_point_len; /* 0: undefined, since the certificate's signature has no hash of its own (Ed25519) */
+	uint8_t certificate;   /* which was shown: the index for tls_context_covers() */
 	char server_name[256]; /* what the client asked for (SNI), lower case; "" when it did not */
 };
 
@@ -50,6 +68,11 @@ struct handshake;
  */
 struct handshake *handshake_new(struct tls_context *, bool direct);
 void handshake_free(struct handshake *); /* NULL is fine */
+/*
+ * The domain that the client has named already, outside of TLS (the `to` of its stream header, RFC 6120, 5.4.3.1): it
+ * chooses the certificate when the client sends no SNI. Before the first byte is fed. The text is copied.
+ */
+void handshake_host(struct handshake *, const char *domain);
 
 enum handshake_is {
 	HANDSHAKE_MORE,	 /* send the output; feed it what arrives */

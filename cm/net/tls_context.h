@@ -2,6 +2,7 @@
 #ifndef NET_TLS_CONTEXT_H
 #define NET_TLS_CONTEXT_H
 
+#include "certificate.h"
 #include "handshake.h"
 
 #include <openssl/ssl.h>
@@ -11,11 +12,19 @@ void handshake_secret_hear(const SSL *, const char *keylog_line);
 void handshake_message_hear(int written, int version, int content_type, const void *bytes, size_t len, SSL *,
 			    void *unused);
 int handshake_hello_check(SSL *, int *ret_alert, void *unused);
+/* Of a connection: the certificate that OpenSSL has chosen. */
+const struct certificate *handshake_certificate(const SSL *);
+int handshake_name_answer(SSL *, int *ret_alert, void *unused);
 int handshake_alpn_choose(SSL *, const unsigned char **ret_name, unsigned char *ret_len, const unsigned char *offered,
 			  unsigned int offered_len, void *unused);
 
 SSL_CTX *tls_context_openssl(const struct tls_context *);
-/* tls-server-end-point of its certificate. */
-void tls_context_end_point(const struct tls_context *, uint8_t ret_hash[static 64], uint8_t *ret_len);
+/*
+ * Gives the connection the certificates for the name ("": none was asked for). False: no certificate is for it, and
+ * that is not to be.
+ */
+bool tls_context_choose(const struct tls_context *, SSL *, const char *name, bool *ret_known);
+/* The certificate that OpenSSL chose of them. Index in *ret_index. */
+const struct certificate *tls_context_chosen(const struct tls_context *, const SSL *, uint8_t *ret_index);
 
 #endif

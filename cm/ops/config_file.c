@@ -129,7 +129,7 @@ static bool value_take(struct reading *r, const struct config_entry *entry, cons
 		return false;
 	}
 	free(before);
-	if (rule->kind == CONFIG_KIND_FILE && r->check_files)
+	if ((rule->kind == CONFIG_KIND_FILE || rule->kind == CONFIG_KIND_MAYFILE) && r->check_files && *(char **)member)
 		file_check(r, entry, *(char **)member);
 	return true;
 }
@@ -141,7 +141,9 @@ static void list_value_compare(struct reading *r, const struct config_entry *ent
 	if (!config_kind_is_text(list->rule.kind))
 		return;
 	const char *text = *(char **)list_member(r->config, list, (size_t)entry->item);
-	size_t len = strlen(text);
+	size_t len = text ? strlen(text) : 0;
+	if (!text)
+		return;
 	if (list->rule.kind == CONFIG_KIND_ADDR && strcmp(text + len - 2, ":0") == 0)
 		return;
 	for (int i = 0; i < entry->item; i++) {

@@ -29,8 +29,8 @@ void config_free(struct config *);
 
 /*
  * Whether a running gate that was started with `before` can take up `now`: whether all that differs is marked as such
- * in the tables (no list is). False: ret has a line for each key that needs a restart, `KEY: found NEW, allowed OLD
- * until the gate is restarted`. Neither config is changed or kept.
+ * in the tables (of the lists only `certificates`). False: ret has a line for each key that needs a restart, `KEY:
+ * found NEW, allowed OLD until the gate is restarted`. Neither config is changed or kept.
  */
 bool config_can_reload(const struct config *before, const struct config *now, struct config_faults *ret);
 

@@ -21,11 +21,12 @@ const struct config_setting config_settings[] = {
 };
 const size_t config_setting_count = sizeof config_settings / sizeof *config_settings;
 
-#define COUNT_listeners offsetof(struct config, listener_count)
-#define COUNT_backends	offsetof(struct config, backend_count)
-#define COUNT_domains	offsetof(struct config, domain_count)
-#define COUNT_networks	offsetof(struct config, network_count)
-#define MEMBER(list)	((struct config *)0)->list[0]
+#define COUNT_listeners	   offsetof(struct config, listener_count)
+#define COUNT_backends	   offsetof(struct config, backend_count)
+#define COUNT_domains	   offsetof(struct config, domain_count)
+#define COUNT_certificates offsetof(struct config, certificate_count)
+#define COUNT_networks	   offsetof(struct config, network_count)
+#define MEMBER(list)	   ((struct config *)0)->list[0]
 #define LIST_SETTING(name, list, member, key, kind, otherwise, needed, meaning)                                        \
 	{name,                                                                                                         \
 	 key,                                                                                                          \
@@ -41,6 +42,19 @@ const struct config_list_setting config_list_settings[] = {
 #include "config_list.def"
 };
 const size_t config_list_setting_count = sizeof config_list_settings / sizeof *config_list_settings;
+
+bool config_list_reloads(const char *list)
+{
+	static const char *const lists[] = {
+#define LIST_SETTING(...)
+#define LIST_RELOADS(name) name,
+#include "config_list.def"
+	};
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		if (strcmp(lists[i], list) == 0)
+			return true;
+	return false;
+}
 
 static bool number_read(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 {
@@ -150,6 +164,14 @@ static bool path_read(const struct config_rule *rule, const char *directory, con
 	return path != NULL;
 }
 
+static bool mayfile_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	if (strcmp(text, "none") != 0)
+		return path_read(rule, directory, text, ret);
+	*(char **)ret = NULL;
+	return true;
+}
+
 /* Splits "192.0.2.1:5222" or "[2001:db8::1]:5222". */
 static bool address_is_good(const char *text, uint64_t port_min, bool *ret_loopback)
 {
@@ -235,6 +257,7 @@ static const struct {
 	[CONFIG_KIND_NETWORK] = {network_read, true, false,
 				 "IPv4/bits or IPv6/bits, numeric, without bits behind the prefix"},
 	[CONFIG_KIND_FILE] = {path_read, true, false, "a file that can be read"},
+	[CONFIG_KIND_MAYFILE] = {mayfile_read, true, false, "a file that can be read, or none"},
 	[CONFIG_KIND_PATH] = {path_read, true, false, "a path"},
 	[CONFIG_KIND_ADDR] = {addr_read, true, false, "IPv4:port or [IPv6]:port, numeric, port 0 to 65535"},
 	[CONFIG_KIND_LINK] = {link_read, true, false,
@@ -266,7 +289,9 @@ void config_value_show(const struct config_rule *rule, const void *member, char 
 {
 	const char *text = "";
 	if (config_kind_is_text(rule->kind))
-		text = *(char *const *)member ? *(char *const *)member : "";
+		text = *(char *const *)member		   ? *(char *const *)member
+		       : rule->kind == CONFIG_KIND_MAYFILE ? "none"
+							   : "";
 	else if (rule->kind == CONFIG_KIND_LEVEL)
 		text = log_level_name(*(const enum config_log_level *)member);
 	else if (rule->kind == CONFIG_KIND_BOOL)

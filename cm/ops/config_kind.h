@@ -20,6 +20,7 @@ enum config_kind {
 	CONFIG_KIND_ENTRY,   /* bool: direct */
 	CONFIG_KIND_PROXY,   /* uint32_t: versions */
 	CONFIG_KIND_FILE,    /* char *, as all that follow: a file that must be there */
+	CONFIG_KIND_MAYFILE, /* the same, or "none": NULL */
 	CONFIG_KIND_PATH,    /* a file */
 	CONFIG_KIND_ADDR,    /* host:port; a setting may be "off" */
 	CONFIG_KIND_LINK,    /* unix:/path or tcp:host:port */
@@ -63,6 +64,9 @@ struct config_list_setting {
 };
 extern const struct config_list_setting config_list_settings[];
 extern const size_t config_list_setting_count;
+
+/* Whether a reload takes up another list of the name. */
+bool config_list_reloads(const char *list);
 
 /* Whether the kind's value is text, allocated with malloc and owned by the config. */
 bool config_kind_is_text(enum config_kind);

@@ -19,15 +19,15 @@ static const char head[] =
 	"| Key | Default | Allowed | Reload | Meaning |\n"
 	"|---|---|---|---|---|\n";
 
-static const char lists_head[] =
-	"\n"
-	"## Lists\n"
-	"\n"
-	"At most %d members each; a change needs a restart. Without backends the bundled session server runs. The\n"
-	"domains are plain texts: `domains: [example.org]`.\n"
-	"\n"
-	"| List | Key of each member | Default | Allowed | Meaning |\n"
-	"|---|---|---|---|---|\n";
+static const char lists_head[] = "\n"
+				 "## Lists\n"
+				 "\n"
+				 "At most %d members each; a change needs a restart, except of `certificates`. Without "
+				 "backends the bundled session server runs. The\n"
+				 "domains are plain texts: `domains: [example.org]`.\n"
+				 "\n"
+				 "| List | Key of each member | Default | Allowed | Meaning |\n"
+				 "|---|---|---|---|---|\n";
 
 static void default_print(FILE *to, const char *otherwise)
 {
@@ -74,6 +74,12 @@ static const char example_head[] = "# stanzagate. Every key is here; those behin
 				   "#  - name: one\n"
 				   "#    address: unix:/run/stanzagate/one.sock\n"
 				   "#    weight: 100\n"
+				   "\n"
+				   "# Certificates for further names, or for the same with another kind of key.\n"
+				   "#certificates:\n"
+				   "#  - certificate: chat.pem\n"
+				   "#    key: chat-key.pem\n"
+				   "#    ocsp: chat.ocsp\n"
 				   "\n";
 
 /* The example's answer where the tables have none. */

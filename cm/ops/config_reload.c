@@ -43,7 +43,7 @@ static void lists_compare(const struct config *before, const struct config *now,
 	const char *told = "";
 	for (size_t i = 0; i < config_list_setting_count; i++) {
 		const struct config_list_setting *list = &config_list_settings[i];
-		if (strcmp(told, list->list) == 0 || list_is_same(before, now, list))
+		if (strcmp(told, list->list) == 0 || config_list_reloads(list->list) || list_is_same(before, now, list))
 			continue;
 		config_fault_add(ret, "%s: found another list, allowed the same until the gate is restarted",
 				 list->list);

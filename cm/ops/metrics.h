@@ -12,6 +12,7 @@
 #ifndef OPS_METRICS_H
 #define OPS_METRICS_H
 
+#include "config.h"
 #include "counter.h"
 
 #include <stddef.h>
@@ -23,7 +24,12 @@ enum { METRICS_ERROR_BYTES = 256, METRICS_CONNECTIONS_MAX = 32, METRICS_IDLE_S =
 /* What the whole process counts: written by one thread with counter_store() or counter_bump(), read by the pages. */
 struct metrics_process {
 	uint64_t reloads, reloads_failed;
-	uint64_t certificate_expiry_s; /* since 1970; 0: unknown */
+	uint64_t renewals, renewals_failed; /* of certificates, after their files had changed */
+	uint64_t certificate_expiry_s;	    /* of the first certificate; since 1970; 0: unknown */
+	struct metrics_certificate {
+		const char *file; /* stays as long as the pages are served; NULL: no more; set last, with a release */
+		uint64_t expiry_s;
+	} certificates[1 + CONFIG_LIST_MAX];
 };
 
 /* Everything pointed to must stay until metrics_stop(). */

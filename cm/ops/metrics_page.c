@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct {
@@ -100,10 +101,40 @@ static void certificate_print(const struct metrics_settings *s, const char *metr
 	fprintf(to, "%s %" PRIu64 "\n", metric, counter_load(&s->process->certificate_expiry_s));
 }
 
+/* A label's value (backslash, quote and line feed are escaped). */
+static void label_print(FILE *to, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\\' || *text == '"' || *text == '\n')
+			fputc('\\', to);
+		fputc(*text == '\n' ? 'n' : *text, to);
+	}
+}
+
+static void certificates_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	double now = (double)time(NULL);
+	for (size_t i = 0; i < 1 + CONFIG_LIST_MAX; i++) {
+		const struct metrics_certificate *c = &s->process->certificates[i];
+		const char *file = __atomic_load_n(&c->file, __ATOMIC_ACQUIRE);
+		if (!file)
+			return;
+		fprintf(to, "%s{certificate=\"", metric);
+		label_print(to, file);
+		fprintf(to, "\"} %.2f\n", ((double)counter_load(&c->expiry_s) - now) / 86400);
+	}
+}
+
 static void reloads_print(const struct metrics_settings *s, const char *metric, FILE *to)
 {
 	fprintf(to, "%s{result=\"taken\"} %" PRIu64 "\n", metric, counter_load(&s->process->reloads));
 	fprintf(to, "%s{result=\"failed\"} %" PRIu64 "\n", metric, counter_load(&s->process->reloads_failed));
+}
+
+static void renewals_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	fprintf(to, "%s{result=\"taken\"} %" PRIu64 "\n", metric, counter_load(&s->process->renewals));
+	fprintf(to, "%s{result=\"failed\"} %" PRIu64 "\n", metric, counter_load(&s->process->renewals_failed));
 }
 
 static void workers_print(const struct metrics_settings *s, const char *metric, FILE *to)

@@ -61,6 +61,7 @@ static void login_free(struct worker *w, struct client *c)
 	counter_add(&w->counters, COUNTER_memory_login, -(int64_t)sizeof *c->login);
 	free(c->login->features);
 	free(c->login->header);
+	tls_context_unref(c->login->context);
 	explicit_bzero(&c->login->facts, sizeof c->login->facts);
 	free(c->login);
 	c->login = NULL;
@@ -315,6 +316,9 @@ bool client_begin_tls(struct worker *w, struct client *c)
 		client_close_for(w, c, REASON_RESOURCES);
 		return false;
 	}
+	c->login->context = tls_context_ref(w->context);
+	if (!c->direct)
+		handshake_host(c->conn.handshake, c->login->stream.domain);
 	c->handshaking = true;
 	w->handshakes++;
 	if (!c->direct) /* with direct TLS the time runs from the beginning */
@@ -428,6 +432,14 @@ static bool greet_features(struct worker *w, struct client *c, struct pool_text 
 	return pool_features(&w->pool, domain, c->login->facts.has_exporter, ret);
 }
 
+/* Whether the certificate that the client was shown is for another domain than the one it wants now, and that matters.
+ */
+static bool certificate_is_another_s(const struct login *login)
+{
+	return login->context != NULL && tls_context_is_strict(login->context) &&
+	       !tls_context_covers(login->context, login->facts.certificate, login->stream.domain);
+}
+
 static bool offers_registration(struct pool_text features)
 {
 	static const char feature[] = "'http://jabber.org/features/iq-register'";
@@ -448,6 +460,11 @@ void client_greet(struct worker *w, struct client *c)
 	if (!greet_features(w, c, &features)) {
 		c->stream.header_sent = false;
 		client_close_for(w, c, uplinks_any_up(w) ? REASON_HOST_UNKNOWN : REASON_SERVER_LOST);
+		return;
+	}
+	if (c->conn.tls == CONN_RECORDS && certificate_is_another_s(c->login)) {
+		c->stream.header_sent = false;
+		client_close_for(w, c, REASON_HOST_CERTIFICATE);
 		return;
 	}
 	login->registration = offers_registration(features);

@@ -21,7 +21,8 @@ struct uplink;
 struct login {
 	struct stream_login stream;
 	struct tls_facts facts;
-	char *features; /* after authentication, as the session server said */
+	struct tls_context *context; /* that TLS began with */
+	char *features;		     /* after authentication, as the session server said */
 	size_t features_len;
 	uint8_t *header; /* the part of a PROXY header that has come */
 	size_t header_len;

@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,20 @@ static EVP_PKEY *key_make(const char *algorithm)
 	return EVP_RSA_gen(strcmp(algorithm, "RSA-1024") == 0 ? 1024 : 2048);
 }
 
-static X509 *certificate_make(EVP_PKEY *key, const char *digest)
+/* OpenSSL's own reader of such texts takes no NUL: it is put into the encoding. */
+static void names_add(X509 *x, const char *names)
+{
+	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
+	ASN1_OCTET_STRING *der = X509_EXTENSION_get_data(extension);
+
+	for (int i = 0; i < der->length; i++)
+		if (der->data[i] == '^')
+			der->data[i] = '\0';
+	X509_add_ext(x, extension, -1);
+	X509_EXTENSION_free(extension);
+}
+
+static X509 *certificate_make(EVP_PKEY *key, const char *digest, const char *names)
 {
 	X509 *x = X509_new();
 	X509_NAME *name = X509_get_subject_name(x);
@@ -31,6 +45,8 @@ static X509 *certificate_make(EVP_PKEY *key, const char *digest)
 	X509_set_pubkey(x, key);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)"example.org", -1, -1, 0);
 	X509_set_issuer_name(x, name);
+	if (names)
+		names_add(x, names);
 	if (X509_sign(x, key, digest ? EVP_get_digestbyname(digest) : NULL) <= 0)
 		abort();
 	return x;
@@ -49,9 +65,14 @@ static FILE *file_make(char path[static 64])
 
 struct tls_files tls_files_make(const char *algorithm, const char *digest)
 {
+	return tls_files_make_for(algorithm, digest, NULL);
+}
+
+struct tls_files tls_files_make_for(const char *algorithm, const char *digest, const char *names)
+{
 	struct tls_files files;
 	EVP_PKEY *key = key_make(algorithm);
-	X509 *certificate = certificate_make(key, digest);
+	X509 *certificate = certificate_make(key, digest, names);
 	FILE *to = file_make(files.certificate);
 
 	PEM_write_X509(to, certificate);
@@ -84,12 +105,18 @@ static void client_make(struct tls_peer *p)
 
 struct tls_peer *peer_new_with(const struct tls_files *files, int version_min, bool direct)
 {
-	struct tls_peer *p = calloc(1, sizeof *p);
 	struct tls_settings settings = {files->certificate, files->key, version_min};
+
+	return peer_new_by(&settings, direct);
+}
+
+struct tls_peer *peer_new_by(const struct tls_settings *settings, bool direct)
+{
+	struct tls_peer *p = calloc(1, sizeof *p);
 	char error[TLS_ERROR_BYTES];
 
 	assert(p);
-	p->context = tls_context_new(&settings, error);
+	p->context = tls_context_new(settings, error);
 	assert(p->context);
 	p->server = handshake_new(p->context, direct);
 	assert(p->server);

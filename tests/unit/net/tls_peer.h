@@ -14,6 +14,11 @@ struct tls_files {
 };
 /* `algorithm`: "EC", "RSA" (2048 bits), "RSA-1024" or "ED25519"; digest NULL for the last. */
 struct tls_files tls_files_make(const char *algorithm, const char *digest);
+/*
+ * The same with a subjectAltName, in OpenSSL's words: "DNS:a.example,DNS:*.b.example". A '^' in it becomes a NUL in the
+ * certificate. NULL: none.
+ */
+struct tls_files tls_files_make_for(const char *algorithm, const char *digest, const char *names);
 void tls_files_remove(const struct tls_files *);
 
 struct tls_peer {
@@ -33,6 +38,8 @@ struct tls_peer {
 /* A server with an EC certificate and a client that accepts it; nothing has been sent. Ended by peer_free(). */
 struct tls_peer *peer_new(bool direct);
 struct tls_peer *peer_new_with(const struct tls_files *, int version_min, bool direct);
+/* A server with these settings. */
+struct tls_peer *peer_new_by(const struct tls_settings *, bool direct);
 void peer_free(struct tls_peer *);
 
 /* Limits the client to a version and a cipher. */

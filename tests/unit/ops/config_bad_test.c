@@ -27,7 +27,7 @@ static const struct {
 	{"metrics:\n  zzzzzzzzz: 1\n", "FILE:8: metrics.zzzzzzzzz: found an unknown key, allowed address\n"},
 	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n",
 	 "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed workers, drain_ms_max, log, metrics, tls, "
-	 "proxy, limits, sessiond, listeners, backends\n"},
+	 "proxy, limits, sessiond, listeners, backends, certificates\n"},
 	{"backends:\n  - {name: a, adress: x, address: 'unix:/a'}\n",
 	 "FILE:8: backends[0].adress: found an unknown key, allowed backends[].address\n"},
 	{"log.level: debug\n", "FILE:7: \"log.level\": found a key like that, allowed one word for each level\n"},

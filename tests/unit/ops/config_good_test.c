@@ -64,6 +64,9 @@ Test(config_good, every_kind_of_value)
 					  "  - name: d\n"
 					  "    address: tcp:[::1]:1\n"
 					  "metrics: {address: off}\n"
+					  "certificates:\n"
+					  "  - {certificate: a.pem, key: b.pem}\n"
+					  "  - {certificate: c.pem, key: d.pem, ocsp: e.der}\n"
 					  "proxy: {trusted: [192.0.2.0/24, '2001:db8::/32', 198.51.100.7]}\n"
 					  "log: {level: \"debug\"}\n"
 					  "limits:\n"
@@ -78,6 +81,12 @@ Test(config_good, every_kind_of_value)
 	cr_assert_not(config->listeners[1].direct);
 	cr_assert_eq(config->listeners[0].proxy, 3);
 	cr_assert_eq(config->listeners[1].proxy, 0);
+	cr_assert_eq(config->certificate_count, 2);
+	cr_assert_str_eq(config->certificates[0].key, in_folder("b.pem"));
+	cr_assert_null(config->certificates[0].ocsp);
+	cr_assert_str_eq(config->certificates[1].ocsp, in_folder("e.der"));
+	cr_assert_null(config->tls_ocsp);
+	cr_assert_not(config->tls_strict_names);
 	cr_assert_eq(config->network_count, 3);
 	cr_assert_str_eq(config->networks[1].prefix, "2001:db8::/32");
 	cr_assert_str_eq(config->listeners[1].address, "[2001:db8::1]:5222");
@@ -270,6 +279,7 @@ Test(config_good, reload_names_all_that_needs_a_restart)
 				       "  - {address: '127.0.0.1:0', tls: direct}\n"
 				       "backends:\n"
 				       "  - {name: a, address: 'unix:/a'}\n"
+				       "certificates: [{certificate: c.pem, key: d.pem}]\n"
 				       "sessiond: {registration: yes, domains: [localhost, b.example]}\n");
 	cr_assert_not(config_can_reload(before, now, &faults));
 	cr_assert_str_eq(config_faults_text(&faults),

@@ -150,9 +150,26 @@ Test(metrics_page, latency_is_a_histogram)
 	cr_assert_null(strstr(page(), "8.388608"), "the last bucket is everything above");
 }
 
+Test(metrics_page, certificates_by_their_files)
+{
+	uint64_t now = (uint64_t)time(NULL);
+
+	process.certificates[0] = (struct metrics_certificate){"/etc/a \"b\"\\.pem", now + 86400 * 10 + 3600};
+	process.certificates[1] = (struct metrics_certificate){"c.pem", now - 86400 * 2};
+	process.certificates[3] = (struct metrics_certificate){"beyond the end", now};
+	cr_assert_str_eq(value_of("stanzagate_tls_certificate_expiry{certificate=\"/etc/a \\\"b\\\"\\\\.pem\"}"),
+			 "10.04");
+	cr_assert_str_eq(value_of("stanzagate_tls_certificate_expiry{certificate=\"c.pem\"}"), "-2.00");
+	cr_assert_null(strstr(page(), "beyond"));
+}
+
 Test(metrics_page, says_what_runs)
 {
 	fill();
+	process.renewals = 7;
+	process.renewals_failed = 8;
+	cr_assert_str_eq(value_of("stanzagate_tls_renewals_total{result=\"taken\"}"), "7");
+	cr_assert_str_eq(value_of("stanzagate_tls_renewals_total{result=\"failed\"}"), "8");
 	cr_assert_str_eq(value_of("stanzagate_build_info{version=\"" STANZAGATE_VERSION "\",xml_kernel=\"avx2\"}"),
 			 "1");
 	cr_assert_str_eq(value_of("stanzagate_tls_certificate_expiry_timestamp_seconds"), "1999999999");

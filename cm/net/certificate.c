@@ -1,0 +1,280 @@
+#include "certificate.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <idna.h>
+#include <openssl/err.h>
+#include <openssl/ocsp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { NAME_BYTES_MAX = 255, STAPLE_BYTES_MAX = 65535 };
+
+/* ---- the pair */
+
+/* The first error is the cause; those behind it tell how it was passed up. */
+static bool error_say(char *error, const char *file)
+{
+	unsigned long code = ERR_get_error();
+	const char *reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
+
+	snprintf(error, TLS_ERROR_BYTES, "%s: %s", file, reason ? reason : "cannot be used");
+	ERR_clear_error();
+	return false;
+}
+
+/* Without this OpenSSL would ask the terminal for the passphrase. */
+static int passphrase_refuse(char *to, int cap, int writing, void *unused)
+{
+	return -1;
+}
+
+/* A context of OpenSSL's for the loading alone: it knows how, and checks. */
+static bool pair_load(struct certificate *c, SSL_CTX *loader, const struct tls_pair *files, char *error)
+{
+	STACK_OF(X509) *chain = NULL;
+
+	SSL_CTX_set_security_level(loader, 2);
+	SSL_CTX_set_default_passwd_cb(loader, passphrase_refuse);
+	if (SSL_CTX_use_certificate_chain_file(loader, files->certificate_file) != 1)
+		return error_say(error, files->certificate_file);
+	if (SSL_CTX_use_PrivateKey_file(loader, files->key_file, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_check_private_key(loader) != 1)
+		return error_say(error, files->key_file);
+	c->x509 = SSL_CTX_get0_certificate(loader);
+	X509_up_ref(c->x509);
+	c->key = SSL_CTX_get0_privatekey(loader);
+	EVP_PKEY_up_ref(c->key);
+	SSL_CTX_get0_chain_certs(loader, &chain);
+	c->chain = chain != NULL ? X509_chain_up_ref(chain) : NULL;
+	return true;
+}
+
+/* RFC 5929, 4.1: the hash of the signature's algorithm; SHA-256 in place of MD5 and SHA-1; undefined where there is
+ * none. */
+static bool end_point_take(struct certificate *c)
+{
+	unsigned int len;
+	int digest;
+
+	if (X509_get_signature_info(c->x509, &digest, NULL, NULL, NULL) != 1 || digest == NID_undef)
+		return true;
+	if (digest == NID_md5 || digest == NID_sha1 || digest == NID_md5_sha1)
+		digest = NID_sha256;
+	if (!EVP_get_digestbynid(digest) || X509_digest(c->x509, EVP_get_digestbynid(digest), c->end_point, &len) != 1)
+		return false;
+	assert(len <= sizeof c->end_point);
+	c->end_point_len = (uint8_t)len;
+	return true;
+}
+
+static bool facts_take(struct certificate *c)
+{
+	unsigned int len;
+	struct tm end;
+
+	if (ASN1_TIME_to_tm(X509_get0_notAfter(c->x509), &end) != 1)
+		return false;
+	c->expires_s = timegm(&end);
+	return X509_digest(c->x509, EVP_sha256(), c->print, &len) == 1 && end_point_take(c);
+}
+
+/* ---- names */
+
+static void name_add(struct certificate *c, const uint8_t *bytes, size_t len)
+{
+	char *name;
+
+	if (len == 0 || len > NAME_BYTES_MAX)
+		return;
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] <= ' ' || bytes[i] == 0x7f || strchr("@/\\,;:\"'", bytes[i]) != NULL)
+			return;
+	name = malloc(len + 1);
+	c->names = realloc(c->names, (c->name_count + 1) * sizeof *c->names);
+	assert(name != NULL && c->names != NULL);
+	for (size_t i = 0; i < len; i++)
+		name[i] = (char)(bytes[i] >= 'A' && bytes[i] <= 'Z' ? bytes[i] | 0x20 : bytes[i]);
+	name[len] = '\0';
+	c->names[c->name_count++] = name;
+}
+
+static void other_name_add(struct certificate *c, const OTHERNAME *other)
+{
+	static const char service[] = "_xmpp-client.";
+	const ASN1_STRING *text = other->value->value.asn1_string;
+	int kind = OBJ_obj2nid(other->type_id);
+	const uint8_t *bytes;
+	size_t len;
+
+	if (kind == NID_XmppAddr && other->value->type == V_ASN1_UTF8STRING) {
+		name_add(c, ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text));
+	} else if (kind == NID_SRVName && other->value->type == V_ASN1_IA5STRING) {
+		bytes = ASN1_STRING_get0_data(text);
+		len = (size_t)ASN1_STRING_length(text);
+		if (len > strlen(service) && strncasecmp((const char *)bytes, service, strlen(service)) == 0)
+			name_add(c, bytes + strlen(service), len - strlen(service));
+	}
+}
+
+static void names_take(struct certificate *c)
+{
+	GENERAL_NAMES *all = X509_get_ext_d2i(c->x509, NID_subject_alt_name, NULL, NULL);
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(all); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(all, i);
+
+		if (name->type == GEN_DNS)
+			name_add(c, ASN1_STRING_get0_data(name->d.dNSName),
+				 (size_t)ASN1_STRING_length(name->d.dNSName));
+		else if (name->type == GEN_OTHERNAME)
+			other_name_add(c, name->d.otherName);
+	}
+	GENERAL_NAMES_free(all);
+}
+
+static bool name_matches(const char *pattern, const char *name)
+{
+	const char *dot = strchr(name, '.');
+
+	if (strncmp(pattern, "*.", 2) == 0)
+		return dot != NULL && dot > name && strchr(pattern + 2, '.') != NULL && strcmp(pattern + 1, dot) == 0;
+	return strcmp(pattern, name) == 0;
+}
+
+static bool names_have(const struct certificate *c, const char *name)
+{
+	for (size_t i = 0; i < c->name_count; i++)
+		if (name_matches(c->names[i], name))
+			return true;
+	return false;
+}
+
+bool certificate_covers(const struct certificate *c, const char *name)
+{
+	char *ascii = NULL;
+	bool covers = names_have(c, name);
+
+	for (const char *at = name; !covers && *at != '\0'; at++) {
+		if ((*at & 0x80) == 0)
+			continue;
+		if (idna_to_ascii_8z(name, &ascii, 0) == IDNA_SUCCESS)
+			covers = names_have(c, ascii);
+		free(ascii);
+		break;
+	}
+	return covers;
+}
+
+/* ---- the staple */
+
+static bool staple_say(char *error, const char *file, const char *what)
+{
+	snprintf(error, TLS_ERROR_BYTES, "%s: %s", file, what);
+	ERR_clear_error();
+	return false;
+}
+
+static OCSP_SINGLERESP *staple_find(OCSP_BASICRESP *basic, const X509 *x509)
+{
+	for (int i = 0; i < OCSP_resp_count(basic); i++) {
+		OCSP_SINGLERESP *single = OCSP_resp_get0(basic, i);
+		ASN1_INTEGER *serial = NULL;
+
+		OCSP_id_get0_info(NULL, NULL, NULL, &serial, (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(single));
+		if (ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(x509)) == 0)
+			return single;
+	}
+	return NULL;
+}
+
+static bool staple_judge(struct certificate *c, OCSP_BASICRESP *basic, const char *file, char *error)
+{
+	OCSP_SINGLERESP *single = basic != NULL ? staple_find(basic, c->x509) : NULL;
+	ASN1_GENERALIZEDTIME *until = NULL;
+	struct tm end;
+
+	if (single == NULL)
+		return staple_say(error, file, "an OCSP response for another certificate");
+	if (OCSP_single_get0_status(single, NULL, NULL, NULL, &until) != V_OCSP_CERTSTATUS_GOOD)
+		return staple_say(error, file, "an OCSP response that does not say good");
+	c->staple_until_s = INT64_MAX;
+	if (until != NULL && ASN1_TIME_to_tm(until, &end) == 1)
+		c->staple_until_s = timegm(&end);
+	return true;
+}
+
+static bool staple_check(struct certificate *c, const char *file, char *error)
+{
+	const uint8_t *at = c->staple;
+	OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &at, (long)c->staple_len);
+	OCSP_BASICRESP *basic = NULL;
+	bool good = response != NULL && at == c->staple + c->staple_len &&
+		    OCSP_response_status(response) == OCSP_RESPONSE_STATUS_SUCCESSFUL;
+
+	if (good)
+		basic = OCSP_response_get1_basic(response);
+	good = good ? staple_judge(c, basic, file, error) : staple_say(error, file, "no OCSP response");
+	OCSP_BASICRESP_free(basic);
+	OCSP_RESPONSE_free(response);
+	return good;
+}
+
+static bool staple_load(struct certificate *c, const char *file, char *error)
+{
+	FILE *from = fopen(file, "rbe");
+
+	if (from == NULL)
+		return staple_say(error, file, strerror(errno));
+	c->staple = malloc(STAPLE_BYTES_MAX + 1);
+	assert(c->staple != NULL);
+	c->staple_len = fread(c->staple, 1, STAPLE_BYTES_MAX + 1, from);
+	fclose(from);
+	if (c->staple_len == 0 || c->staple_len > STAPLE_BYTES_MAX)
+		return staple_say(error, file, "no OCSP response");
+	return staple_check(c, file, error);
+}
+
+/* ---- all of it */
+
+struct certificate *certificate_new(const struct tls_pair *files, char error[static TLS_ERROR_BYTES])
+{
+	struct certificate *c = calloc(1, sizeof *c);
+	SSL_CTX *loader = SSL_CTX_new(TLS_server_method());
+	bool good = true;
+
+	ERR_clear_error();
+	if (c == NULL || loader == NULL || !pair_load(c, loader, files, error)) {
+		good = false;
+	} else if (!facts_take(c)) {
+		good = error_say(error, files->certificate_file);
+	} else {
+		names_take(c);
+		if (files->staple_file != NULL)
+			good = staple_load(c, files->staple_file, error);
+	}
+	SSL_CTX_free(loader);
+	ERR_clear_error();
+	if (good)
+		return c;
+	certificate_free(c);
+	return NULL;
+}
+
+void certificate_free(struct certificate *c)
+{
+	if (c == NULL)
+		return;
+	X509_free(c->x509);
+	sk_X509_pop_free(c->chain, X509_free);
+	EVP_PKEY_free(c->key);
+	for (size_t i = 0; i < c->name_count; i++)
+		free(c->names[i]);
+	free(c->names);
+	free(c->staple);
+	free(c);
+}
