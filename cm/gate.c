@@ -287,6 +287,7 @@ static void serve(struct gate *g, const sigset_t *set)
 		signal = wait_signal(set);
 		say_ready(g);
 		renew(g);
+		reload_rotate(&g->reload, g->config);
 		if (signal == SIGTERM || signal == SIGINT)
 			return;
 		if (signal == SIGHUP)

@@ -5,6 +5,7 @@
 #include "log.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -36,12 +37,54 @@ static uint64_t files_hash(const struct config *config)
 	h = file_hash(h, config->tls_certificate);
 	h = file_hash(h, config->tls_key);
 	h = file_hash(h, config->tls_ocsp);
+	h = file_hash(h, config->tls_client_ca);
+	h = file_hash(h, config->tls_ticket_keys);
 	for (size_t i = 0; i < config->certificate_count; i++) {
 		h = file_hash(h, config->certificates[i].certificate);
 		h = file_hash(h, config->certificates[i].key);
 		h = file_hash(h, config->certificates[i].ocsp);
 	}
 	return h;
+}
+
+static uint64_t ticket_life_us(const struct config *config)
+{
+	return config->tls_ticket_hours * 3600 * 1000000;
+}
+
+/* The keys that the configuration asks for; those made here stay the same. A reference; NULL: `error` says why. */
+static struct tls_tickets *tickets_get(const struct reload *r, const struct config *config, char *error)
+{
+	struct tls_tickets *tickets;
+
+	if (config->tls_ticket_keys != NULL)
+		return tls_tickets_read(config->tls_ticket_keys, error);
+	if (r->tickets != NULL && r->tickets_own)
+		return tls_tickets_ref(r->tickets);
+	tickets = tls_tickets_new();
+	if (tickets == NULL)
+		snprintf(error, TLS_ERROR_BYTES, "no random numbers for ticket keys");
+	return tickets;
+}
+
+static void tickets_keep(struct reload *r, const struct config *config, struct tls_tickets *tickets)
+{
+	bool own = tickets != NULL && config->tls_ticket_keys == NULL;
+
+	if (own && tickets != r->tickets)
+		r->rotate_us = io_now_us() + ticket_life_us(config);
+	tls_tickets_unref(r->tickets);
+	r->tickets = tickets;
+	r->tickets_own = own;
+}
+
+void reload_rotate(struct reload *r, const struct config *config)
+{
+	if (!r->tickets_own || io_now_us() < r->rotate_us)
+		return;
+	r->rotate_us = io_now_us() + ticket_life_us(config);
+	if (!tls_tickets_rotate(r->tickets))
+		log_event(CONFIG_LOG_ERROR, "tickets.refused", log_text("fault", "no random numbers"));
 }
 
 struct tls_context *reload_context(struct reload *r, const struct config *config, char error[static TLS_ERROR_BYTES])
@@ -53,14 +96,28 @@ struct tls_context *reload_context(struct reload *r, const struct config *config
 					.version_min = config->tls_version_min,
 					.strict_names = config->tls_strict_names,
 					.more = more,
-					.more_count = config->certificate_count};
+					.more_count = config->certificate_count,
+					.ticket_life_s = (uint32_t)config->tls_ticket_hours * 3600,
+					.clients = (enum tls_clients)config->tls_client_certificates,
+					.client_ca_file = config->tls_client_ca};
+	struct tls_context *context;
 
 	static_assert((int)TLS_MORE_MAX >= (int)CONFIG_LIST_MAX, "each certificate of a configuration has a place");
 	r->seen = r->changed = files_hash(config);
 	for (size_t i = 0; i < config->certificate_count; i++)
 		more[i] = (struct tls_pair){config->certificates[i].certificate, config->certificates[i].key,
 					    config->certificates[i].ocsp};
-	return tls_context_new(&settings, error);
+	if (config->tls_tickets) {
+		settings.tickets = tickets_get(r, config, error);
+		if (settings.tickets == NULL)
+			return NULL;
+	}
+	context = tls_context_new(&settings, error);
+	if (context == NULL)
+		tls_tickets_unref(settings.tickets);
+	else
+		tickets_keep(r, config, settings.tickets);
+	return context;
 }
 
 enum reload_is reload_renew(struct reload *r, const struct config *config, struct tls_context **ret_context)
@@ -149,5 +206,6 @@ void reload_done(struct reload *r)
 {
 	for (size_t i = 0; i < r->old_count; i++)
 		config_free(r->old[i]);
+	tls_tickets_unref(r->tickets);
 	free(r->old);
 }

@@ -18,10 +18,15 @@ struct reload {
 	uint64_t seen;	  /* of the certificates' files: a hash of what stat(2) says, when they were last read */
 	uint64_t changed; /* the same when they were last looked at */
 	uint64_t look_us; /* when to look next */
+	struct tls_tickets *tickets; /* in force; NULL: none */
+	bool tickets_own;	     /* made here, not read from a file */
+	uint64_t rotate_us;	     /* when the keys made here change next */
 };
 
 /* The certificates that the configuration names. NULL: `error` says why not. */
 struct tls_context *reload_context(struct reload *, const struct config *, char error[static TLS_ERROR_BYTES]);
+/* Changes the ticket keys that were made here, when it is time. */
+void reload_rotate(struct reload *, const struct config *);
 enum reload_is { RELOAD_SAME, RELOAD_BAD, RELOAD_NEW };
 /*
  * Reads the certificates again when their files have changed; they are looked at every RELOAD_LOOK_MS, and read once

@@ -43,7 +43,8 @@ struct config_domain {
 #define CONFIG_C_PATH	 char * /* a file that is made when it is not there */
 #define CONFIG_C_ADDR	 char *
 #define CONFIG_C_LEVEL	 enum config_log_level
-#define CONFIG_C_TLS	 int /* 12 or 13 */
+#define CONFIG_C_CLIENTS uint32_t /* certificates: 0 off, 1 request, 2 require */
+#define CONFIG_C_TLS	 int	  /* 12 or 13 */
 
 struct config {
 #define SETTING(key, member, kind, min, max, otherwise, unit, reload, meaning) CONFIG_C_##kind member;

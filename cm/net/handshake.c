@@ -1,5 +1,6 @@
 #include "handshake.h"
 
+#include "identity.h"
 #include "record_crypto.h"
 #include "tls_context.h"
 
@@ -143,6 +144,13 @@ static void hello_name(SSL *openssl, char to[static 256])
 	to[name_len] = '\0';
 }
 
+struct tls_tickets *handshake_tickets(const SSL *openssl)
+{
+	const struct handshake *h = SSL_get_app_data(openssl);
+
+	return tls_context_tickets(h->context);
+}
+
 static int hello_refuse(struct handshake *h, int *ret_alert, int alert, const char *why)
 {
 	snprintf(h->error, sizeof h->error, "%s", why);
@@ -171,7 +179,7 @@ int handshake_name_answer(SSL *openssl, int *ret_alert, void *unused)
 	return h->name_known ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
-const struct certificate *handshake_certificate(const SSL *openssl)
+const struct certificate *handshake_certificate(SSL *openssl)
 {
 	const struct handshake *h = SSL_get_app_data(openssl);
 	uint8_t index;
@@ -339,13 +347,28 @@ static bool facts_take(const struct handshake *h, enum record_cipher cipher, str
 					  (const uint8_t *)"", 0, 1) == 1;
 }
 
+/* A session that is resumed brings the certificate of its first handshake, which may have expired since. */
+static bool identity_take(const struct handshake *h, struct tls_facts *facts)
+{
+	const X509 *x509 = SSL_get0_peer_certificate(h->openssl);
+
+	if (x509 == NULL)
+		return true;
+	if (SSL_get_verify_result(h->openssl) != X509_V_OK || X509_cmp_current_time(X509_get0_notAfter(x509)) < 0)
+		return false;
+	facts->identity = identity_of(x509);
+	return true;
+}
+
 static bool takeover(const struct handshake *h, struct record *record, struct tls_facts *facts)
 {
 	enum record_cipher cipher;
 
 	if (!cipher_of(h->openssl, &cipher) || SSL_has_pending(h->openssl) || !facts_take(h, cipher, facts))
 		return false;
-	return facts->version == RECORD_TLS13 ? record_start13(h, cipher, record) : record_start12(h, cipher, record);
+	if (facts->version == RECORD_TLS13 ? !record_start13(h, cipher, record) : !record_start12(h, cipher, record))
+		return false;
+	return identity_take(h, facts);
 }
 
 bool handshake_finish(struct handshake **handshake, struct record *ret_record, struct tls_facts *ret_facts,

@@ -3,7 +3,8 @@
  * it, and at the end takes its secrets over into a struct record and frees every OpenSSL object of the connection.
  *
  * Offered: TLS 1.3 and 1.2 (RFC 8446; RFC 5246 with RFC 5289 and 7905, extended master secret required, RFC 7627), the
- * suites that record.h serves; no compression, no renegotiation, no early data, no session cache (RFC 9325, RFC 7590).
+ * suites that record.h serves; tickets when they are asked for; no compression, no renegotiation, no early data, no
+ * session cache (RFC 9325, RFC 7590).
  */
 #ifndef NET_HANDSHAKE_H
 #define NET_HANDSHAKE_H
@@ -24,6 +25,20 @@ struct tls_pair {
 	const char *key_file;	      /* PEM: its private key, without passphrase */
 	const char *staple_file;      /* DER: an OCSP response for it (RFC 6960); NULL: none */
 };
+/*
+ * Keys of session tickets (ticket.h says what they are). `new` makes its own; `read` takes them from a file of exactly
+ * 240 bytes. NULL: OpenSSL has no random numbers; or `error` says what is wrong with the file.
+ */
+struct tls_tickets;
+struct tls_tickets *tls_tickets_new(void);
+struct tls_tickets *tls_tickets_ref(struct tls_tickets *); /* another owner; any thread */
+void tls_tickets_unref(struct tls_tickets *);		   /* any thread; NULL is fine */
+/* A generation later: new becomes current, current old, and the old is gone. Any thread. False: no random numbers. */
+bool tls_tickets_rotate(struct tls_tickets *);
+
+/* Whether clients are asked for a certificate; one that is shown must be good, whether it must be shown or not. */
+enum tls_clients { TLS_CLIENTS_OFF, TLS_CLIENTS_REQUEST, TLS_CLIENTS_REQUIRE };
+
 struct tls_settings {
 	const char *certificate_file; /* of the first certificate; as in tls_pair */
 	const char *key_file;
@@ -32,8 +47,14 @@ struct tls_settings {
 	const struct tls_pair *more; /* certificates for other names, and for the same with another kind of key */
 	size_t more_count;	     /* at most TLS_MORE_MAX */
 	bool strict_names;
+	struct tls_tickets *tickets; /* the context takes a reference of its own; NULL: no tickets */
+	uint32_t ticket_life_s;	     /* how long one may be used */
+	enum tls_clients clients;
+	const char *client_ca_file; /* PEM: who may sign clients' certificates; NULL when they are not asked for */
 };
 enum { TLS_ERROR_BYTES = 512, TLS_MORE_MAX = 64 };
+
+struct tls_tickets *tls_tickets_read(const char *file, char error[static TLS_ERROR_BYTES]);
 
 /* Reads the files and checks them as pairs. NULL: `error` says in one line what is wrong with which file. */
 struct tls_context *tls_context_new(const struct tls_settings *, char error[static TLS_ERROR_BYTES]);
@@ -47,6 +68,13 @@ int64_t tls_context_expires_at_s(const struct tls_context *, size_t index);
 bool tls_context_covers(const struct tls_context *, size_t index, const char *domain);
 bool tls_context_is_strict(const struct tls_context *); /* strict_names */
 
+/* Whom the client's certificate names; see identity.h. One name in a line, no line feed behind the last. */
+enum { TLS_ADDRESSES_BYTES = 3072, TLS_NAMES_BYTES = 1024 };
+struct tls_identity {
+	char addresses[TLS_ADDRESSES_BYTES]; /* XmppAddr */
+	char names[TLS_NAMES_BYTES];	     /* "dns:" and a dNSName, or "srv:" and an SRVName */
+};
+
 /* What is worth knowing about a finished handshake. */
 struct tls_facts {
 	enum record_version version;
@@ -56,6 +84,8 @@ struct tls_facts {
 	uint8_t exporter[32];  /* label "EXPORTER-Channel-Binding", a context of no bytes */
 	uint8_t end_point[64]; /* hash of our certificate: tls-server-end-point (RFC 5929, section 4) */
 	uint8_t end_point_len; /* 0: undefined, since the certificate's signature has no hash of its own (Ed25519) */
+	struct tls_identity
+		*identity;     /* of the client, verified; NULL: none was shown. To be freed by whoever has the facts */
 	uint8_t certificate;   /* which was shown: the index for tls_context_covers() */
 	char server_name[256]; /* what the client asked for (SNI), lower case; "" when it did not */
 };

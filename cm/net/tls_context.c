@@ -1,7 +1,10 @@
 #include "tls_context.h"
 
+#include "ticket.h"
+
 #include <assert.h>
 #include <openssl/err.h>
+#include <openssl/sha.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +32,9 @@ struct tls_context {
 	struct certificate *certificates[1 + TLS_MORE_MAX];
 	size_t count;
 	bool strict;
-	struct set first; /* for clients that ask for no name */
+	struct tls_tickets *tickets;		     /* NULL: none */
+	uint8_t clients_print[SHA256_DIGEST_LENGTH]; /* of what clients' certificates are judged by */
+	struct set first;			     /* for clients that ask for no name */
 };
 
 static bool error_say(char *error)
@@ -57,8 +62,7 @@ static int staple_answer(SSL *openssl, void *unused)
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* No session is kept or ticketed: with ECDSA a resumption costs as much as a handshake, and ticket keys are a burden.
- */
+/* No session is kept. */
 static bool policy_set(SSL_CTX *openssl, int version_min)
 {
 	SSL_CTX_set_security_level(openssl, 2);
@@ -151,6 +155,27 @@ static bool set_use(SSL *openssl, const struct set *set)
 	return true;
 }
 
+/*
+ * A ticket is good only where the same name is asked for, the same certificates stand behind it, and clients'
+ * certificates are judged alike: the session id context says all that, and OpenSSL compares it (RFC 9325, 3.4;
+ * CVE-2025-23419).
+ */
+static bool ticket_bind(const struct tls_context *context, SSL *openssl, const char *name, const struct set *set)
+{
+	uint8_t print[SHA256_DIGEST_LENGTH];
+	EVP_MD_CTX *sum = EVP_MD_CTX_new();
+	bool good = sum != NULL && EVP_DigestInit_ex(sum, EVP_sha256(), NULL) == 1 &&
+		    EVP_DigestUpdate(sum, name, strlen(name) + 1) == 1 &&
+		    EVP_DigestUpdate(sum, context->clients_print, sizeof context->clients_print) == 1;
+
+	for (size_t i = 0; good && i < set->count; i++)
+		good = EVP_DigestUpdate(sum, set->of[i]->print, sizeof set->of[i]->print) == 1;
+	good = good && EVP_DigestFinal_ex(sum, print, NULL) == 1 &&
+	       SSL_set_session_id_context(openssl, print, sizeof print) == 1;
+	EVP_MD_CTX_free(sum);
+	return good;
+}
+
 static bool set_is_first(const struct tls_context *context, const struct set *set)
 {
 	return set->count == context->first.count &&
@@ -162,21 +187,41 @@ bool tls_context_choose(const struct tls_context *context, SSL *openssl, const c
 	struct set set = set_for(context, name);
 
 	*ret_known = name[0] != '\0' && set.count > 0;
-	if (!*ret_known)
-		return name[0] == '\0' || !context->strict;
-	return set_is_first(context, &set) || set_use(openssl, &set);
+	if (!*ret_known && name[0] != '\0' && context->strict)
+		return false;
+	if (context->tickets && !ticket_bind(context, openssl, name, *ret_known ? &set : &context->first))
+		return false;
+	return !*ret_known || set_is_first(context, &set) || set_use(openssl, &set);
 }
 
-const struct certificate *tls_context_chosen(const struct tls_context *context, const SSL *openssl, uint8_t *ret_index)
+static bool session_was_shown(SSL *openssl, const struct certificate *c)
+{
+	void *print;
+	size_t len;
+
+	return SSL_SESSION_get0_ticket_appdata(SSL_get_session(openssl), &print, &len) == 1 && len == sizeof c->print &&
+	       memcmp(print, c->print, len) == 0;
+}
+
+const struct certificate *tls_context_chosen(const struct tls_context *context, SSL *openssl, uint8_t *ret_index)
 {
 	const X509 *x509 = SSL_get_certificate(openssl);
+	bool resumed = SSL_session_reused(openssl) == 1;
 
-	for (size_t i = 0; i < context->count; i++)
-		if (context->certificates[i]->x509 == x509) {
-			*ret_index = (uint8_t)i;
-			return context->certificates[i];
-		}
+	for (size_t i = 0; i < context->count; i++) {
+		const struct certificate *c = context->certificates[i];
+
+		if (resumed ? !session_was_shown(openssl, c) : c->x509 != x509)
+			continue;
+		*ret_index = (uint8_t)i;
+		return c;
+	}
 	return NULL;
+}
+
+struct tls_tickets *tls_context_tickets(const struct tls_context *context)
+{
+	return context->tickets;
 }
 
 bool tls_context_covers(const struct tls_context *context, size_t index, const char *domain)
@@ -188,6 +233,92 @@ bool tls_context_covers(const struct tls_context *context, size_t index, const c
 bool tls_context_is_strict(const struct tls_context *context)
 {
 	return context->strict;
+}
+
+/* ---- tickets */
+
+static int ticket_key_answer(SSL *openssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+			     EVP_MAC_CTX *mac, int sealing)
+{
+	return ticket_key_choose(handshake_tickets(openssl), name, iv, cipher, mac, sealing);
+}
+
+/* A ticket says which certificate was shown: what is resumed has a channel binding of it, too (RFC 5929, 4). */
+static int ticket_make(SSL *openssl, void *unused)
+{
+	const struct certificate *c = handshake_certificate(openssl);
+
+	return c != NULL && SSL_SESSION_set1_ticket_appdata(SSL_get_session(openssl), c->print, sizeof c->print) == 1;
+}
+
+static SSL_TICKET_RETURN ticket_take(SSL *openssl, SSL_SESSION *session, const unsigned char *name, size_t name_len,
+				     SSL_TICKET_STATUS status, void *unused)
+{
+	switch (status) {
+	case SSL_TICKET_SUCCESS:
+		return SSL_TICKET_RETURN_USE;
+	case SSL_TICKET_SUCCESS_RENEW:
+		return SSL_TICKET_RETURN_USE_RENEW;
+	default:
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	}
+}
+
+static bool tickets_set(struct tls_context *context, const struct tls_settings *settings)
+{
+	SSL_CTX *openssl = context->openssl;
+
+	if (settings->tickets == NULL)
+		return true;
+	context->tickets = tls_tickets_ref(settings->tickets);
+	SSL_CTX_clear_options(openssl, SSL_OP_NO_TICKET);
+	SSL_CTX_set_timeout(openssl, settings->ticket_life_s);
+	return SSL_CTX_set_num_tickets(openssl, 1) == 1 &&
+	       SSL_CTX_set_tlsext_ticket_key_evp_cb(openssl, ticket_key_answer) == 1 &&
+	       SSL_CTX_set_session_ticket_cb(openssl, ticket_make, ticket_take, NULL) == 1;
+}
+
+/* ---- clients' certificates */
+
+static bool authorities_print(struct tls_context *context, enum tls_clients clients)
+{
+	STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context->openssl));
+	EVP_MD_CTX *sum = EVP_MD_CTX_new();
+	uint8_t print[SHA256_DIGEST_LENGTH], mode = (uint8_t)clients;
+	bool good =
+		sum != NULL && EVP_DigestInit_ex(sum, EVP_sha256(), NULL) == 1 && EVP_DigestUpdate(sum, &mode, 1) == 1;
+
+	for (int i = 0; good && i < sk_X509_OBJECT_num(all); i++) {
+		const X509 *x509 = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+
+		good = x509 == NULL || (X509_digest(x509, EVP_sha256(), print, NULL) == 1 &&
+					EVP_DigestUpdate(sum, print, sizeof print) == 1);
+	}
+	good = good && EVP_DigestFinal_ex(sum, context->clients_print, NULL) == 1;
+	EVP_MD_CTX_free(sum);
+	return good;
+}
+
+/* RFC 6120, 13.7.2: a certificate that is shown must be good; the session ends otherwise. */
+static bool clients_set(struct tls_context *context, const struct tls_settings *settings, char *error)
+{
+	STACK_OF(X509_NAME) * names;
+
+	if (settings->clients == TLS_CLIENTS_OFF)
+		return true;
+	names = SSL_load_client_CA_file(settings->client_ca_file);
+	if (names == NULL || SSL_CTX_load_verify_file(context->openssl, settings->client_ca_file) != 1) {
+		snprintf(error, TLS_ERROR_BYTES, "%s: no certificates of authorities", settings->client_ca_file);
+		ERR_clear_error();
+		sk_X509_NAME_pop_free(names, X509_NAME_free);
+		return false;
+	}
+	SSL_CTX_set_client_CA_list(context->openssl, names);
+	SSL_CTX_set_verify(context->openssl,
+			   SSL_VERIFY_PEER |
+				   (settings->clients == TLS_CLIENTS_REQUIRE ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+			   NULL);
+	return authorities_print(context, settings->clients) || error_say(error);
 }
 
 /* ---- all of it */
@@ -202,9 +333,10 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char er
 	context->owners = 1;
 	context->strict = settings->strict_names;
 	context->openssl = SSL_CTX_new(TLS_server_method());
-	if (!context->openssl || !policy_set(context->openssl, settings->version_min))
+	if (!context->openssl || !policy_set(context->openssl, settings->version_min) ||
+	    !tickets_set(context, settings))
 		error_say(error);
-	else if (certificates_load(context, settings, error))
+	else if (certificates_load(context, settings, error) && clients_set(context, settings, error))
 		return context;
 	tls_context_unref(context);
 	return NULL;
@@ -221,6 +353,7 @@ void tls_context_unref(struct tls_context *context)
 	if (!context || atomic_fetch_sub_explicit(&context->owners, 1, memory_order_acq_rel) > 1)
 		return;
 	SSL_CTX_free(context->openssl);
+	tls_tickets_unref(context->tickets);
 	for (size_t i = 0; i < context->count; i++)
 		certificate_free(context->certificates[i]);
 	free(context);

@@ -13,7 +13,8 @@ void handshake_message_hear(int written, int version, int content_type, const vo
 			    void *unused);
 int handshake_hello_check(SSL *, int *ret_alert, void *unused);
 /* Of a connection: the certificate that OpenSSL has chosen. */
-const struct certificate *handshake_certificate(const SSL *);
+const struct certificate *handshake_certificate(SSL *);
+struct tls_tickets *handshake_tickets(const SSL *);
 int handshake_name_answer(SSL *, int *ret_alert, void *unused);
 int handshake_alpn_choose(SSL *, const unsigned char **ret_name, unsigned char *ret_len, const unsigned char *offered,
 			  unsigned int offered_len, void *unused);
@@ -24,7 +25,11 @@ SSL_CTX *tls_context_openssl(const struct tls_context *);
  * that is not to be.
  */
 bool tls_context_choose(const struct tls_context *, SSL *, const char *name, bool *ret_known);
-/* The certificate that OpenSSL chose of them. Index in *ret_index. */
-const struct certificate *tls_context_chosen(const struct tls_context *, const SSL *, uint8_t *ret_index);
+/*
+ * The certificate that OpenSSL chose of them; for a resumed session the one that its first handshake showed. Index in
+ * *ret_index. NULL: it is not known.
+ */
+const struct certificate *tls_context_chosen(const struct tls_context *, SSL *, uint8_t *ret_index);
+struct tls_tickets *tls_context_tickets(const struct tls_context *);
 
 #endif

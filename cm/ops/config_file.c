@@ -318,6 +318,13 @@ static void proxies_check(struct reading *r)
 	}
 }
 
+static void clients_check(struct reading *r)
+{
+	const struct config_entry *entry = entry_find(&r->entries, r->entries.count, "tls.client_certificates", -1);
+	if (entry && r->config->tls_client_certificates != 0 && !r->config->tls_client_ca)
+		fault_value(r, entry, "off, unless tls.client_ca is given");
+}
+
 /* What the tables cannot say: limits that stand in a relation. */
 static void unread_check(struct reading *r)
 {
@@ -376,6 +383,7 @@ static struct config *config_read_as(const char *file, bool check_files, struct 
 		list_keys_missing(&r);
 		unread_check(&r);
 		proxies_check(&r);
+		clients_check(&r);
 		domains_default(r.config);
 	}
 	config_entries_free(&r.entries);

@@ -141,6 +141,18 @@ static bool proxy_read(const struct config_rule *rule, const char *directory, co
 	return false;
 }
 
+static const char *const clients_words[] = {"off", "request", "require"};
+
+static bool clients_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	for (uint32_t i = 0; i < 3; i++)
+		if (strcmp(text, clients_words[i]) == 0) {
+			*(uint32_t *)ret = i;
+			return true;
+		}
+	return false;
+}
+
 /* Answers the path, with the directory before it when it is relative; NULL: empty. Owned by the caller. */
 static char *path_resolve(const char *directory, const char *path)
 {
@@ -254,6 +266,7 @@ static const struct {
 	[CONFIG_KIND_TLS] = {tls_read, false, false, "1.2 or 1.3"},
 	[CONFIG_KIND_ENTRY] = {entry_read, false, false, "starttls or direct"},
 	[CONFIG_KIND_PROXY] = {proxy_read, false, false, "no, v1, v2 or any"},
+	[CONFIG_KIND_CLIENTS] = {clients_read, false, false, "off, request or require"},
 	[CONFIG_KIND_NETWORK] = {network_read, true, false,
 				 "IPv4/bits or IPv6/bits, numeric, without bits behind the prefix"},
 	[CONFIG_KIND_FILE] = {path_read, true, false, "a file that can be read"},
@@ -302,6 +315,8 @@ void config_value_show(const struct config_rule *rule, const void *member, char 
 		text = *(const int *)member == 13 ? "1.3" : "1.2";
 	else if (rule->kind == CONFIG_KIND_PROXY)
 		text = proxy_words[*(const uint32_t *)member];
+	else if (rule->kind == CONFIG_KIND_CLIENTS)
+		text = clients_words[*(const uint32_t *)member];
 	uint64_t number = rule->kind == CONFIG_KIND_WEIGHT ? *(const uint32_t *)member : 0;
 	if (rule->kind == CONFIG_KIND_INT)
 		number = *(const uint64_t *)member;

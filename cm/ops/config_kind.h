@@ -19,6 +19,7 @@ enum config_kind {
 	CONFIG_KIND_TLS,     /* int: 12 or 13 */
 	CONFIG_KIND_ENTRY,   /* bool: direct */
 	CONFIG_KIND_PROXY,   /* uint32_t: versions */
+	CONFIG_KIND_CLIENTS, /* uint32_t: 0 off, 1 request, 2 require */
 	CONFIG_KIND_FILE,    /* char *, as all that follow: a file that must be there */
 	CONFIG_KIND_MAYFILE, /* the same, or "none": NULL */
 	CONFIG_KIND_PATH,    /* a file */

@@ -62,6 +62,7 @@ static void login_free(struct worker *w, struct client *c)
 	free(c->login->features);
 	free(c->login->header);
 	tls_context_unref(c->login->context);
+	free(c->login->facts.identity);
 	explicit_bzero(&c->login->facts, sizeof c->login->facts);
 	free(c->login);
 	c->login = NULL;
@@ -396,6 +397,7 @@ static void count_handshake(struct worker *w, const struct tls_facts *facts)
 		facts->version == RECORD_TLS13 ? COUNTER_handshakes_13_aes128 : COUNTER_handshakes_12_aes128;
 
 	counter_add(&w->counters, first + (enum counter)facts->cipher, 1);
+	counter_add(&w->counters, COUNTER_resumptions, facts->resumed);
 }
 
 void client_on_secure(struct worker *w, struct client *c)

@@ -259,6 +259,10 @@ static void put_tls(struct frame_builder *b, const struct tls_facts *facts)
 	if (facts->has_exporter)
 		frame_put(b, FIELD_TLS_EXPORTER, facts->exporter, sizeof facts->exporter);
 	frame_put(b, FIELD_TLS_END_POINT, facts->end_point, facts->end_point_len);
+	if (facts->identity == NULL)
+		return;
+	frame_put_text(b, FIELD_CLIENT_CERT_XMPP_ADDR, facts->identity->addresses);
+	frame_put_text(b, FIELD_CLIENT_CERT_NAMES, facts->identity->names);
 }
 
 static void put_open(struct frame_builder *b, const struct client *c)
@@ -295,7 +299,7 @@ static int choose_backend(const struct worker *w, const struct client *c, const 
 bool uplink_open(struct worker *w, struct client *c, const char *user)
 {
 	int chosen = choose_backend(w, c, user);
-	uint8_t bytes[4096];
+	uint8_t bytes[12288];
 	struct frame_builder b;
 
 	if (chosen == POOL_NONE)

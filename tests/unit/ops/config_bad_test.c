@@ -165,6 +165,10 @@ static const struct {
 	{"tls: {certificate: c, key: ''}\nlisteners: []\n",
 	 "FILE:1: tls.key: found \"\", allowed a file that can be read\n"
 	 "FILE:1: listeners: found nothing, allowed a list with the addresses to listen on\n"},
+	{"tls: {certificate: c, key: k, client_certificates: request}\nlisteners: [{address: '0.0.0.0:1'}]\n",
+	 "FILE:1: tls.client_certificates: found \"request\", allowed off, unless tls.client_ca is given\n"},
+	{"tls: {certificate: c, key: k, client_certificates: maybe}\nlisteners: [{address: '0.0.0.0:1'}]\n",
+	 "FILE:1: tls.client_certificates: found \"maybe\", allowed off, request or require\n"},
 	{"tls: {certificate: c, key: k}\nlisteners:\n  - address: 0.0.0.0:1\n    proxy: v1\n  - address: 0.0.0.0:2\n"
 	 "    proxy: v3\n  - {address: '0.0.0.0:3', proxy: no}\n",
 	 "FILE:6: listeners[1].proxy: found \"v3\", allowed no, v1, v2 or any\n"

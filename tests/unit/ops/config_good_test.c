@@ -49,33 +49,35 @@ Test(config_good, defaults)
 
 Test(config_good, every_kind_of_value)
 {
-	struct config *config = read_good("listeners:\n"
-					  "  - {address: '[::]:5223', tls: direct, proxy: any}\n"
-					  "  - address: \"[2001:db8::1]:5222\"\n"
-					  "  - address: 192.0.2.1:0\n"
-					  "  - address: 192.0.2.1:0\n"
-					  "backends:\n"
-					  "  - {name: a.b-c_1, address: 'unix:/run/x.sock', weight: 1}\n"
-					  "  - name: b\n"
-					  "    address: unix:sub/x.sock\n"
-					  "  - name: c\n"
-					  "    address: tcp:127.3.2.1:65535\n"
-					  "    weight: 1000\n"
-					  "  - name: d\n"
-					  "    address: tcp:[::1]:1\n"
-					  "metrics: {address: off}\n"
-					  "certificates:\n"
-					  "  - {certificate: a.pem, key: b.pem}\n"
-					  "  - {certificate: c.pem, key: d.pem, ocsp: e.der}\n"
-					  "proxy: {trusted: [192.0.2.0/24, '2001:db8::/32', 198.51.100.7]}\n"
-					  "log: {level: \"debug\"}\n"
-					  "limits:\n"
-					  "tls: {certificate: /etc/x.pem, key: k/y.pem, version_min: \"1.3\"}\n"
-					  "sessiond:\n"
-					  "  domains: [Example.ORG, xn--bcher-kva.example, b\xc3\xbc"
-					  "cher.example]\n"
-					  "  registration: true\n"
-					  "  database: '/var/lib/a b.db'\n");
+	struct config *config = read_good(
+		"listeners:\n"
+		"  - {address: '[::]:5223', tls: direct, proxy: any}\n"
+		"  - address: \"[2001:db8::1]:5222\"\n"
+		"  - address: 192.0.2.1:0\n"
+		"  - address: 192.0.2.1:0\n"
+		"backends:\n"
+		"  - {name: a.b-c_1, address: 'unix:/run/x.sock', weight: 1}\n"
+		"  - name: b\n"
+		"    address: unix:sub/x.sock\n"
+		"  - name: c\n"
+		"    address: tcp:127.3.2.1:65535\n"
+		"    weight: 1000\n"
+		"  - name: d\n"
+		"    address: tcp:[::1]:1\n"
+		"metrics: {address: off}\n"
+		"certificates:\n"
+		"  - {certificate: a.pem, key: b.pem}\n"
+		"  - {certificate: c.pem, key: d.pem, ocsp: e.der}\n"
+		"proxy: {trusted: [192.0.2.0/24, '2001:db8::/32', 198.51.100.7]}\n"
+		"log: {level: \"debug\"}\n"
+		"limits:\n"
+		"tls: {certificate: /etc/x.pem, key: k/y.pem, version_min: \"1.3\", client_certificates: require,\n"
+		"      client_ca: ca.pem}\n"
+		"sessiond:\n"
+		"  domains: [Example.ORG, xn--bcher-kva.example, b\xc3\xbc"
+		"cher.example]\n"
+		"  registration: true\n"
+		"  database: '/var/lib/a b.db'\n");
 	cr_assert_eq(config->listener_count, 4);
 	cr_assert(config->listeners[0].direct);
 	cr_assert_not(config->listeners[1].direct);
@@ -86,6 +88,9 @@ Test(config_good, every_kind_of_value)
 	cr_assert_null(config->certificates[0].ocsp);
 	cr_assert_str_eq(config->certificates[1].ocsp, in_folder("e.der"));
 	cr_assert_null(config->tls_ocsp);
+	cr_assert_eq(config->tls_client_certificates, 2);
+	cr_assert_str_eq(config->tls_client_ca, in_folder("ca.pem"));
+	cr_assert_not(config->tls_tickets);
 	cr_assert_not(config->tls_strict_names);
 	cr_assert_eq(config->network_count, 3);
 	cr_assert_str_eq(config->networks[1].prefix, "2001:db8::/32");
@@ -172,6 +177,8 @@ Test(config_good, numbers_of_tls_at_their_ends)
 	} rows[] = {
 		{"handshakes_max", 1, true},	    {"handshakes_max", 0, false},
 		{"handshakes_max", 100000, true},   {"handshakes_max", 100001, false},
+		{"ticket_hours", 1, true},	    {"ticket_hours", 0, false},
+		{"ticket_hours", 168, true},	    {"ticket_hours", 169, false},
 		{"handshake_ms_max", 100, true},    {"handshake_ms_max", 99, false},
 		{"handshake_ms_max", 600000, true}, {"handshake_ms_max", 600001, false},
 	};
