@@ -356,7 +356,7 @@ static void alpn_chosen(struct tls_peer *p, const char *name)
 	cr_assert(peer_finish(p));
 	SSL_get0_alpn_selected(p->client, &chosen, &len);
 	cr_assert_eq(len, strlen(name));
-	cr_assert_arr_eq(chosen, name, len);
+	cr_assert(len == 0 || memcmp(chosen, name, len) == 0);
 	peer_free(p);
 }
 

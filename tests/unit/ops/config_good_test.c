@@ -198,9 +198,11 @@ Test(config_good, defaults_keep_to_their_own_ranges)
 	struct config *config = read_good(CONFIG_NEEDED);
 	for (size_t i = 0; i < config_setting_count; i++) {
 		const struct config_rule *rule = &config_settings[i].rule;
-		uint64_t value = *(uint64_t *)((char *)config + config_settings[i].at);
-		if (rule->kind == CONFIG_KIND_INT)
-			cr_assert(value >= rule->min && value <= rule->max, "%s", config_settings[i].key);
+		uint64_t value;
+		if (rule->kind != CONFIG_KIND_INT)
+			continue;
+		memcpy(&value, (char *)config + config_settings[i].at, sizeof value);
+		cr_assert(value >= rule->min && value <= rule->max, "%s", config_settings[i].key);
 	}
 	config_free(config);
 }
