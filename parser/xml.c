@@ -166,7 +166,9 @@ static void item_begin(struct call *c)
 	w->draft = (struct xml_event){0};
 	w->pos = 1;
 	w->at = XML_AT_LT;
-	w->elements = w->depth = w->deepest = w->namespaces = 0;
+	w->elements = w->depth = w->deepest = w->namespaces = w->usual = w->compared = 0;
+	for (int i = 0; i < XML_NOTES; i++)
+		w->noted[i] = (struct xml_range){0, 0};
 	w->header = c->s->phase != XML_PHASE_ELEMENTS;
 }
 
@@ -205,7 +207,10 @@ static void footer_walk(struct xml_walk *k, struct xml_work *w)
 static void item_take(struct call *c)
 {
 	struct xml_work *w = c->w;
-	struct xml_walk k = {c->bytes + c->front, item_end(c), c->len - c->front, c->limits, XML_ERROR_NONE, 0};
+	struct xml_walk k = {.bytes = c->bytes + c->front,
+			     .end = item_end(c),
+			     .readable = c->len - c->front,
+			     .limits = c->limits};
 	bool footer = c->s->phase == XML_PHASE_ELEMENTS && k.end > 1 && k.bytes[1] == '/';
 	if (footer)
 		footer_walk(&k, w);

@@ -2,17 +2,19 @@
  * The tokenizer's algorithm, written once over the names that each instruction set's file defines before it includes
  * this one:
  *
- *     enum { LANES }                                        bytes looked at together, 1 to 64
- *     typedef ... lanes; typedef ... lanes_mask;            mask: bit i is about byte i; at least LANES bits
- *     lanes lanes_load(const uint8_t *p);                   LANES bytes, at any address
- *     lanes_mask lanes_stops(lanes, enum stop, uint8_t c);  bytes at which a run of that kind ends
- *     uint32_t lanes_first(lanes_mask);                     lowest bit set
+ *     enum { WINDOW = 64, NAME_WINDOW }
+ *                    bytes looked at together, the latter in names, at most 64
+ *     uint32_t window_run(const uint8_t *window, uint32_t skip, enum stop)
+ *                    bytes from window + skip on, before the first that ends a run of that kind; WINDOW (NAME_WINDOW)
+ *                    or more when none of the window does. It may look at all of the window, and at nothing else; skip
+ *                    is less than the window.
  *
  * Every function below returns whether to go on; if not, walk->error tells a fault from bytes running out. Whatever a
  * function had to know about bytes already passed is in struct xml_work, so the walk may stop at any byte. Faults are
  * found at the first byte (or last byte of a character) that makes the item unacceptable, so that the verdict is the
  * same for every cut.
  */
+#include "xml_attribute.h"
 #include "xml_char.h"
 #include "xml_namespace.h"
 #include "xml_reference.h"
@@ -25,34 +27,34 @@ static inline bool walk_bad(struct xml_walk *k, enum xml_error error, uint32_t a
 	return false;
 }
 
-/* Near the end of what may be read: LANES bytes that end there, shifted; or one by one when there are not so many. */
-static inline lanes_mask stops_at_end(const struct xml_walk *k, uint32_t at, enum stop stop, uint8_t c)
+/*
+ * Bytes from `at` on before one that ends a run of the kind; a window or more: there is none among the next ones. Where
+ * less than a window may be read, the last one that may is looked at, from the byte at `at` on.
+ */
+static ALWAYS_INLINE uint32_t run_bytes(const struct xml_walk *k, uint32_t at, enum stop stop)
 {
-	if (k->readable >= LANES) {
-		uint32_t back = k->readable - LANES;
-		return lanes_stops(lanes_load(k->bytes + back), stop, c) >> (at - back);
+	uint32_t skip = 0, last = k->last + (stop == STOP_NAME ? WINDOW - NAME_WINDOW : 0);
+	if (__builtin_expect(at > last, 0)) {
+		skip = at - last;
+		at = last;
 	}
-	uint8_t copy[LANES];
-	for (uint32_t i = 0; i < LANES; i++)
-		copy[i] = at + i < k->readable ? k->bytes[at + i] : 0;
-	return lanes_stops(lanes_load(copy), stop, c);
+	return window_run(k->bytes + at, skip, stop);
 }
 
 /* The first byte from `at` on that ends a run of the kind, or the end. */
-static inline uint32_t run_end(const struct xml_walk *k, uint32_t at, enum stop stop, uint8_t c)
+static ALWAYS_INLINE uint32_t run_end(const struct xml_walk *k, uint32_t at, enum stop stop)
 {
+	uint32_t window = stop == STOP_NAME ? NAME_WINDOW : WINDOW;
 	while (at < k->end) {
-		bool whole = at + LANES <= k->readable;
-		lanes_mask mask =
-			whole ? lanes_stops(lanes_load(k->bytes + at), stop, c) : stops_at_end(k, at, stop, c);
-		if (mask) {
-			at += lanes_first(mask);
-			return at < k->end ? at : k->end;
-		}
-		at += LANES;
+		uint32_t bytes = run_bytes(k, at, stop);
+		at += bytes;
+		if (bytes < window)
+			break;
 	}
-	return k->end;
+	return at < k->end ? at : k->end;
 }
+
+#include "xml_straight.h"
 
 static inline bool space_skip(struct xml_walk *k, struct xml_work *w)
 {
@@ -94,7 +96,7 @@ static inline bool name_walk(struct xml_walk *k, struct xml_work *w)
 				return walk_bad(k, XML_ERROR_NAME, w->pos);
 			w->pos += bytes;
 		}
-		w->pos = run_end(k, w->pos, STOP_NAME, 0);
+		w->pos = run_end(k, w->pos, STOP_NAME);
 		if (!name_is_short(k, w) || w->pos == k->end)
 			return false;
 		uint8_t c = k->bytes[w->pos];
@@ -116,6 +118,7 @@ static inline bool element_end(struct xml_work *w)
 {
 	w->depth--;
 	w->namespaces = w->open[w->depth].namespaces;
+	w->usual = w->open[w->depth].usual;
 	w->at = w->depth ? XML_AT_TEXT : XML_AT_DONE;
 	return w->depth != 0;
 }
@@ -156,7 +159,8 @@ static inline bool element_named(struct xml_walk *k, struct xml_work *w)
 {
 	if (!name_walk(k, w))
 		return false;
-	w->open[w->depth++] = (struct xml_open){w->token, (uint16_t)(w->pos - w->token), (uint16_t)w->namespaces};
+	w->open[w->depth++] = (struct xml_open){w->token, (uint16_t)(w->pos - w->token), (uint8_t)w->namespaces,
+						(uint8_t)w->usual};
 	w->elements++;
 	if (w->depth > w->deepest)
 		w->deepest = w->depth;
@@ -164,6 +168,7 @@ static inline bool element_named(struct xml_walk *k, struct xml_work *w)
 		element_note(w, w->colon ? w->colon + 1 : w->token);
 	w->attributes = 0;
 	w->prefixed = 0;
+	w->seen = 0;
 	w->prefix_len = w->colon ? w->colon - w->token : 0;
 	w->gap = w->pos;
 	w->at = XML_AT_TAG;
@@ -174,6 +179,8 @@ static inline bool tag_resolve(struct xml_walk *k, struct xml_work *w)
 {
 	bool plain = w->depth > 2 && w->prefixed == 0 && w->prefix_len == 0;
 	uint32_t at;
+	if (w->depth == 1)
+		noted_tell(w);
 	enum xml_error error = plain ? XML_ERROR_NONE : xml_namespace_resolve(w, k->bytes, &at);
 	return error == XML_ERROR_NONE || walk_bad(k, error, at);
 }
@@ -224,46 +231,16 @@ static inline bool tag_walk(struct xml_walk *k, struct xml_work *w)
 	return true;
 }
 
-/* Up to eight bytes of a name as a number; names of up to eight bytes differ in it. */
-static inline uint64_t name_word(const struct xml_walk *k, uint32_t at, uint32_t len)
-{
-	uint64_t word = 0;
-	if (at + 8 <= k->readable) {
-		__builtin_memcpy(&word, k->bytes + at, 8);
-		return len >= 8 ? word : word & ((UINT64_C(1) << 8 * len) - 1);
-	}
-	for (uint32_t i = 0; i < len && i < 8; i++)
-		word |= (uint64_t)k->bytes[at + i] << 8 * i;
-	return word;
-}
-
-static inline uint64_t name_key(const struct xml_walk *k, uint32_t at, uint32_t len)
-{
-	uint64_t key = name_word(k, at, len);
-	if (len > 8)
-		key += (name_word(k, at + len - 8, 8) ^ len) * UINT64_C(0x9E3779B97F4A7C15);
-	return key;
-}
-
-static inline bool attribute_is_new(const struct xml_walk *k, const struct xml_work *w, uint64_t key, uint32_t len)
-{
-	for (uint32_t i = 0; i < w->attributes; i++)
-		if (w->keys[i] == key && w->attribute[i].len == len &&
-		    xml_bytes_equal(k->bytes + w->attribute[i].at, k->bytes + w->token, len))
-			return false;
-	return true;
-}
-
 static inline bool attribute_named(struct xml_walk *k, struct xml_work *w)
 {
 	if (!name_walk(k, w))
 		return false;
 	uint32_t len = w->pos - w->token;
-	uint64_t key = name_key(k, w->token, len);
-	if (!attribute_is_new(k, w, key, len))
+	w->key = name_key(k, w->token, len);
+	if (attribute_is_twice(k, w, attribute_bit(w->key) & w->seen, w->token, len, w->attributes))
 		return walk_bad(k, XML_ERROR_ATTRIBUTE_TWICE, w->token);
 	uint32_t prefix_len = w->colon ? w->colon - w->token : 0;
-	w->keys[w->attributes] = key;
+	w->seen |= attribute_bit(w->key);
 	w->attribute[w->attributes++] = (struct xml_attribute){w->token, (uint16_t)len, (uint16_t)prefix_len};
 	w->name_len = len;
 	w->at = XML_AT_EQUALS;
@@ -294,47 +271,24 @@ static inline bool quote_walk(struct xml_walk *k, struct xml_work *w)
 	return true;
 }
 
-#define WORD2(a, b)	  ((uint64_t)(a) | (uint64_t)(b) << 8)
-#define WORD4(a, b, c, d) (WORD2(a, b) | WORD2(c, d) << 16)
-
-/* Notes an attribute without prefix of the first-level element. */
-static inline void attribute_note(struct xml_work *w, uint64_t key, struct xml_range value)
-{
-	struct xml_event *draft = &w->draft;
-	if (w->name_len == 2 && key == WORD2('t', 'o')) {
-		draft->to = value;
-	} else if (w->name_len == 2 && key == WORD2('i', 'd')) {
-		draft->id = value;
-	} else if (w->name_len == 4 && key == WORD4('t', 'y', 'p', 'e')) {
-		draft->type = value;
-	} else if (w->name_len == 4 && key == WORD4('f', 'r', 'o', 'm')) {
-		draft->from = value;
-		draft->from_whole = (struct xml_range){w->gap, w->pos + 1 - w->gap};
-	} else if (w->header && w->name_len == 7 &&
-		   key == (WORD4('v', 'e', 'r', 's') | WORD4('i', 'o', 'n', 0) << 32)) {
-		draft->version = value;
-	}
-}
-
-#define WORD_XMLNS (WORD4('x', 'm', 'l', 'n') | (uint64_t)'s' << 32)
-
 /* At a value's closing quote. */
 static inline bool attribute_end(struct xml_walk *k, struct xml_work *w)
 {
 	struct xml_range value = {w->value, w->pos - w->value};
-	uint64_t key = w->keys[w->attributes - 1];
-	bool prefixed = w->colon != 0;
-	if (prefixed ? w->colon - w->token == 5 && name_word(k, w->token, 5) == WORD_XMLNS
-		     : w->name_len == 5 && key == WORD_XMLNS) {
+	enum xml_note note = w->colon ? XML_NOTE_NONE : attribute_note(w->key);
+	bool declares = w->colon ? xml_text_is(k->bytes, w->token, w->colon - w->token, "xmlns") : note == XML_NOTE_XMLNS;
+	if (declares) {
 		enum xml_error error = xml_namespace_declare(w, k->limits, k->bytes, value);
 		if (error != XML_ERROR_NONE)
 			return walk_bad(k, error, w->value);
-	} else if (prefixed) {
+	} else if (w->colon) {
 		w->prefixed++;
-		if (w->depth == 1 && w->name_len == 8 && xml_text_is(k->bytes, w->token, 8, "xml:lang"))
-			w->draft.lang = value;
-	} else if (w->depth == 1) {
-		attribute_note(w, key, value);
+		if (xml_text_is(k->bytes, w->token, w->name_len, "xml:lang"))
+			note = XML_NOTE_LANG;
+	}
+	if (w->depth == 1) {
+		w->noted[note] = value;
+		w->noted_gap[note] = w->gap;
 	}
 	w->gap = ++w->pos;
 	w->at = XML_AT_TAG;
@@ -343,7 +297,7 @@ static inline bool attribute_end(struct xml_walk *k, struct xml_work *w)
 
 static inline bool value_walk(struct xml_walk *k, struct xml_work *w)
 {
-	w->pos = run_end(k, w->pos, STOP_VALUE, w->quote);
+	w->pos = run_end(k, w->pos, stop_of_quote(w->quote));
 	if (w->pos == k->end)
 		return false;
 	uint8_t c = k->bytes[w->pos];
@@ -379,7 +333,7 @@ static inline bool ends_cdata(const struct xml_walk *k, uint32_t at)
 
 static inline bool text_walk(struct xml_walk *k, struct xml_work *w)
 {
-	w->pos = run_end(k, w->pos, STOP_TEXT, 0);
+	w->pos = run_end(k, w->pos, STOP_TEXT);
 	if (w->pos == k->end)
 		return false;
 	uint32_t at = w->pos++;
@@ -431,7 +385,7 @@ static inline bool cdata_mark_walk(struct xml_walk *k, struct xml_work *w)
 
 static inline bool cdata_walk(struct xml_walk *k, struct xml_work *w)
 {
-	w->pos = run_end(k, w->pos, STOP_GT, 0);
+	w->pos = run_end(k, w->pos, STOP_GT);
 	if (w->pos == k->end)
 		return false;
 	uint32_t at = w->pos++;
@@ -504,9 +458,31 @@ static inline bool start_tag_walk(struct xml_walk *k, struct xml_work *w)
 	return w->at != XML_AT_SLASH || (w->pos < k->end && tag_slash(k, w));
 }
 
+/* One step of the automaton; between steps, straight ahead. */
 static inline void item_walk(struct xml_walk *k, struct xml_work *w)
 {
-	while (w->pos < k->end)
-		if (!(w->at < XML_AT_NAME ? content_walk(k, w) : start_tag_walk(k, w)))
+	do {
+		if (straight_begins(k, w) && !straight_walk(k, w))
 			return;
+	} while (w->pos < k->end && (w->at < XML_AT_NAME ? content_walk(k, w) : start_tag_walk(k, w)));
+}
+
+/* Where less than a window may be read, the bytes are looked at in a copy that has one. */
+static inline void window_walk(struct xml_walk *k, struct xml_work *w)
+{
+	if (k->readable >= WINDOW) {
+		k->last = k->readable - WINDOW;
+		item_walk(k, w);
+		return;
+	}
+	uint8_t copy[WINDOW] = {0};
+	for (uint32_t i = 0; i < k->readable; i++)
+		copy[i] = k->bytes[i];
+	struct xml_walk of_copy = *k;
+	of_copy.bytes = copy;
+	of_copy.readable = WINDOW;
+	of_copy.last = 0;
+	item_walk(&of_copy, w);
+	k->error = of_copy.error;
+	k->error_at = of_copy.error_at;
 }

@@ -4,9 +4,6 @@
 
 #include <assert.h>
 
-#define NS_XML	 "http://www.w3.org/XML/1998/namespace"
-#define NS_XMLNS "http://www.w3.org/2000/xmlns/"
-
 enum { NOT_DECLARED = -1, OF_XML = -2 };
 
 bool xml_bytes_equal(const uint8_t *a, const uint8_t *b, uint32_t len)
@@ -84,14 +81,23 @@ static bool value_is_plain(const uint8_t *bytes, struct xml_range value)
 	return true;
 }
 
-static uint16_t first_of_same(const struct xml_work *w, const uint8_t *bytes, struct xml_range value)
+static uint16_t first_of_same(const struct xml_work *w, const uint8_t *bytes, uint32_t declared)
 {
-	for (uint32_t i = 0; i < w->namespaces; i++) {
+	struct xml_range value = {w->declared[declared].at, w->declared[declared].len};
+	for (uint32_t i = 0; i < declared; i++) {
 		const struct xml_declared *d = &w->declared[i];
 		if (d->same == i && values_equal(bytes, (struct xml_range){d->at, d->len}, value))
 			return (uint16_t)i;
 	}
-	return (uint16_t)w->namespaces;
+	return (uint16_t)declared;
+}
+
+/* Few elements ask, so declarations are compared when one does; and then once each. */
+static uint16_t same_of(struct xml_work *w, const uint8_t *bytes, uint32_t declared)
+{
+	for (; w->compared <= declared; w->compared++)
+		w->declared[w->compared].same = first_of_same(w, bytes, w->compared);
+	return w->declared[declared].same;
 }
 
 enum xml_error xml_namespace_declare(struct xml_work *w, const struct xml_limits *limits, const uint8_t *bytes,
@@ -111,9 +117,11 @@ enum xml_error xml_namespace_declare(struct xml_work *w, const struct xml_limits
 		return XML_ERROR_NONE;
 	if (w->namespaces == limits->namespaces_max)
 		return XML_ERROR_LIMIT_NAMESPACES;
-	uint16_t same = first_of_same(w, bytes, value);
-	w->declared[w->namespaces++] =
-		(struct xml_declared){value.at, prefix_at, value.len, (uint16_t)prefix_len, same};
+	if (w->compared > w->namespaces)
+		w->compared = w->namespaces;
+	w->declared[w->namespaces++] = (struct xml_declared){value.at, prefix_at, value.len, (uint16_t)prefix_len, 0};
+	if (prefix_len == 0)
+		w->usual = w->namespaces;
 	return XML_ERROR_NONE;
 }
 
@@ -141,7 +149,7 @@ static enum xml_error twice_check(const struct xml_work *w, const uint8_t *bytes
 }
 
 /* Attributes without prefix, and declarations, are unique by their qualified names already. */
-static enum xml_error attributes_resolve(const struct xml_work *w, const uint8_t *bytes, uint32_t *ret_at)
+static enum xml_error attributes_resolve(struct xml_work *w, const uint8_t *bytes, uint32_t *ret_at)
 {
 	enum { NO_SPACE = UINT16_MAX - 1, SPACE_OF_XML = UINT16_MAX };
 	uint16_t spaces[XML_ATTRIBUTES_MAX];
@@ -155,7 +163,7 @@ static enum xml_error attributes_resolve(const struct xml_work *w, const uint8_t
 		int found = prefix_find(w, bytes, a->at, a->prefix_len);
 		if (found == NOT_DECLARED)
 			return XML_ERROR_PREFIX;
-		spaces[i] = found == OF_XML ? SPACE_OF_XML : w->declared[found].same;
+		spaces[i] = found == OF_XML ? SPACE_OF_XML : same_of(w, bytes, (uint32_t)found);
 		if (seen++ > 0 && twice_check(w, bytes, spaces, i))
 			return XML_ERROR_ATTRIBUTE_TWICE;
 	}
@@ -188,9 +196,8 @@ static enum xml_error first_level_resolve(struct xml_work *w, const uint8_t *byt
 {
 	struct xml_event *draft = &w->draft;
 	draft->ns = namespace_range(w, found);
-	int inherited = prefix_find(w, bytes, 0, 0);
 	if (w->header) {
-		draft->content_ns = namespace_range(w, inherited < 0 ? NOT_DECLARED : inherited);
+		draft->content_ns = namespace_range(w, (int)w->usual - 1);
 		return header_check(w, bytes, found);
 	}
 	bool usual = xml_text_is(bytes, draft->prefix.at, draft->prefix.len, "stream");

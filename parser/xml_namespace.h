@@ -9,6 +9,12 @@
 
 #define XML_NS_STREAMS "http://etherx.jabber.org/streams"
 
+#define NS_XML	 "http://www.w3.org/XML/1998/namespace"
+#define NS_XMLNS "http://www.w3.org/2000/xmlns/"
+/* Eight bytes that both have at the same place. */
+enum { NS_HOST = 7 };
+#define NS_HOST_WORD UINT64_C(0x6F2E33772E777777) /* www.w3.o, its first byte lowest */
+
 bool xml_text_is(const uint8_t *bytes, uint32_t at, uint32_t len, const char *text);
 /* Whether two ranges hold the same bytes. */
 bool xml_bytes_equal(const uint8_t *a, const uint8_t *b, uint32_t len);

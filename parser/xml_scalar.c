@@ -4,28 +4,35 @@
 #include "xml_state.h"
 #include "xml_valid.h"
 
-enum { LANES = 1 };
-typedef uint8_t lanes;
-typedef uint32_t lanes_mask;
+enum { WINDOW = 64, NAME_WINDOW = 64 };
 
-static inline lanes lanes_load(const uint8_t *p)
-{
-	return *p;
-}
+#define STOPS(stop) (1 << (stop))
+static const uint8_t stops[256] = {
+	[0x00 ... 0x20] = STOPS(STOP_NAME) | STOPS(STOP_URI),
+	['!'] = STOPS(STOP_NAME),
+	['"'] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_QUOTE),
+	['#' ... '%'] = STOPS(STOP_NAME),
+	['&'] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_QUOTE) | STOPS(STOP_APOSTROPHE) | STOPS(STOP_TEXT),
+	['\''] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_APOSTROPHE),
+	['(' ... ','] = STOPS(STOP_NAME),
+	['/'] = STOPS(STOP_NAME),
+	[':' ... ';'] = STOPS(STOP_NAME),
+	['<'] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_QUOTE) | STOPS(STOP_APOSTROPHE) | STOPS(STOP_TEXT),
+	['='] = STOPS(STOP_NAME),
+	['>'] = STOPS(STOP_NAME) | STOPS(STOP_TEXT) | STOPS(STOP_GT),
+	['?' ... '@'] = STOPS(STOP_NAME),
+	['[' ... '^'] = STOPS(STOP_NAME),
+	['`'] = STOPS(STOP_NAME),
+	['{' ... '~'] = STOPS(STOP_NAME),
+	[0x7F ... 0xFF] = STOPS(STOP_NAME) | STOPS(STOP_URI),
+};
 
-static inline lanes_mask lanes_stops(lanes c, enum stop stop, uint8_t quote)
+static ALWAYS_INLINE uint32_t window_run(const uint8_t *window, uint32_t skip, enum stop stop)
 {
-	if (stop == STOP_NAME)
-		return !(xml_class[c] & XML_CLASS_NAME);
-	if (stop == STOP_GT)
-		return c == '>';
-	return c == '<' || c == '&' || c == (stop == STOP_VALUE ? quote : '>');
-}
-
-static inline uint32_t lanes_first(lanes_mask mask)
-{
-	(void)mask;
-	return 0;
+	const uint8_t *p = window + skip, *end = window + WINDOW;
+	while (p < end && !(stops[*p] & STOPS(stop)))
+		p++;
+	return p < end ? (uint32_t)(p - window) - skip : WINDOW;
 }
 
 #include "xml_body.h"
@@ -37,7 +44,7 @@ static uint32_t scalar_valid(const uint8_t *bytes, uint32_t from, uint32_t len)
 
 static void scalar_walk(struct xml_walk *k, struct xml_work *w)
 {
-	item_walk(k, w);
+	window_walk(k, w);
 }
 
 const struct xml_kernel xml_kernel_scalar = {"scalar", scalar_valid, scalar_walk};

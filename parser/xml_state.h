@@ -9,6 +9,9 @@
 
 #include "xml.h"
 
+/* Where a call would cost more than what it calls. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 enum xml_phase {
 	XML_PHASE_START,    /* nothing seen: a declaration or a header */
 	XML_PHASE_HEADER,   /* white space or a declaration seen: only a header */
@@ -51,8 +54,10 @@ enum xml_at {
 struct xml_open {
 	uint32_t at; /* qualified name */
 	uint16_t len;
-	uint16_t namespaces; /* declarations in scope outside of it */
+	uint8_t namespaces; /* declarations in scope outside of it */
+	uint8_t usual;	    /* and the default namespace there */
 };
+_Static_assert(XML_NAMESPACES_MAX < UINT8_MAX, "declarations are counted in a byte");
 
 struct xml_attribute {
 	uint32_t at; /* qualified name */
@@ -63,8 +68,12 @@ struct xml_declared {
 	uint32_t at, prefix_at; /* namespace name, raw; prefix */
 	uint32_t len;
 	uint16_t prefix_len; /* 0: the default namespace */
-	uint16_t same;	     /* the first declaration in scope of the same namespace name */
+	uint16_t same;	     /* the first declaration in scope of the same namespace name; known below work->compared */
 };
+
+/* Attributes that the draft tells of, and xmlns: where a value is noted. */
+enum xml_note { XML_NOTE_NONE, XML_NOTE_TO, XML_NOTE_FROM, XML_NOTE_ID, XML_NOTE_TYPE, XML_NOTE_LANG, XML_NOTE_VERSION,
+		XML_NOTE_XMLNS, XML_NOTES };
 
 struct xml_work {
 	struct xml_event draft; /* of the item, places counted from its first byte */
@@ -75,12 +84,18 @@ struct xml_work {
 	uint32_t name_len;	/* of the attribute whose value is awaited: token and colon say the rest */
 	uint32_t value, reference;
 	uint32_t elements, depth, deepest;
-	uint32_t attributes, prefixed, namespaces;
+	uint32_t attributes, namespaces;
+	uint32_t usual;	     /* the default namespace: its declaration counted from 1; 0: none */
+	uint32_t compared;   /* declarations whose `same` is known */
 	uint32_t prefix_len; /* of the innermost element while in its start tag */
+	uint32_t prefixed;   /* attributes with a prefix in that tag */
 	uint8_t at, quote;
 	bool header;
+	uint64_t key;			     /* of the attribute whose value is awaited */
+	uint64_t seen;			     /* a bit for each of the element's attributes: see attribute_bit() */
+	struct xml_range noted[XML_NOTES];   /* of the first-level element */
+	uint32_t noted_gap[XML_NOTES];	     /* and where the white space before each begins */
 	struct xml_open open[XML_DEPTH_MAX];
-	uint64_t keys[XML_ATTRIBUTES_MAX];
 	struct xml_attribute attribute[XML_ATTRIBUTES_MAX];
 	struct xml_declared declared[XML_NAMESPACES_MAX];
 };
@@ -90,6 +105,7 @@ struct xml_walk {
 	const uint8_t *bytes;
 	uint32_t end;	   /* the automaton takes bytes below it */
 	uint32_t readable; /* bytes that exist: loads may reach so far */
+	uint32_t last;	   /* the last place at which a window may be loaded */
 	const struct xml_limits *limits;
 	enum xml_error error;
 	uint32_t error_at;
@@ -97,11 +113,19 @@ struct xml_walk {
 
 /* What ends a run of bytes. */
 enum stop {
-	STOP_NAME,  /* all but letters, digits, '.', '-', '_' below U+0080 */
-	STOP_VALUE, /* '<', '&' and the quote given */
-	STOP_TEXT,  /* '<', '&', '>' */
-	STOP_GT	    /* '>' */
+	STOP_NAME,	/* all but letters, digits, '.', '-', '_' below U+0080 */
+	STOP_QUOTE,	 /* '<', '&' and the quote that the value began with */
+	STOP_APOSTROPHE,
+	STOP_URI,  /* all but U+0021 to U+007E, and of these quotes and '<', '&' */
+	STOP_TEXT, /* '<', '&', '>' */
+	STOP_GT	   /* '>' */
 };
+
+/* STOP_QUOTE for '"', which is even, and STOP_APOSTROPHE for '\'', which is odd. */
+static inline enum stop stop_of_quote(uint8_t quote)
+{
+	return (enum stop)(STOP_QUOTE + (quote & 1));
+}
 
 /* What an instruction set provides. */
 struct xml_kernel {

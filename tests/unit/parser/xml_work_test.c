@@ -11,27 +11,31 @@
 
 static uint64_t loads;
 
-enum { LANES = 1 };
-typedef uint8_t lanes;
-typedef uint32_t lanes_mask;
+enum { WINDOW = 64, NAME_WINDOW = 64 };
 
-static inline lanes lanes_load(const uint8_t *p)
+static bool ends_run(uint8_t c, enum stop stop)
 {
-	loads++;
-	return *p;
-}
-
-static inline lanes_mask lanes_stops(lanes c, enum stop stop, uint8_t quote)
-{
-	if (stop == STOP_NAME)
+	switch (stop) {
+	case STOP_NAME:
 		return !(xml_class[c] & XML_CLASS_NAME);
-	return stop == STOP_GT ? c == '>' : c == '<' || c == '&' || c == (stop == STOP_VALUE ? quote : '>');
+	case STOP_URI:
+		return c <= ' ' || c >= 0x7F || c == '<' || c == '&' || c == '"' || c == '\'';
+	case STOP_GT:
+		return c == '>';
+	case STOP_TEXT:
+		return c == '<' || c == '&' || c == '>';
+	default:
+		return c == '<' || c == '&' || c == (stop == STOP_QUOTE ? '"' : '\'');
+	}
 }
 
-static inline uint32_t lanes_first(lanes_mask mask)
+static inline uint32_t window_run(const uint8_t *window, uint32_t skip, enum stop stop)
 {
-	(void)mask;
-	return 0;
+	uint32_t at = skip;
+	for (; at < WINDOW; at++, loads++)
+		if (ends_run(window[at], stop))
+			return at - skip;
+	return WINDOW;
 }
 
 #include "xml_body.h"
@@ -45,7 +49,7 @@ static uint32_t counting_valid(const uint8_t *bytes, uint32_t from, uint32_t len
 
 static void counting_walk(struct xml_walk *k, struct xml_work *w)
 {
-	item_walk(k, w);
+	window_walk(k, w);
 }
 
 /* In place of both kernels of the room. */
