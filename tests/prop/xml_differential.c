@@ -6,6 +6,8 @@
  *     document;
  *   - what both refuse it refuses (that is the first, seen from the other side), and a document that it takes for the
  *     beginning of one neither of them refuses yet;
+ *   - an element taken out of an accepted stream is right for all behind a header that declares nothing but the
+ *     namespaces of content and of streams;
  *   - no kernel and no cut changes what it says.
  *
  *     xml-differential [--cases N] [--seed S] [--samples FILE]... [--document FILE]
@@ -47,7 +49,7 @@ static const char *const reason_texts[] = {"no reason",
 };
 
 static struct tally {
-	uint64_t documents, stanzas, accepted, incomplete, refused_by_all, expat_only, libxml2_only, limited;
+	uint64_t documents, stanzas, accepted, incomplete, refused_by_all, expat_only, libxml2_only, alone;
 	uint64_t reasons[REASON_COUNT], errors[XML_ERROR_COUNT];
 } tally;
 
@@ -238,8 +240,6 @@ static bool document_check(const struct document *d)
 		if (incomplete && (r->accepted || (r->refused && !cut) || r->lines != ours.lines))
 			return complain(d, "incomplete, and not for all");
 	}
-	tally.accepted += ours.accepted;
-	tally.incomplete += incomplete;
 	return !ours.refused || refused_check(d);
 }
 
@@ -253,12 +253,40 @@ static bool judge(const struct document *d, const struct xml_limits *limits, uin
 		tally.documents++;
 		tally.stanzas += ours.lines;
 		tally.errors[probe_error(&seen)]++;
+		tally.accepted += ours.accepted;
+		tally.incomplete += !ours.accepted && !ours.refused;
 		return document_check(d);
 	}
 	tally.reasons[REASON_LIMIT]++;
 	if (!reading_leads(&ours, &theirs[0]) || !reading_leads(&ours, &theirs[1]))
 		return complain(d, "another reader sees other stanzas before a limit");
 	return judge(d, &probe_limits, state);
+}
+
+static void document_add(struct document *d, const void *bytes, size_t len)
+{
+	assert(d->len + len <= sizeof(d->bytes));
+	memcpy(d->bytes + d->len, bytes, len);
+	d->len += len;
+}
+
+/* One element of the document just judged, alone: whether it is right there, too. */
+static bool alone_judge(const struct document *d, uint64_t *state)
+{
+	static const char head[] =
+		"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
+	static struct document alone;
+	const struct xml_event *e = &seen.events[seen.count ? probe_random(state) % seen.count : 0];
+	if (seen.count == 0 || e->is != XML_ELEMENT || e->end - e->begin + sizeof(head) + 16 > sizeof(alone.bytes))
+		return true;
+	alone.len = 0;
+	document_add(&alone, head, sizeof(head) - 1);
+	document_add(&alone, d->bytes + e->begin, e->end - e->begin);
+	document_add(&alone, "</stream:stream>", 16);
+	bool right = ours_read(&alone, &probe_limits, state, &seen, &ours) && ours.accepted && ours.lines == 2;
+	theirs_read(&alone);
+	tally.alone++;
+	return right && document_check(&alone) ? true : complain(&alone, "an element does not stand alone");
 }
 
 /* ---- the command */
@@ -294,6 +322,7 @@ static void tally_print(uint64_t seed, double seconds)
 	       tally.incomplete, tally.refused_by_all);
 	printf("%10lu refused here and by libxml2, not by expat\n%10lu refused here and by expat, not by libxml2\n",
 	       tally.expat_only, tally.libxml2_only);
+	printf("%10lu elements taken out stand alone\n", tally.alone);
 	printf("refused here and by neither of them:\n");
 	for (int i = 1; i < REASON_COUNT; i++)
 		printf("%10lu %s\n", tally.reasons[i], reason_texts[i]);
@@ -339,7 +368,8 @@ static int run(uint64_t cases, uint64_t seed)
 		for (int j = 0; j < 4; j++)
 			probe_random(&state);
 		document_make(&d, &state);
-		if (!judge(&d, probe_random(&state) % 8 ? &probe_limits : &tight, &state)) {
+		bool right = judge(&d, probe_random(&state) % 8 ? &probe_limits : &tight, &state);
+		if (!right || (i % 4 == 0 && !alone_judge(&d, &state))) {
 			fprintf(stderr, "again with --cases 1 --seed %lu\n", seed + i);
 			return 1;
 		}
