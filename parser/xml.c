@@ -207,10 +207,8 @@ static void footer_walk(struct xml_walk *k, struct xml_work *w)
 static void item_take(struct call *c)
 {
 	struct xml_work *w = c->w;
-	struct xml_walk k = {.bytes = c->bytes + c->front,
-			     .end = item_end(c),
-			     .readable = c->len - c->front,
-			     .limits = c->limits};
+	struct xml_walk k = {
+		.bytes = c->bytes + c->front, .end = item_end(c), .readable = c->len - c->front, .limits = c->limits};
 	bool footer = c->s->phase == XML_PHASE_ELEMENTS && k.end > 1 && k.bytes[1] == '/';
 	if (footer)
 		footer_walk(&k, w);

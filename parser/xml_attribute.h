@@ -27,54 +27,50 @@ static ALWAYS_INLINE uint64_t name_key(const struct xml_walk *k, uint32_t at, ui
 {
 	uint64_t key = name_word(k, at, len);
 	if (len > 8)
-		key = (key + (name_word(k, at + len - 8, 8) ^ len) * UINT64_C(0x9E3779B97F4A7C15)) | UINT64_C(0xFF) << 56;
+		key = (key + (name_word(k, at + len - 8, 8) ^ len) * UINT64_C(0x9E3779B97F4A7C15)) | UINT64_C(0xFF)
+													     << 56;
 	return key;
 }
 
-/* Six bits of a name's number. The factor gives names that XMPP uses often six bits that differ. */
-#define ATTRIBUTE_HASH(key) ((uint64_t)(key)*UINT64_C(0x8132d62f0f44b481) >> 58)
+/* Six bits of a name's number. The factor gives the names of xml_attribute.def six bits that differ. */
+#define ATTRIBUTE_HASH(key) ((uint64_t)(key)*UINT64_C(0xfa6cb89fcf335c2d) >> 58)
 
 static ALWAYS_INLINE uint64_t attribute_bit(uint64_t key)
 {
 	return UINT64_C(1) << ATTRIBUTE_HASH(key);
 }
 
-/* Names whose bit was seen are compared; there are at most XML_ATTRIBUTES_MAX. */
-static ALWAYS_INLINE bool attribute_is_twice(const struct xml_walk *k, const struct xml_work *w, uint64_t was_seen,
-				      uint32_t at, uint32_t len, uint32_t count)
-{
-	if (__builtin_expect(was_seen == 0, 1))
-		return false;
-	for (uint32_t i = 0; i < count; i++)
-		if (w->attribute[i].len == len &&
-		    xml_bytes_equal(k->bytes + w->attribute[i].at, k->bytes + at, len))
-			return true;
-	return false;
-}
+#define WORD4(a, b, c, d)	     ((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24)
+#define WORD(a, b, c, d, e, f, g, h) (WORD4(a, b, c, d) | WORD4(e, f, g, h) << 32)
 
-#define WORD2(a, b)	  ((uint64_t)(a) | (uint64_t)(b) << 8)
-#define WORD4(a, b, c, d) (WORD2(a, b) | WORD2(c, d) << 16)
-#define WORD_TO		  WORD2('t', 'o')
-#define WORD_FROM	  WORD4('f', 'r', 'o', 'm')
-#define WORD_ID		  WORD2('i', 'd')
-#define WORD_TYPE	  WORD4('t', 'y', 'p', 'e')
-#define WORD_VERSION	  (WORD4('v', 'e', 'r', 's') | WORD4('i', 'o', 'n', 0) << 32)
-#define WORD_XMLNS	  (WORD4('x', 'm', 'l', 'n') | (uint64_t)'s' << 32)
+/* By hash. Places without a name hold 0, which is no name's number; the place that 0 itself has holds 1. */
+static const uint64_t attribute_keys[64] = {
+	[0] = 1,
+#define ATTRIBUTE(note, word) [ATTRIBUTE_HASH(word)] = word,
+#include "xml_attribute.def"
+};
+static const uint8_t attribute_notes[64] = {
+#define ATTRIBUTE(note, word) [ATTRIBUTE_HASH(word)] = XML_NOTE_##note,
+#include "xml_attribute.def"
+};
 
-/* Where the value of an attribute without prefix is noted, without a branch. */
+/* Where the value of the attribute is noted. */
 static ALWAYS_INLINE enum xml_note attribute_note(uint64_t key)
 {
-	static const uint8_t note_of[64] = {
-		[ATTRIBUTE_HASH(WORD_TO)] = XML_NOTE_TO,	   [ATTRIBUTE_HASH(WORD_FROM)] = XML_NOTE_FROM,
-		[ATTRIBUTE_HASH(WORD_ID)] = XML_NOTE_ID,	   [ATTRIBUTE_HASH(WORD_TYPE)] = XML_NOTE_TYPE,
-		[ATTRIBUTE_HASH(WORD_VERSION)] = XML_NOTE_VERSION, [ATTRIBUTE_HASH(WORD_XMLNS)] = XML_NOTE_XMLNS,
-	};
-	static const uint64_t key_of[XML_NOTES] = {
-		[XML_NOTE_TO] = WORD_TO,     [XML_NOTE_FROM] = WORD_FROM,	[XML_NOTE_ID] = WORD_ID,
-		[XML_NOTE_TYPE] = WORD_TYPE, [XML_NOTE_VERSION] = WORD_VERSION, [XML_NOTE_XMLNS] = WORD_XMLNS,
-	};
-	uint32_t note = note_of[ATTRIBUTE_HASH(key)];
-	return (enum xml_note)(note & -(uint32_t)(key_of[note] == key));
+	bool known = attribute_keys[ATTRIBUTE_HASH(key)] == key;
+	return known ? (enum xml_note)attribute_notes[ATTRIBUTE_HASH(key)] : XML_NOTE_NONE;
+}
+
+/* Names whose bit was seen are compared; there are at most XML_ATTRIBUTES_MAX. */
+static inline bool attribute_is_twice(const struct xml_walk *k, const struct xml_work *w, uint64_t was_seen,
+				      uint32_t at, uint32_t len, uint32_t count)
+{
+	if (was_seen == 0)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (w->attribute[i].len == len && xml_bytes_equal(k->bytes + w->attribute[i].at, k->bytes + at, len))
+			return true;
+	return false;
 }
 
 /* At the end of the first-level element's start tag. */

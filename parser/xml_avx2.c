@@ -14,10 +14,9 @@ static ALWAYS_INLINE lanes lanes_load(const uint8_t *p)
 	return (lanes)_mm256_loadu_si256((const __m256i *)p);
 }
 
-static ALWAYS_INLINE lanes lanes_pick(const uint8_t table[16], lanes v)
+static ALWAYS_INLINE lanes lanes_shuffle(lanes table, lanes v)
 {
-	__m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table));
-	return (lanes)_mm256_shuffle_epi8(twice, (__m256i)v);
+	return (lanes)_mm256_shuffle_epi8((__m256i)table, (__m256i)v);
 }
 
 static ALWAYS_INLINE lanes lanes_high(lanes v)
@@ -42,6 +41,11 @@ static ALWAYS_INLINE uint64_t lanes_bits(lanes truth)
 static ALWAYS_INLINE uint64_t window_bits(const lanes truth[WINDOW / LANES])
 {
 	return lanes_bits(truth[0]) | lanes_bits(truth[1]) << 32;
+}
+
+static ALWAYS_INLINE uint32_t bits_first(uint64_t bits)
+{
+	return (uint32_t)_tzcnt_u64(bits);
 }
 
 #include "xml_lanes.h"

@@ -47,9 +47,11 @@ static ALWAYS_INLINE uint32_t run_end(const struct xml_walk *k, uint32_t at, enu
 	uint32_t window = stop == STOP_NAME ? NAME_WINDOW : WINDOW;
 	while (at < k->end) {
 		uint32_t bytes = run_bytes(k, at, stop);
-		at += bytes;
-		if (bytes < window)
+		if (bytes < window) {
+			at += bytes;
 			break;
+		}
+		at += window;
 	}
 	return at < k->end ? at : k->end;
 }
@@ -159,8 +161,8 @@ static inline bool element_named(struct xml_walk *k, struct xml_work *w)
 {
 	if (!name_walk(k, w))
 		return false;
-	w->open[w->depth++] = (struct xml_open){w->token, (uint16_t)(w->pos - w->token), (uint8_t)w->namespaces,
-						(uint8_t)w->usual};
+	w->open[w->depth++] =
+		(struct xml_open){w->token, (uint16_t)(w->pos - w->token), (uint8_t)w->namespaces, (uint8_t)w->usual};
 	w->elements++;
 	if (w->depth > w->deepest)
 		w->deepest = w->depth;
@@ -276,7 +278,8 @@ static inline bool attribute_end(struct xml_walk *k, struct xml_work *w)
 {
 	struct xml_range value = {w->value, w->pos - w->value};
 	enum xml_note note = w->colon ? XML_NOTE_NONE : attribute_note(w->key);
-	bool declares = w->colon ? xml_text_is(k->bytes, w->token, w->colon - w->token, "xmlns") : note == XML_NOTE_XMLNS;
+	bool declares =
+		w->colon ? xml_text_is(k->bytes, w->token, w->colon - w->token, "xmlns") : note == XML_NOTE_XMLNS;
 	if (declares) {
 		enum xml_error error = xml_namespace_declare(w, k->limits, k->bytes, value);
 		if (error != XML_ERROR_NONE)

@@ -5,12 +5,13 @@
  *     enum { LANES }                                          bytes in a vector: 16, 32 or 64
  *     typedef uint8_t lanes __attribute__((vector_size(LANES)));
  *     lanes lanes_load(const uint8_t *);                      at any address
- *     lanes lanes_pick(const uint8_t table[16], lanes v);     table[v % 16] for each byte below 0x80, and 0 for others
- *                                                             (or also table[v % 16]: who uses it must not mind)
+ *     lanes lanes_shuffle(lanes table, lanes v);              table[v % 16] for bytes of v below 0x80, else 0; the
+ *                                                             table is sixteen bytes, repeated
  *     LANES_BEFORE(lanes before, lanes v, n)                  v moved up by n, the end of `before` below it
  *     lanes lanes_high(lanes v);                              the upper half of each byte
  *     lanes lanes_less(lanes a, lanes b);                     a - b, or 0 where b is greater
  *     uint64_t lanes_bits(lanes truth);                       a bit for each byte; bytes are 0 or 0xFF
+ *     uint32_t bits_first(uint64_t bits);                     the lowest; 64: none
  *     uint64_t window_bits(const lanes truth[WINDOW / LANES]);
  */
 #include "xml_char.h"
@@ -18,6 +19,17 @@
 #include "xml_valid.h"
 
 typedef int8_t lanes_signed __attribute__((vector_size(LANES)));
+
+/* Sixteen bytes, as often as the longest vector holds them. */
+#define TABLE(...)                                                                                                     \
+	{                                                                                                              \
+		__VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__                                                     \
+	}
+
+static ALWAYS_INLINE lanes lanes_pick(const uint8_t table[64], lanes v)
+{
+	return lanes_shuffle(lanes_load(table), v);
+}
 
 static ALWAYS_INLINE lanes lanes_all(uint8_t c)
 {
@@ -28,13 +40,13 @@ static ALWAYS_INLINE lanes lanes_all(uint8_t c)
  * The few bytes that end a run have different lower halves, so that a table by lower half holds all of them: a byte is
  * one if it equals its place's. (0 stands in places without one; what is read was proved to hold no such byte.)
  */
-static const uint8_t lanes_text[16] = {[0x6] = '&', [0xC] = '<', [0xE] = '>'};
-static const uint8_t lanes_value[2][16] = {{[0x2] = '"', [0x6] = '&', [0xC] = '<'},
-					   {[0x6] = '&', [0x7] = '\'', [0xC] = '<'}};
-static const uint8_t lanes_uri[16] = {[0x2] = '"', [0x6] = '&', [0x7] = '\'', [0xC] = '<', [0xF] = 0x7F};
-static const uint8_t lanes_gt[16] = {[0xE] = '>'};
+static const uint8_t lanes_text[64] = TABLE(0, 0, 0, 0, 0, 0, '&', 0, 0, 0, 0, 0, '<', 0, '>', 0);
+static const uint8_t lanes_value[2][64] = {TABLE(0, 0, '"', 0, 0, 0, '&', 0, 0, 0, 0, 0, '<', 0, 0, 0),
+					   TABLE(0, 0, 0, 0, 0, 0, '&', '\'', 0, 0, 0, 0, '<', 0, 0, 0)};
+static const uint8_t lanes_uri[64] = TABLE(0, 0, '"', 0, 0, 0, '&', '\'', 0, 0, 0, 0, '<', 0, 0, 0x7F);
+static const uint8_t lanes_gt[64] = TABLE(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '>', 0);
 
-static ALWAYS_INLINE lanes lanes_are_of(lanes v, const uint8_t table[16])
+static ALWAYS_INLINE lanes lanes_are_of(lanes v, const uint8_t table[64])
 {
 	return (lanes)(lanes_pick(table, v) == v);
 }
@@ -45,8 +57,8 @@ static ALWAYS_INLINE lanes lanes_are_of(lanes v, const uint8_t table[16])
  */
 static ALWAYS_INLINE lanes lanes_end_name(lanes v)
 {
-	static const uint8_t by_low[16] = {26, 30, 30, 30, 30, 30, 30, 30, 30, 30, 28, 4, 4, 5, 5, 12};
-	static const uint8_t by_high[16] = {0, 0, 1, 2, 4, 8, 4, 16};
+	static const uint8_t by_low[64] = TABLE(26, 30, 30, 30, 30, 30, 30, 30, 30, 30, 28, 4, 4, 5, 5, 12);
+	static const uint8_t by_high[64] = TABLE(0, 0, 1, 2, 4, 8, 4, 16, 0, 0, 0, 0, 0, 0, 0, 0);
 	return (lanes)((lanes_pick(by_low, v) & lanes_pick(by_high, lanes_high(v))) == 0);
 }
 
@@ -67,14 +79,12 @@ static ALWAYS_INLINE lanes lanes_end(lanes v, enum stop stop)
 static ALWAYS_INLINE uint32_t window_run(const uint8_t *window, uint32_t skip, enum stop stop)
 {
 	if (stop == STOP_NAME) {
-		uint64_t bits = lanes_bits(lanes_end(lanes_load(window), stop)) >> skip;
-		return bits ? (uint32_t)__builtin_ctzll(bits) : 64;
+		return bits_first(lanes_bits(lanes_end(lanes_load(window), stop)) >> skip);
 	}
 	lanes ends[WINDOW / LANES];
 	for (uint32_t i = 0; i < WINDOW / LANES; i++)
 		ends[i] = lanes_end(lanes_load(window + i * LANES), stop);
-	uint64_t bits = window_bits(ends) >> skip;
-	return bits ? (uint32_t)__builtin_ctzll(bits) : 64;
+	return bits_first(window_bits(ends) >> skip);
 }
 
 /*
@@ -105,13 +115,15 @@ static ALWAYS_INLINE lanes pair_faults(lanes v, lanes before1)
 		H9 = TOO_LONG | CONTINUED | OVERLONG_2 | OVERLONG_3 | TOO_LARGE,
 		HA = TOO_LONG | CONTINUED | OVERLONG_2 | SURROGATE | TOO_LARGE
 	};
-	static const uint8_t by_high_before[16] = {
-		[0x0 ... 0x7] = TOO_LONG,	 [0x8 ... 0xB] = CONTINUED,		     [0xC] = TOO_SHORT | OVERLONG_2,
-		[0xD] = TOO_SHORT,		 [0xE] = TOO_SHORT | OVERLONG_3 | SURROGATE,
-		[0xF] = TOO_SHORT | TOO_LARGE | OVERLONG_4};
-	static const uint8_t by_low_before[16] = {L0, L1, ANY, ANY, L4, L5, L5, L5, L5, L5, L5, L5, L5, LD, L5, L5};
-	static const uint8_t by_high[16] = {
-		[0x0 ... 0x7] = TOO_SHORT, [0x8] = H8, [0x9] = H9, [0xA ... 0xB] = HA, [0xC ... 0xF] = TOO_SHORT};
+	static const uint8_t by_high_before[64] =
+		TABLE(TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, CONTINUED,
+		      CONTINUED, CONTINUED, CONTINUED, TOO_SHORT | OVERLONG_2, TOO_SHORT,
+		      TOO_SHORT | OVERLONG_3 | SURROGATE, TOO_SHORT | TOO_LARGE | OVERLONG_4);
+	static const uint8_t by_low_before[64] =
+		TABLE(L0, L1, ANY, ANY, L4, L5, L5, L5, L5, L5, L5, L5, L5, LD, L5, L5);
+	static const uint8_t by_high[64] =
+		TABLE(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, H8, H9,
+		      HA, HA, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT);
 	return lanes_pick(by_high_before, lanes_high(before1)) & lanes_pick(by_low_before, before1 & lanes_all(0x0F)) &
 	       lanes_pick(by_high, lanes_high(v));
 }
@@ -132,7 +144,8 @@ static ALWAYS_INLINE lanes sequence_faults(lanes v, lanes before)
 /* Not zero at control characters other than tab, line feed and carriage return. */
 static ALWAYS_INLINE lanes control_faults(lanes v)
 {
-	static const uint8_t space[16] = {[0x9] = '\t', [0xA] = '\n', [0xD] = '\r'};
+	/* U+0000 must not equal its place. */
+	static const uint8_t space[64] = TABLE('\t', 0, 0, 0, 0, 0, 0, 0, 0, '\t', '\n', 0, 0, '\r', 0, 0);
 	return (lanes)(v < lanes_all(0x20)) & ~lanes_are_of(v, space);
 }
 

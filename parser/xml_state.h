@@ -72,8 +72,17 @@ struct xml_declared {
 };
 
 /* Attributes that the draft tells of, and xmlns: where a value is noted. */
-enum xml_note { XML_NOTE_NONE, XML_NOTE_TO, XML_NOTE_FROM, XML_NOTE_ID, XML_NOTE_TYPE, XML_NOTE_LANG, XML_NOTE_VERSION,
-		XML_NOTE_XMLNS, XML_NOTES };
+enum xml_note {
+	XML_NOTE_NONE,
+	XML_NOTE_TO,
+	XML_NOTE_FROM,
+	XML_NOTE_ID,
+	XML_NOTE_TYPE,
+	XML_NOTE_LANG,
+	XML_NOTE_VERSION,
+	XML_NOTE_XMLNS,
+	XML_NOTES
+};
 
 struct xml_work {
 	struct xml_event draft; /* of the item, places counted from its first byte */
@@ -91,10 +100,10 @@ struct xml_work {
 	uint32_t prefixed;   /* attributes with a prefix in that tag */
 	uint8_t at, quote;
 	bool header;
-	uint64_t key;			     /* of the attribute whose value is awaited */
-	uint64_t seen;			     /* a bit for each of the element's attributes: see attribute_bit() */
-	struct xml_range noted[XML_NOTES];   /* of the first-level element */
-	uint32_t noted_gap[XML_NOTES];	     /* and where the white space before each begins */
+	uint64_t key;			   /* of the attribute whose value is awaited */
+	uint64_t seen;			   /* a bit for each of the element's attributes: see attribute_bit() */
+	struct xml_range noted[XML_NOTES]; /* of the first-level element */
+	uint32_t noted_gap[XML_NOTES];	   /* and where the white space before each begins */
 	struct xml_open open[XML_DEPTH_MAX];
 	struct xml_attribute attribute[XML_ATTRIBUTES_MAX];
 	struct xml_declared declared[XML_NAMESPACES_MAX];
@@ -113,18 +122,23 @@ struct xml_walk {
 
 /* What ends a run of bytes. */
 enum stop {
-	STOP_NAME,	/* all but letters, digits, '.', '-', '_' below U+0080 */
-	STOP_QUOTE,	 /* '<', '&' and the quote that the value began with */
+	STOP_NAME,  /* all but letters, digits, '.', '-', '_' below U+0080 */
+	STOP_QUOTE, /* '<', '&' and the quote that the value began with */
 	STOP_APOSTROPHE,
 	STOP_URI,  /* all but U+0021 to U+007E, and of these quotes and '<', '&' */
 	STOP_TEXT, /* '<', '&', '>' */
 	STOP_GT	   /* '>' */
 };
 
-/* STOP_QUOTE for '"', which is even, and STOP_APOSTROPHE for '\'', which is odd. */
+/* STOP_QUOTE for '"', which is even, and STOP_APOSTROPHE for '\'', which is odd; and back, without a branch. */
 static inline enum stop stop_of_quote(uint8_t quote)
 {
 	return (enum stop)(STOP_QUOTE + (quote & 1));
+}
+
+static inline uint8_t quote_of_stop(enum stop stop)
+{
+	return (uint8_t)('"' + (uint32_t)(stop - STOP_QUOTE) * ('\'' - '"'));
 }
 
 /* What an instruction set provides. */

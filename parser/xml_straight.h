@@ -3,124 +3,163 @@
  * What it needs to remember it keeps in registers; where anything else comes (a prefix, a reference, white space in
  * an unusual place, a fault, the end of what is there), it writes all of it down as the automaton would have, and
  * leaves the rest to it. It passes no byte that the automaton would refuse. Part of the tokenizer's body.
+ *
+ * Steps are compiled twice: with room, which means that so many bytes follow that a name, a value's window, and what
+ * stands around them need no look at the end; and without.
  */
 struct straight {
 	const struct xml_walk *k;
 	struct xml_work *w;
-	uint32_t end, name_max; /* of k */
-	uint32_t pos;		/* past the end if need be, until it is written down */
+	const uint8_t *bytes;
+	size_t end, roomy; /* with room: before the latter */
+	size_t pos;	   /* past the end if need be, until it is written down */
+	uint32_t attributes_max;
 	uint32_t depth, attributes, namespaces, usual;
 	uint64_t seen;
-	/* What the automaton goes on from. */
-	uint32_t gap, token, name_len, value;
-	uint64_t key;
-	uint8_t quote;
+	size_t token, value; /* names and values begin there */
 };
+
+enum { STRAIGHT_ROOM = 8 + NAME_WINDOW + 2 * WINDOW };
 
 /* What a step leads to: straight on, or a state of the automaton that begins at pos. */
 enum { STRAIGHT_ON = 0xFF };
 
-/* Whether a name that names may hold begins here: of the bytes that may stand in a name, those that may not be its
- * first are below the letters. */
-static ALWAYS_INLINE bool name_is_usual(const struct straight *s, uint32_t at, uint32_t len)
+static ALWAYS_INLINE size_t straight_run(const struct straight *s, size_t at, enum stop stop, bool room)
 {
-	return s->k->bytes[at] >= 'A' && len - 1 < s->name_max;
+	return room ? window_run(s->bytes + at, 0, stop) : run_bytes(s->k, (uint32_t)at, stop);
+}
+
+/*
+ * Whether a name that names may hold begins here: of the bytes that may stand in a name, those that may not be its
+ * first are below the letters.
+ */
+static ALWAYS_INLINE bool name_is_usual(const struct straight *s, size_t at, size_t len)
+{
+	uint32_t max = s->k->limits->name_bytes_max;
+	return s->bytes[at] >= 'A' && len - 1 < (max < NAME_WINDOW ? max : NAME_WINDOW - 1);
 }
 
 /* A declaration whose value is plain. Those of xml and xmlns are the automaton's. */
-static ALWAYS_INLINE bool straight_declare(struct straight *s, uint32_t len)
+static ALWAYS_INLINE bool straight_declare(struct straight *s, size_t len)
 {
 	struct xml_work *w = s->w;
-	bool special = len == sizeof(NS_XML) - 1 || len == sizeof(NS_XMLNS) - 1;
+	bool special = (len == sizeof(NS_XML) - 1) | (len == sizeof(NS_XMLNS) - 1);
 	if (s->namespaces == s->k->limits->namespaces_max)
 		return false;
-	if (special && name_word(s->k, s->value + NS_HOST, 8) == NS_HOST_WORD)
+	if (special && name_word(s->k, (uint32_t)s->value + NS_HOST, 8) == NS_HOST_WORD)
 		return false;
 	if (w->compared > s->namespaces)
 		w->compared = s->namespaces;
-	w->declared[s->namespaces++] = (struct xml_declared){.at = s->value, .len = len};
+	w->declared[s->namespaces++] = (struct xml_declared){.at = (uint32_t)s->value, .len = (uint32_t)len};
 	s->usual = s->namespaces;
 	return true;
 }
 
-/* From the opening quote on. */
-static ALWAYS_INLINE uint32_t straight_value(struct straight *s, enum xml_note note)
+/* From behind the opening quote on. */
+static ALWAYS_INLINE uint32_t straight_value(struct straight *s, enum xml_note note, uint8_t quote, bool room)
 {
 	bool declares = note == XML_NOTE_XMLNS;
-	uint32_t bytes = declares ? run_bytes(s->k, s->value, STOP_URI)
-				  : run_bytes(s->k, s->value, stop_of_quote(s->quote));
-	s->pos = s->value + bytes;
-	if (s->pos >= s->end || s->k->bytes[s->pos] != s->quote)
+	size_t len = declares ? straight_run(s, s->value, STOP_URI, room)
+			      : straight_run(s, s->value, stop_of_quote(quote), room);
+	s->pos = s->value + len;
+	if ((!room && s->pos >= s->end) || s->bytes[s->pos] != quote)
 		return XML_AT_VALUE;
-	if (declares && !straight_declare(s, bytes))
+	if (declares && !straight_declare(s, len))
 		return XML_AT_VALUE;
 	uint32_t place = s->depth == 1 ? note : XML_NOTE_NONE;
-	s->w->noted[place] = (struct xml_range){s->value, bytes};
-	s->w->noted_gap[place] = s->gap;
-	s->gap = ++s->pos;
+	s->w->noted[place] = (struct xml_range){(uint32_t)s->value, (uint32_t)len};
+	s->w->noted_gap[place] = (uint32_t)s->token - 1;
+	s->pos++;
 	return STRAIGHT_ON;
 }
 
-/* From the space before it on. */
-static ALWAYS_INLINE uint32_t straight_attribute(struct straight *s)
+/* From behind '=' on. */
+static ALWAYS_INLINE uint32_t straight_named(struct straight *s, uint64_t hash, enum xml_note note, bool room)
 {
-	const uint8_t *bytes = s->k->bytes;
-	struct xml_work *w = s->w;
-	uint32_t token = s->pos + 1;
-	if (token >= s->end || s->attributes == s->k->limits->attributes_max)
+	size_t len = s->pos - s->token;
+	if (!room && s->pos + 2 >= s->end)
+		return XML_AT_ATTRIBUTE;
+	uint8_t quote = s->bytes[s->pos + 1];
+	if (quote != quote_of_stop(stop_of_quote(quote)))
+		return XML_AT_ATTRIBUTE;
+	uint64_t bit = UINT64_C(1) << hash;
+	if (__builtin_expect((bit & s->seen) != 0, 0) &&
+	    attribute_is_twice(s->k, s->w, bit, (uint32_t)s->token, (uint32_t)len, s->attributes))
+		return XML_AT_ATTRIBUTE;
+	s->seen |= bit;
+	s->w->attribute[s->attributes++] = (struct xml_attribute){(uint32_t)s->token, (uint16_t)len, 0};
+	s->value = s->pos + 2;
+	return straight_value(s, note, quote, room);
+}
+
+/* An attribute's name that is not of the table. */
+static ALWAYS_INLINE uint32_t straight_rare(struct straight *s, bool room)
+{
+	size_t len = straight_run(s, s->token, STOP_NAME, room);
+	if (!name_is_usual(s, s->token, len))
 		return XML_AT_TAG;
-	uint32_t len = run_bytes(s->k, token, STOP_NAME), stop = token + len;
-	if (!name_is_usual(s, token, len))
+	s->pos = s->token + len;
+	if ((!room && s->pos >= s->end) || s->bytes[s->pos] != '=')
+		return XML_AT_ATTRIBUTE;
+	uint64_t key = name_key(s->k, (uint32_t)s->token, (uint32_t)len);
+	return straight_named(s, ATTRIBUTE_HASH(key), XML_NOTE_NONE, room);
+}
+
+/* From the space before it on. If '=' follows a name of the table, no byte is looked at but as a part of a number. */
+static ALWAYS_INLINE uint32_t straight_attribute(struct straight *s, bool room)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t word;
+	s->token = s->pos + 1;
+	if ((!room && s->token >= s->end) || s->attributes == s->attributes_max)
 		return XML_AT_TAG;
-	s->token = token;
-	s->pos = stop;
-	if (stop + 2 >= s->end || bytes[stop] != '=')
-		return XML_AT_ATTRIBUTE;
-	s->quote = bytes[stop + 1];
-	if ((s->quote != '"') & (s->quote != '\''))
-		return XML_AT_ATTRIBUTE;
-	s->key = name_key(s->k, token, len);
-	if (attribute_is_twice(s->k, w, attribute_bit(s->key) & s->seen, token, len, s->attributes))
-		return XML_AT_ATTRIBUTE;
-	s->seen |= attribute_bit(s->key);
-	w->attribute[s->attributes++] = (struct xml_attribute){token, (uint16_t)len, 0};
-	s->name_len = len;
-	s->value = stop + 2;
-	return straight_value(s, attribute_note(s->key));
+	if (room)
+		__builtin_memcpy(&word, s->bytes + s->token, 8);
+	else
+		word = name_word(s->k, (uint32_t)s->token, 8);
+	uint64_t other = word ^ ones * '=', equals = (other - ones) & ~other & ones * 0x80;
+	if (equals == 0)
+		return straight_rare(s, room);
+	size_t len = (size_t)__builtin_ctzll(equals) / 8;
+	uint64_t key = word & ~(~UINT64_C(0) << 8 * len), hash = ATTRIBUTE_HASH(key);
+	if (attribute_keys[hash] != key)
+		return straight_rare(s, room);
+	s->pos = s->token + len;
+	return straight_named(s, hash, (enum xml_note)attribute_notes[hash], room);
 }
 
 /* From a name's first byte on: what the draft tells of the first-level element and of its first child. */
-static ALWAYS_INLINE void straight_note(struct straight *s, uint32_t len)
+static ALWAYS_INLINE void straight_note(struct straight *s, size_t len)
 {
 	struct xml_event *draft = &s->w->draft;
+	struct xml_range name = {(uint32_t)s->token, (uint32_t)len};
 	if (s->depth == 1) {
-		draft->name = (struct xml_range){s->token, len};
-		draft->insert_at = s->token + len;
+		draft->name = name;
+		draft->insert_at = (uint32_t)(s->token + len);
 	} else if (draft->child.at == 0) {
-		draft->child = (struct xml_range){s->token, len};
+		draft->child = name;
 	}
 }
 
-static ALWAYS_INLINE uint32_t straight_name(struct straight *s)
+static ALWAYS_INLINE uint32_t straight_name(struct straight *s, bool room)
 {
-	const struct xml_limits *limits = s->k->limits;
 	struct xml_work *w = s->w;
-	uint32_t len = run_bytes(s->k, s->pos, STOP_NAME), stop = s->pos + len;
-	if (!name_is_usual(s, s->pos, len) || s->depth == limits->depth_max || w->elements == limits->elements_max)
+	size_t len = straight_run(s, s->pos, STOP_NAME, room), stop = s->pos + len;
+	if (!name_is_usual(s, s->pos, len) || s->depth == s->k->limits->depth_max ||
+	    w->elements == s->k->limits->elements_max)
 		return XML_AT_LT;
 	s->token = s->pos;
 	s->pos = stop;
-	if (stop >= s->end || s->k->bytes[stop] == ':' || s->k->bytes[stop] >= 0x80)
+	if ((!room && stop >= s->end) || s->bytes[stop] == ':' || s->bytes[stop] >= 0x80)
 		return XML_AT_NAME;
 	w->open[s->depth++] =
-		(struct xml_open){s->token, (uint16_t)len, (uint8_t)s->namespaces, (uint8_t)s->usual};
+		(struct xml_open){(uint32_t)s->token, (uint16_t)len, (uint8_t)s->namespaces, (uint8_t)s->usual};
 	w->elements++;
 	w->deepest = s->depth > w->deepest ? s->depth : w->deepest;
 	w->prefix_len = 0;
 	w->prefixed = 0;
 	s->attributes = 0;
 	s->seen = 0;
-	s->gap = s->pos;
 	if (s->depth <= 2)
 		straight_note(s, len);
 	return STRAIGHT_ON;
@@ -152,83 +191,90 @@ static ALWAYS_INLINE uint32_t straight_close(struct straight *s)
 /* The end of a start tag. */
 static ALWAYS_INLINE uint32_t straight_tag_end(struct straight *s)
 {
-	const uint8_t *bytes = s->k->bytes;
-	struct xml_work *w = s->w;
 	if (s->pos + 1 >= s->end)
 		return XML_AT_TAG;
-	bool empty = bytes[s->pos] == '/';
-	if (bytes[s->pos + empty] != '>')
+	bool empty = s->bytes[s->pos] == '/';
+	if (s->bytes[s->pos + empty] != '>')
 		return XML_AT_TAG;
-	s->pos += 1 + empty;
+	s->pos += 1 + (size_t)empty;
 	if (s->depth <= 2)
 		straight_resolve(s);
 	if (empty)
 		return straight_close(s);
 	if (s->depth == 1)
-		w->draft.text.at = s->pos;
+		s->w->draft.text.at = (uint32_t)s->pos;
 	return STRAIGHT_ON;
 }
 
 /* Attributes, and the end of the start tag. */
 static ALWAYS_INLINE uint32_t straight_tag(struct straight *s)
 {
-	while (s->pos < s->end && s->k->bytes[s->pos] == ' ') {
-		uint32_t at = straight_attribute(s);
-		if (at != STRAIGHT_ON)
-			return at;
-	}
-	return straight_tag_end(s);
+	uint32_t at = STRAIGHT_ON;
+	while (at == STRAIGHT_ON && s->pos < s->roomy && s->bytes[s->pos] == ' ')
+		at = straight_attribute(s, true);
+	while (at == STRAIGHT_ON && s->pos < s->end && s->bytes[s->pos] == ' ')
+		at = straight_attribute(s, false);
+	return at == STRAIGHT_ON ? straight_tag_end(s) : at;
 }
 
 /* An end tag, from its slash on. */
 static ALWAYS_INLINE uint32_t straight_end(struct straight *s)
 {
 	struct xml_work *w = s->w;
-	uint32_t token = s->pos + 1, len = w->open[s->depth - 1].len, at = w->open[s->depth - 1].at;
-	if (token + len >= s->end || s->k->bytes[token + len] != '>' || len > 16)
+	size_t token = s->pos + 1, len = w->open[s->depth - 1].len, at = w->open[s->depth - 1].at;
+	if (token + len >= s->end || s->bytes[token + len] != '>' || len > 16)
 		return XML_AT_LT;
-	uint64_t differ = name_word(s->k, token, len) ^ name_word(s->k, at, len);
+	uint64_t differ =
+		name_word(s->k, (uint32_t)token, (uint32_t)len) ^ name_word(s->k, (uint32_t)at, (uint32_t)len);
 	if (len > 8)
-		differ |= name_word(s->k, token + len - 8, 8) ^ name_word(s->k, at + len - 8, 8);
+		differ |=
+			name_word(s->k, (uint32_t)(token + len - 8), 8) ^ name_word(s->k, (uint32_t)(at + len - 8), 8);
 	if (differ)
 		return XML_AT_LT;
 	if (s->depth == 1)
-		w->draft.text.len = token - 2 - w->draft.text.at;
+		w->draft.text.len = (uint32_t)token - 2 - w->draft.text.at;
 	s->pos = token + len + 1;
 	return straight_close(s);
 }
 
-/* Text, and what begins behind it. */
+/* Text, up to behind the '<' that ends it. */
 static ALWAYS_INLINE uint32_t straight_text(struct straight *s)
 {
-	s->pos = run_end(s->k, s->pos, STOP_TEXT);
-	if (s->pos + 1 >= s->end || s->k->bytes[s->pos] != '<')
+	size_t len = WINDOW;
+	while (len == WINDOW && s->pos < s->roomy) {
+		len = straight_run(s, s->pos, STOP_TEXT, true);
+		s->pos += len;
+	}
+	if (len == WINDOW)
+		s->pos = run_end(s->k, (uint32_t)s->pos, STOP_TEXT);
+	if (s->pos + 1 >= s->end || s->bytes[s->pos] != '<')
 		return XML_AT_TEXT;
 	s->pos++;
 	return STRAIGHT_ON;
 }
 
-/* Elements one after another, from one of the states that straight_walk() takes. Answers the state it leaves. */
+/* Elements one after another, from one of the states that straight_begins() names. Answers the state it leaves. */
 static ALWAYS_INLINE uint32_t straight_steps(struct straight *s, uint32_t at)
 {
-	bool in_tag = at == XML_AT_TAG, behind_lt = at == XML_AT_LT;
+	if (at == XML_AT_TAG)
+		goto tag;
+	if (at == XML_AT_LT)
+		goto markup;
 	for (;;) {
-		if (!in_tag) {
-			at = behind_lt ? STRAIGHT_ON : straight_text(s);
+		at = straight_text(s);
+		if (at != STRAIGHT_ON)
+			return at;
+	markup:
+		if (s->bytes[s->pos] == '/' && s->depth) {
+			at = straight_end(s);
 			if (at != STRAIGHT_ON)
 				return at;
-			behind_lt = false;
-			if (s->k->bytes[s->pos] == '/' && s->depth) {
-				at = straight_end(s);
-				if (at != STRAIGHT_ON)
-					return at;
-				continue;
-			}
-			at = straight_name(s);
-			if (at != STRAIGHT_ON)
-				return at;
+			continue;
 		}
-		in_tag = false;
+		at = s->pos < s->roomy ? straight_name(s, true) : straight_name(s, false);
+		if (at != STRAIGHT_ON)
+			return at;
+	tag:
 		at = straight_tag(s);
 		if (at != STRAIGHT_ON)
 			return at;
@@ -238,39 +284,53 @@ static ALWAYS_INLINE uint32_t straight_steps(struct straight *s, uint32_t at)
 /* Whether the straight way can be tried: between an element's parts, and in no tag with a prefix. */
 static inline bool straight_begins(const struct xml_walk *k, const struct xml_work *w)
 {
-	if (w->header || w->pos >= k->end)
+	if (w->header || w->pos >= k->end || k->limits->name_bytes_max < 8)
 		return false;
-	return w->at == XML_AT_TEXT || w->at == XML_AT_LT || (w->at == XML_AT_TAG && (w->prefixed | w->prefix_len) == 0);
+	if (w->at == XML_AT_TAG)
+		return w->pos == w->gap && (w->prefixed | w->prefix_len) == 0;
+	return w->at == XML_AT_TEXT || w->at == XML_AT_LT;
+}
+
+/* What the automaton needs to know where it takes over. */
+static inline void straight_leave(const struct straight *s, uint32_t at)
+{
+	struct xml_work *w = s->w;
+	w->at = (uint8_t)at;
+	w->pos = (uint32_t)(s->pos < s->end ? s->pos : s->end);
+	w->depth = s->depth;
+	w->attributes = s->attributes;
+	w->namespaces = s->namespaces;
+	w->usual = s->usual;
+	w->seen = s->seen;
+	w->token = (uint32_t)s->token;
+	w->colon = 0;
+	w->gap = at == XML_AT_TAG ? w->pos : w->token - 1;
+	if (at != XML_AT_VALUE)
+		return;
+	w->value = (uint32_t)s->value;
+	w->quote = s->bytes[s->value - 1];
+	w->name_len = w->value - 2 - w->token;
+	w->key = name_key(s->k, w->token, w->name_len);
 }
 
 /* Whether the item goes on. */
 static inline bool straight_walk(const struct xml_walk *k, struct xml_work *w)
 {
-	struct straight s = {.k = k,
-			     .w = w,
-			     .end = k->end,
-			     .name_max = k->limits->name_bytes_max < NAME_WINDOW ? k->limits->name_bytes_max : NAME_WINDOW - 1,
-			     .pos = w->pos,
-			     .depth = w->depth,
-			     .attributes = w->attributes,
-			     .namespaces = w->namespaces,
-			     .usual = w->usual,
-			     .seen = w->seen,
-			     .gap = w->gap};
+	struct straight s = {
+		.k = k,
+		.w = w,
+		.bytes = k->bytes,
+		.end = k->end,
+		.roomy = k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0,
+		.pos = w->pos,
+		.attributes_max = k->limits->attributes_max,
+		.depth = w->depth,
+		.attributes = w->attributes,
+		.namespaces = w->namespaces,
+		.usual = w->usual,
+		.seen = w->seen,
+	};
 	uint32_t at = straight_steps(&s, w->at);
-	w->at = (uint8_t)at;
-	w->pos = s.pos < k->end ? s.pos : k->end;
-	w->depth = s.depth;
-	w->attributes = s.attributes;
-	w->namespaces = s.namespaces;
-	w->usual = s.usual;
-	w->seen = s.seen;
-	w->gap = s.gap;
-	w->token = s.token;
-	w->colon = 0;
-	w->name_len = s.name_len;
-	w->value = s.value;
-	w->key = s.key;
-	w->quote = s.quote;
+	straight_leave(&s, at);
 	return at != XML_AT_DONE;
 }
