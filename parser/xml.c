@@ -163,7 +163,7 @@ static void answer_item(struct call *c)
 static void item_begin(struct call *c)
 {
 	struct xml_work *w = c->w;
-	w->draft = (struct xml_event){0};
+	w->draft = xml_event_none;
 	w->pos = 1;
 	w->at = XML_AT_LT;
 	w->elements = w->depth = w->deepest = w->namespaces = w->usual = w->compared = 0;
@@ -261,11 +261,9 @@ static bool declaration_pass(struct call *c)
 	return true;
 }
 
-/* Whether an item begins or goes on at the front; if not, the call has been answered. */
-static bool front_pass(struct call *c)
+/* Passes what may stand before an item. Whether one begins at the front; if not, the call has been answered. */
+static bool prelude_pass(struct call *c)
 {
-	if (c->s->partial)
-		return true;
 	space_pass(c);
 	if (!declaration_pass(c))
 		return false;
@@ -284,6 +282,17 @@ static bool front_pass(struct call *c)
 		answer_more(c, 0, false);
 		return false;
 	}
+	return true;
+}
+
+/* Whether an item begins or goes on at the front; if not, the call has been answered. */
+static bool front_pass(struct call *c)
+{
+	if (c->s->partial)
+		return true;
+	bool at_once = c->s->phase == XML_PHASE_ELEMENTS && c->s->valid > 0 && c->bytes[0] == '<';
+	if (!at_once && !prelude_pass(c))
+		return false;
 	item_begin(c);
 	return true;
 }

@@ -19,14 +19,34 @@ static ALWAYS_INLINE lanes lanes_shuffle(lanes table, lanes v)
 	return (lanes)_mm256_shuffle_epi8((__m256i)table, (__m256i)v);
 }
 
-static ALWAYS_INLINE lanes lanes_high(lanes v)
+static ALWAYS_INLINE lanes lanes_shifted(lanes v)
 {
-	return (lanes)_mm256_and_si256(_mm256_srli_epi16((__m256i)v, 4), _mm256_set1_epi8(0x0F));
+	return (lanes)_mm256_srli_epi16((__m256i)v, 4);
 }
 
 static ALWAYS_INLINE lanes lanes_less(lanes a, lanes b)
 {
 	return (lanes)_mm256_subs_epu8((__m256i)a, (__m256i)b);
+}
+
+static ALWAYS_INLINE lanes lanes_lower(lanes a, lanes b)
+{
+	return (lanes)_mm256_min_epu8((__m256i)a, (__m256i)b);
+}
+
+static ALWAYS_INLINE lanes lanes_equal(lanes a, lanes b)
+{
+	return (lanes)_mm256_cmpeq_epi8((__m256i)a, (__m256i)b);
+}
+
+static ALWAYS_INLINE lanes lanes_above(lanes a, lanes b)
+{
+	return (lanes)_mm256_cmpgt_epi8((__m256i)a, (__m256i)b);
+}
+
+static ALWAYS_INLINE bool lanes_any(lanes v)
+{
+	return !_mm256_testz_si256((__m256i)v, (__m256i)v);
 }
 
 #define LANES_BEFORE(before, v, n)                                                                                     \

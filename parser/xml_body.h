@@ -464,8 +464,13 @@ static inline bool start_tag_walk(struct xml_walk *k, struct xml_work *w)
 /* One step of the automaton; between steps, straight ahead. */
 static inline void item_walk(struct xml_walk *k, struct xml_work *w)
 {
+	k->roomy = k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0;
 	do {
-		if (straight_begins(k, w) && !straight_walk(k, w))
+		if (w->pos < k->roomy && straight_begins(k, w))
+			straight_with_room(k, w);
+		if (w->pos >= k->roomy && straight_begins(k, w))
+			straight_without(k, w);
+		if (w->at == XML_AT_DONE)
 			return;
 	} while (w->pos < k->end && (w->at < XML_AT_NAME ? content_walk(k, w) : start_tag_walk(k, w)));
 }

@@ -31,6 +31,9 @@ struct __attribute__((may_alias)) xml_state {
 };
 _Static_assert(sizeof(struct xml_state) <= XML_STREAM_BYTES, "the stream's state fits the public struct");
 
+/* All absent. It is copied: to clear as much, compilers use string instructions, which take their time to begin. */
+extern const struct xml_event xml_event_none;
+
 /* Where an item is. The order matters: content, then tags. */
 enum xml_at {
 	XML_AT_TEXT,
@@ -115,6 +118,7 @@ struct xml_walk {
 	uint32_t end;	   /* the automaton takes bytes below it */
 	uint32_t readable; /* bytes that exist: loads may reach so far */
 	uint32_t last;	   /* the last place at which a window may be loaded */
+	uint32_t roomy;	   /* before it, there is room for the straight way */
 	const struct xml_limits *limits;
 	enum xml_error error;
 	uint32_t error_at;

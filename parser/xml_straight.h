@@ -13,7 +13,7 @@ struct straight {
 	const uint8_t *bytes;
 	size_t end, roomy; /* with room: before the latter */
 	size_t pos;	   /* past the end if need be, until it is written down */
-	uint32_t attributes_max;
+	uint32_t name_max, attributes_max, depth_max, elements_left;
 	uint32_t depth, attributes, namespaces, usual;
 	uint64_t seen;
 	size_t token, value; /* names and values begin there */
@@ -21,12 +21,21 @@ struct straight {
 
 enum { STRAIGHT_ROOM = 8 + NAME_WINDOW + 2 * WINDOW };
 
-/* What a step leads to: straight on, or a state of the automaton that begins at pos. */
-enum { STRAIGHT_ON = 0xFF };
+/* What a step leads to: straight on (behind an element's end, with more to come), or a state of the automaton. */
+enum { STRAIGHT_ON = 0xFF, STRAIGHT_CLOSED = 0xFE };
 
 static ALWAYS_INLINE size_t straight_run(const struct straight *s, size_t at, enum stop stop, bool room)
 {
 	return room ? window_run(s->bytes + at, 0, stop) : run_bytes(s->k, (uint32_t)at, stop);
+}
+
+static ALWAYS_INLINE uint64_t straight_word(const struct straight *s, size_t at, bool room)
+{
+	uint64_t word;
+	if (!room)
+		return name_word(s->k, (uint32_t)at, 8);
+	__builtin_memcpy(&word, s->bytes + at, 8);
+	return word;
 }
 
 /*
@@ -35,8 +44,7 @@ static ALWAYS_INLINE size_t straight_run(const struct straight *s, size_t at, en
  */
 static ALWAYS_INLINE bool name_is_usual(const struct straight *s, size_t at, size_t len)
 {
-	uint32_t max = s->k->limits->name_bytes_max;
-	return s->bytes[at] >= 'A' && len - 1 < (max < NAME_WINDOW ? max : NAME_WINDOW - 1);
+	return s->bytes[at] >= 'A' && len - 1 < s->name_max;
 }
 
 /* A declaration whose value is plain. Those of xml and xmlns are the automaton's. */
@@ -109,14 +117,10 @@ static ALWAYS_INLINE uint32_t straight_rare(struct straight *s, bool room)
 static ALWAYS_INLINE uint32_t straight_attribute(struct straight *s, bool room)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t word;
 	s->token = s->pos + 1;
 	if ((!room && s->token >= s->end) || s->attributes == s->attributes_max)
 		return XML_AT_TAG;
-	if (room)
-		__builtin_memcpy(&word, s->bytes + s->token, 8);
-	else
-		word = name_word(s->k, (uint32_t)s->token, 8);
+	uint64_t word = straight_word(s, s->token, room);
 	uint64_t other = word ^ ones * '=', equals = (other - ones) & ~other & ones * 0x80;
 	if (equals == 0)
 		return straight_rare(s, room);
@@ -145,8 +149,7 @@ static ALWAYS_INLINE uint32_t straight_name(struct straight *s, bool room)
 {
 	struct xml_work *w = s->w;
 	size_t len = straight_run(s, s->pos, STOP_NAME, room), stop = s->pos + len;
-	if (!name_is_usual(s, s->pos, len) || s->depth == s->k->limits->depth_max ||
-	    w->elements == s->k->limits->elements_max)
+	if (!name_is_usual(s, s->pos, len) || s->depth == s->depth_max || s->elements_left == 0)
 		return XML_AT_LT;
 	s->token = s->pos;
 	s->pos = stop;
@@ -154,10 +157,8 @@ static ALWAYS_INLINE uint32_t straight_name(struct straight *s, bool room)
 		return XML_AT_NAME;
 	w->open[s->depth++] =
 		(struct xml_open){(uint32_t)s->token, (uint16_t)len, (uint8_t)s->namespaces, (uint8_t)s->usual};
-	w->elements++;
+	s->elements_left--;
 	w->deepest = s->depth > w->deepest ? s->depth : w->deepest;
-	w->prefix_len = 0;
-	w->prefixed = 0;
 	s->attributes = 0;
 	s->seen = 0;
 	if (s->depth <= 2)
@@ -185,13 +186,13 @@ static ALWAYS_INLINE uint32_t straight_close(struct straight *s)
 	const struct xml_open *open = &s->w->open[--s->depth];
 	s->namespaces = open->namespaces;
 	s->usual = open->usual;
-	return s->depth ? STRAIGHT_ON : XML_AT_DONE;
+	return s->depth ? STRAIGHT_CLOSED : XML_AT_DONE;
 }
 
 /* The end of a start tag. */
-static ALWAYS_INLINE uint32_t straight_tag_end(struct straight *s)
+static ALWAYS_INLINE uint32_t straight_tag_end(struct straight *s, bool room)
 {
-	if (s->pos + 1 >= s->end)
+	if (!room && s->pos + 1 >= s->end)
 		return XML_AT_TAG;
 	bool empty = s->bytes[s->pos] == '/';
 	if (s->bytes[s->pos + empty] != '>')
@@ -207,18 +208,21 @@ static ALWAYS_INLINE uint32_t straight_tag_end(struct straight *s)
 }
 
 /* Attributes, and the end of the start tag. */
-static ALWAYS_INLINE uint32_t straight_tag(struct straight *s)
+static ALWAYS_INLINE uint32_t straight_tag(struct straight *s, bool room)
 {
-	uint32_t at = STRAIGHT_ON;
-	while (at == STRAIGHT_ON && s->pos < s->roomy && s->bytes[s->pos] == ' ')
-		at = straight_attribute(s, true);
-	while (at == STRAIGHT_ON && s->pos < s->end && s->bytes[s->pos] == ' ')
-		at = straight_attribute(s, false);
-	return at == STRAIGHT_ON ? straight_tag_end(s) : at;
+	for (;;) {
+		if (room ? s->pos >= s->roomy : s->pos >= s->end)
+			return XML_AT_TAG;
+		if (s->bytes[s->pos] != ' ')
+			return straight_tag_end(s, room);
+		uint32_t at = straight_attribute(s, room);
+		if (at != STRAIGHT_ON)
+			return at;
+	}
 }
 
 /* An end tag, from its slash on. */
-static ALWAYS_INLINE uint32_t straight_end(struct straight *s)
+static ALWAYS_INLINE uint32_t straight_end(struct straight *s, bool room)
 {
 	struct xml_work *w = s->w;
 	size_t token = s->pos + 1, len = w->open[s->depth - 1].len, at = w->open[s->depth - 1].at;
@@ -238,45 +242,43 @@ static ALWAYS_INLINE uint32_t straight_end(struct straight *s)
 }
 
 /* Text, up to behind the '<' that ends it. */
-static ALWAYS_INLINE uint32_t straight_text(struct straight *s)
+static ALWAYS_INLINE uint32_t straight_text(struct straight *s, bool room)
 {
 	size_t len = WINDOW;
-	while (len == WINDOW && s->pos < s->roomy) {
+	while (room && len == WINDOW) {
+		if (s->pos >= s->roomy)
+			return XML_AT_TEXT;
 		len = straight_run(s, s->pos, STOP_TEXT, true);
 		s->pos += len;
 	}
-	if (len == WINDOW)
+	if (!room)
 		s->pos = run_end(s->k, (uint32_t)s->pos, STOP_TEXT);
-	if (s->pos + 1 >= s->end || s->bytes[s->pos] != '<')
+	if ((!room && s->pos + 1 >= s->end) || s->bytes[s->pos] != '<')
 		return XML_AT_TEXT;
 	s->pos++;
 	return STRAIGHT_ON;
 }
 
 /* Elements one after another, from one of the states that straight_begins() names. Answers the state it leaves. */
-static ALWAYS_INLINE uint32_t straight_steps(struct straight *s, uint32_t at)
+static ALWAYS_INLINE uint32_t straight_steps(struct straight *s, uint32_t at, bool room)
 {
 	if (at == XML_AT_TAG)
 		goto tag;
 	if (at == XML_AT_LT)
 		goto markup;
 	for (;;) {
-		at = straight_text(s);
+		at = straight_text(s, room);
 		if (at != STRAIGHT_ON)
 			return at;
 	markup:
-		if (s->bytes[s->pos] == '/' && s->depth) {
-			at = straight_end(s);
-			if (at != STRAIGHT_ON)
-				return at;
+		at = s->bytes[s->pos] == '/' && s->depth ? straight_end(s, room) : straight_name(s, room);
+		if (at == STRAIGHT_CLOSED)
 			continue;
-		}
-		at = s->pos < s->roomy ? straight_name(s, true) : straight_name(s, false);
 		if (at != STRAIGHT_ON)
 			return at;
 	tag:
-		at = straight_tag(s);
-		if (at != STRAIGHT_ON)
+		at = straight_tag(s, room);
+		if (at != STRAIGHT_ON && at != STRAIGHT_CLOSED)
 			return at;
 	}
 }
@@ -298,6 +300,9 @@ static inline void straight_leave(const struct straight *s, uint32_t at)
 	w->at = (uint8_t)at;
 	w->pos = (uint32_t)(s->pos < s->end ? s->pos : s->end);
 	w->depth = s->depth;
+	w->elements = s->k->limits->elements_max - s->elements_left;
+	w->prefix_len = 0;
+	w->prefixed = 0;
 	w->attributes = s->attributes;
 	w->namespaces = s->namespaces;
 	w->usual = s->usual;
@@ -313,24 +318,35 @@ static inline void straight_leave(const struct straight *s, uint32_t at)
 	w->key = name_key(s->k, w->token, w->name_len);
 }
 
-/* Whether the item goes on. */
-static inline bool straight_walk(const struct xml_walk *k, struct xml_work *w)
+static ALWAYS_INLINE void straight_walk(const struct xml_walk *k, struct xml_work *w, bool room)
 {
+	const struct xml_limits *limits = k->limits;
 	struct straight s = {
 		.k = k,
 		.w = w,
 		.bytes = k->bytes,
 		.end = k->end,
-		.roomy = k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0,
+		.roomy = k->roomy,
 		.pos = w->pos,
-		.attributes_max = k->limits->attributes_max,
+		.name_max = limits->name_bytes_max < NAME_WINDOW ? limits->name_bytes_max : NAME_WINDOW - 1,
+		.attributes_max = limits->attributes_max,
+		.depth_max = limits->depth_max,
+		.elements_left = limits->elements_max - w->elements,
 		.depth = w->depth,
 		.attributes = w->attributes,
 		.namespaces = w->namespaces,
 		.usual = w->usual,
 		.seen = w->seen,
 	};
-	uint32_t at = straight_steps(&s, w->at);
-	straight_leave(&s, at);
-	return at != XML_AT_DONE;
+	straight_leave(&s, straight_steps(&s, w->at, room));
+}
+
+static __attribute__((noinline)) void straight_with_room(const struct xml_walk *k, struct xml_work *w)
+{
+	straight_walk(k, w, true);
+}
+
+static __attribute__((noinline)) void straight_without(const struct xml_walk *k, struct xml_work *w)
+{
+	straight_walk(k, w, false);
 }

@@ -4,8 +4,11 @@
 #include "xml.h"
 #include "xml_char.h"
 #include "xml_reference.h"
+#include "xml_state.h"
 
 #include <assert.h>
+
+const struct xml_event xml_event_none;
 
 static uint32_t code_write(uint32_t code, uint8_t to[static 4])
 {

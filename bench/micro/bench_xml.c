@@ -296,6 +296,7 @@ int main(int argc, char **argv)
 	if (settings.rounds < 1 || settings.rounds > ROUNDS_MAX)
 		usage();
 	contenders_add();
+	xml_kernel_choose(NULL);
 	printf("state: %zu bytes a stream, %zu more while an element is partly there\n", sizeof(struct xml),
 	       xml_work_bytes());
 	printf("GB/s of the best and of the median of %zu rounds, spread of the rounds, ns per first-level element,\n"

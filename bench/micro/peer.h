@@ -14,12 +14,9 @@ extern "C" {
 
 struct document {
 	const char *name;
-	uint8_t *bytes;
+	uint8_t *bytes; /* 64 more than len can be read */
 	size_t len;
 };
-
-/* Stands for what a connection has received: each piece is copied there before it is read. */
-enum { RECEIVED_BYTES_MAX = 1 << 16 };
 
 size_t tokenizer_run(const struct document *, size_t piece);
 size_t expat_run(const struct document *, size_t piece);

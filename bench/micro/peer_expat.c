@@ -2,7 +2,6 @@
 #include "peer.h"
 
 #include <expat.h>
-#include <string.h>
 
 struct count {
 	size_t depth, elements;
@@ -33,7 +32,6 @@ static void on_namespace_end(void *user, const XML_Char *prefix)
 
 size_t expat_run(const struct document *d, size_t piece)
 {
-	static uint8_t received[RECEIVED_BYTES_MAX];
 	struct count count = {0, 0};
 	XML_Parser parser = XML_ParserCreateNS("UTF-8", '\n');
 	XML_SetUserData(parser, &count);
@@ -43,8 +41,7 @@ size_t expat_run(const struct document *d, size_t piece)
 	int good = 1;
 	for (size_t at = 0; good && at < d->len; at += piece) {
 		size_t len = d->len - at < piece ? d->len - at : piece;
-		memcpy(received, d->bytes + at, len);
-		good = XML_Parse(parser, (const char *)received, (int)len, at + len == d->len) == XML_STATUS_OK;
+		good = XML_Parse(parser, (const char *)d->bytes + at, (int)len, at + len == d->len) == XML_STATUS_OK;
 	}
 	XML_ParserFree(parser);
 	return good ? count.elements : 0;

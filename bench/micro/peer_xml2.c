@@ -2,7 +2,6 @@
 #include "peer.h"
 
 #include <libxml/parser.h>
-#include <string.h>
 
 struct count {
 	size_t depth, elements;
@@ -26,7 +25,6 @@ static void on_text(void *user, const xmlChar *text, int len)
 
 size_t xml2_run(const struct document *d, size_t piece)
 {
-	static uint8_t received[RECEIVED_BYTES_MAX];
 	struct count count = {0, 0};
 	xmlSAXHandler handler = {.initialized = XML_SAX2_MAGIC,
 				 .startElementNs = on_start,
@@ -37,8 +35,7 @@ size_t xml2_run(const struct document *d, size_t piece)
 	int good = 1;
 	for (size_t at = 0; good && at < d->len; at += piece) {
 		size_t len = d->len - at < piece ? d->len - at : piece;
-		memcpy(received, d->bytes + at, len);
-		good = xmlParseChunk(parser, (const char *)received, (int)len, at + len == d->len) == XML_ERR_OK;
+		good = xmlParseChunk(parser, (const char *)d->bytes + at, (int)len, at + len == d->len) == XML_ERR_OK;
 	}
 	xmlFreeParserCtxt(parser);
 	return good ? count.elements : 0;

@@ -4,8 +4,6 @@
  */
 #include "peer.h"
 
-#include <string.h>
-
 #ifdef __x86_64__
 #include <immintrin.h>
 
@@ -47,13 +45,11 @@ static uint64_t block_count(const uint8_t *p)
 
 size_t stage1_run(const struct document *d, size_t piece)
 {
-	static uint8_t received[RECEIVED_BYTES_MAX + 64];
 	uint64_t count = 0;
 	for (size_t at = 0; at < d->len; at += piece) {
 		size_t len = d->len - at < piece ? d->len - at : piece;
-		memcpy(received, d->bytes + at, len);
 		for (size_t i = 0; i < len; i += 64)
-			count += block_count(received + i);
+			count += block_count(d->bytes + at + i);
 	}
 	return count;
 }

@@ -1,5 +1,5 @@
 /*
- * The tokenizer as its callers use it: pieces are read where they were received; what is left of an element is kept
+ * The tokenizer as its callers use it: pieces are read where they stand; what is left of an element is kept
  * aside, and the next pieces join it there.
  */
 #include "peer.h"
@@ -72,14 +72,12 @@ static int piece_take(struct reader *r, const uint8_t *bytes, size_t len)
 
 size_t tokenizer_run(const struct document *d, size_t piece)
 {
-	static uint8_t received[RECEIVED_BYTES_MAX];
 	struct reader r = {.work = aligned_alloc(64, xml_work_bytes())};
 	xml_restart(&r.xml);
 	int good = r.work != NULL;
 	for (size_t at = 0; good && at < d->len; at += piece) {
 		size_t len = d->len - at < piece ? d->len - at : piece;
-		memcpy(received, d->bytes + at, len);
-		good = piece_take(&r, received, len);
+		good = piece_take(&r, d->bytes + at, len);
 	}
 	free(r.work);
 	free(r.kept);
