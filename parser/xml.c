@@ -12,9 +12,20 @@
 enum { BUFFER_BYTES_MAX = 32 << 20, ELEMENT_BYTES_MAX = 16 << 20 };
 
 #ifdef __x86_64__
+static bool runs_avx512(void)
+{
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	       __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+
 static bool runs_avx2(void)
 {
 	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+
+static bool runs_sse42(void)
+{
+	return __builtin_cpu_supports("sse4.2");
 }
 #endif
 
@@ -29,7 +40,10 @@ static const struct kernel_row {
 	bool (*runs)(void);
 } kernels[] = {
 #ifdef __x86_64__
-	{&xml_kernel_avx2, runs_avx2},
+	{&xml_kernel_avx2, runs_avx2},	   {&xml_kernel_avx512, runs_avx512}, {&xml_kernel_sse42, runs_sse42},
+#endif
+#ifdef __aarch64__
+	{&xml_kernel_neon, runs_always},
 #endif
 	{&xml_kernel_scalar, runs_always},
 };

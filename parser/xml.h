@@ -124,9 +124,9 @@ struct xml_work; /* opaque; xml_work_bytes() of 64-byte aligned memory, contents
 size_t xml_work_bytes(void);
 
 /*
- * Chooses the fastest kernel this CPU runs, or the one named (`scalar`, `avx2`); call it once, before anything else,
- * from one thread. Answers the name chosen, NULL when the named one is unknown or does not run here (nothing was
- * changed).
+ * Chooses the fastest kernel this CPU runs, or the one named (`avx2`, `avx512`, `sse42`, `neon`, `scalar`); call it
+ * once, before anything else, from one thread. Answers the name chosen, NULL when the named one is unknown or does not
+ * run here (nothing was changed).
  */
 const char *xml_kernel_choose(const char *name_or_null);
 

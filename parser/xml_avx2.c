@@ -8,6 +8,7 @@
 
 enum { LANES = 32, WINDOW = 64, NAME_WINDOW = LANES };
 typedef uint8_t lanes __attribute__((vector_size(LANES)));
+typedef lanes lanes_truth;
 
 static ALWAYS_INLINE lanes lanes_load(const uint8_t *p)
 {
@@ -34,31 +35,28 @@ static ALWAYS_INLINE lanes lanes_lower(lanes a, lanes b)
 	return (lanes)_mm256_min_epu8((__m256i)a, (__m256i)b);
 }
 
-static ALWAYS_INLINE lanes lanes_equal(lanes a, lanes b)
+static ALWAYS_INLINE lanes_truth lanes_equal(lanes a, lanes b)
 {
 	return (lanes)_mm256_cmpeq_epi8((__m256i)a, (__m256i)b);
 }
 
-static ALWAYS_INLINE lanes lanes_above(lanes a, lanes b)
+static ALWAYS_INLINE lanes_truth lanes_above(lanes a, lanes b)
 {
 	return (lanes)_mm256_cmpgt_epi8((__m256i)a, (__m256i)b);
 }
 
-static ALWAYS_INLINE bool lanes_any(lanes v)
+static ALWAYS_INLINE bool lanes_any(lanes v, lanes_truth t)
 {
-	return !_mm256_testz_si256((__m256i)v, (__m256i)v);
+	__m256i either = (__m256i)(v | t);
+	return !_mm256_testz_si256(either, either);
 }
 
-#define LANES_BEFORE(before, v, n)                                                                                     \
-	((lanes)_mm256_alignr_epi8((__m256i)(v), _mm256_permute2x128_si256((__m256i)(before), (__m256i)(v), 0x21),     \
-				   16 - (n)))
-
-static ALWAYS_INLINE uint64_t lanes_bits(lanes truth)
+static ALWAYS_INLINE uint64_t lanes_bits(lanes_truth truth)
 {
 	return (uint32_t)_mm256_movemask_epi8((__m256i)truth);
 }
 
-static ALWAYS_INLINE uint64_t window_bits(const lanes truth[WINDOW / LANES])
+static ALWAYS_INLINE uint64_t window_bits(const lanes_truth truth[WINDOW / LANES])
 {
 	return lanes_bits(truth[0]) | lanes_bits(truth[1]) << 32;
 }
@@ -67,6 +65,10 @@ static ALWAYS_INLINE uint32_t bits_first(uint64_t bits)
 {
 	return (uint32_t)_tzcnt_u64(bits);
 }
+
+#define LANES_BEFORE(before, v, n)                                                                                     \
+	((lanes)_mm256_alignr_epi8((__m256i)(v), _mm256_permute2x128_si256((__m256i)(before), (__m256i)(v), 0x21),     \
+				   16 - (n)))
 
 #include "xml_lanes.h"
 

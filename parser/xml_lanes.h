@@ -5,23 +5,29 @@
  *     enum { LANES, WINDOW, NAME_WINDOW = LANES }       bytes in a vector: 16, 32 or 64
  *     typedef uint8_t lanes __attribute__((vector_size(LANES)));
  *     lanes lanes_load(const uint8_t *)                 at any address
- *     lanes lanes_shuffle(lanes table, lanes v)         table[v % 16] for bytes of v below 0x80, else 0; the table is
- *                                                       sixteen bytes, repeated
+ *     lanes lanes_shuffle(lanes table, lanes v)         table[v % 16] for bytes of v below 0x80, for others that or 0;
+ *                                                       the table is sixteen bytes, repeated
  *     lanes lanes_shifted(lanes v)                      each byte's upper half in its lower; the upper does not matter
  *     lanes lanes_less(lanes a, lanes b)                a - b, or 0 where b is greater
  *     lanes lanes_lower(lanes a, lanes b)               the lower byte
- *     lanes lanes_equal(lanes a, lanes b)               0xFF where so, else 0
- *     lanes lanes_above(lanes a, lanes b)               the same, a > b as signed numbers
  *     LANES_BEFORE(lanes before, lanes v, n)            v moved up by n, the end of `before` below it
- *     bool lanes_any(lanes v)                           whether any bit is set
- *     uint64_t lanes_bits(lanes truth)                  a bit for each byte; bytes are 0 or 0xFF
- *     uint64_t window_bits(const lanes truth[WINDOW / LANES])
+ *     typedef ... lanes_truth                           for each byte, all its bits or none; | & ~ work on it
+ *     lanes_truth lanes_equal(lanes a, lanes b)
+ *     lanes_truth lanes_above(lanes a, lanes b)         a > b as signed numbers
+ *     bool lanes_any(lanes v, lanes_truth t)            whether any bit is set in either
+ *     uint64_t lanes_bits(lanes_truth)                  a bit for each byte
+ *     uint64_t window_bits(const lanes_truth truth[WINDOW / LANES])
  *     uint32_t bits_first(uint64_t bits)                the lowest; 64: none
  */
 #include "xml_char.h"
 #include "xml_state.h"
 #include "xml_table.h"
 #include "xml_valid.h"
+
+static ALWAYS_INLINE bool truth_any(lanes_truth t)
+{
+	return lanes_any((lanes){0}, t);
+}
 
 static ALWAYS_INLINE lanes lanes_of(enum xml_table table)
 {
@@ -38,14 +44,14 @@ static ALWAYS_INLINE lanes lanes_high(lanes v)
 	return lanes_shifted(v) & lanes_of(XML_TABLE_0F);
 }
 
-static ALWAYS_INLINE lanes lanes_end_name(lanes v)
+static ALWAYS_INLINE lanes_truth lanes_end_name(lanes v)
 {
 	lanes sets = lanes_pick(XML_TABLE_NAME_LOW, v) & lanes_pick(XML_TABLE_NAME_HIGH, lanes_high(v));
 	return lanes_equal(sets, lanes_of(XML_TABLE_00));
 }
 
 /* `stop` is known when this is compiled, but for the quote. */
-static ALWAYS_INLINE lanes lanes_end(lanes v, enum stop stop)
+static ALWAYS_INLINE lanes_truth lanes_end(lanes v, enum stop stop)
 {
 	if (stop == STOP_NAME)
 		return lanes_end_name(v);
@@ -63,7 +69,7 @@ static ALWAYS_INLINE uint32_t window_run(const uint8_t *window, uint32_t skip, e
 	if (stop == STOP_NAME) {
 		return bits_first(lanes_bits(lanes_end(lanes_load(window), stop)) >> skip);
 	}
-	lanes ends[WINDOW / LANES];
+	lanes_truth ends[WINDOW / LANES];
 	for (uint32_t i = 0; i < WINDOW / LANES; i++)
 		ends[i] = lanes_end(lanes_load(window + i * LANES), stop);
 	return bits_first(window_bits(ends) >> skip);
@@ -76,29 +82,34 @@ static ALWAYS_INLINE lanes pair_faults(lanes v, lanes before1)
 	       lanes_pick(XML_TABLE_HIGH, lanes_high(v));
 }
 
-/* Not zero where the bytes are no UTF-8, or U+FFFE or U+FFFF. */
-static ALWAYS_INLINE lanes sequence_faults(lanes v, lanes before)
+/* Not zero where the bytes are no UTF-8. */
+static ALWAYS_INLINE lanes sequence_faults(lanes v, lanes before, lanes before1, lanes before2)
 {
-	lanes before1 = LANES_BEFORE(before, v, 1);
-	lanes before2 = LANES_BEFORE(before, v, 2);
 	lanes before3 = LANES_BEFORE(before, v, 3);
 	lanes third = lanes_less(before2, lanes_of(XML_TABLE_60));
 	lanes fourth = lanes_less(before3, lanes_of(XML_TABLE_70));
-	lanes faults = ((third | fourth) & lanes_of(XML_TABLE_80)) ^ pair_faults(v, before1);
-	lanes last_two =
-		lanes_equal(before2, lanes_of(XML_TABLE_EF)) & lanes_equal(before1, lanes_of(XML_TABLE_BF));
-	return faults | (last_two & lanes_less(v, lanes_of(XML_TABLE_BD)));
+	return ((third | fourth) & lanes_of(XML_TABLE_80)) ^ pair_faults(v, before1);
 }
 
-/* Not zero at control characters other than tab, line feed and carriage return. */
-static ALWAYS_INLINE lanes control_faults(lanes v)
+/* The last bytes of U+FFFE and U+FFFF, and control characters other than tab, line feed and carriage return. */
+static ALWAYS_INLINE lanes_truth character_faults(lanes v, lanes before1, lanes before2)
 {
-	lanes control = lanes_equal(lanes_lower(v, lanes_of(XML_TABLE_1F)), v);
-	return control & ~lanes_equal(lanes_pick(XML_TABLE_SPACE, v), v);
+	lanes_truth first_two =
+		lanes_equal(before2, lanes_of(XML_TABLE_EF)) & lanes_equal(before1, lanes_of(XML_TABLE_BF));
+	lanes_truth last = lanes_equal(lanes_lower(v, lanes_of(XML_TABLE_BE)), lanes_of(XML_TABLE_BE));
+	lanes_truth control = lanes_equal(lanes_lower(v, lanes_of(XML_TABLE_1F)), v);
+	return (first_two & last) | (control & ~lanes_equal(lanes_pick(XML_TABLE_SPACE, v), v));
 }
 
-/* Not zero at control characters but the line feed, and above U+007F: as signed numbers, they are below the blank. */
-static ALWAYS_INLINE lanes lanes_unusual(lanes v)
+static ALWAYS_INLINE bool lanes_are_faulty(lanes v, lanes before)
+{
+	lanes before1 = LANES_BEFORE(before, v, 1);
+	lanes before2 = LANES_BEFORE(before, v, 2);
+	return lanes_any(sequence_faults(v, before, before1, before2), character_faults(v, before1, before2));
+}
+
+/* Control characters but the line feed, and bytes above U+007F: as signed numbers, they are below the blank. */
+static ALWAYS_INLINE lanes_truth lanes_unusual(lanes v)
 {
 	return lanes_above(lanes_of(XML_TABLE_20), v) & ~lanes_equal(v, lanes_of(XML_TABLE_0A));
 }
@@ -111,12 +122,12 @@ struct lanes_before {
 
 static ALWAYS_INLINE bool lanes_are_good(lanes v, struct lanes_before *before)
 {
-	if (!before->joined && !lanes_any(lanes_unusual(v)))
+	if (!before->joined && !truth_any(lanes_unusual(v)))
 		return true;
-	if (lanes_any(control_faults(v) | sequence_faults(v, before->v)))
+	if (lanes_are_faulty(v, before->v))
 		return false;
 	before->v = v;
-	before->joined = lanes_any(v & lanes_of(XML_TABLE_80));
+	before->joined = truth_any(lanes_above(lanes_of(XML_TABLE_00), v));
 	return true;
 }
 
@@ -127,8 +138,8 @@ static ALWAYS_INLINE uint32_t lanes_pass(const uint8_t *bytes, uint32_t from, ui
 	uint32_t at = from;
 	while (len - at >= LANES) {
 		lanes v = lanes_load(bytes + at);
-		if (len - at >= 2 * LANES && !before.joined && 
-		    !lanes_any(lanes_unusual(v) | lanes_unusual(lanes_load(bytes + at + LANES)))) {
+		if (len - at >= 2 * LANES && !before.joined &&
+		    !truth_any(lanes_unusual(v) | lanes_unusual(lanes_load(bytes + at + LANES)))) {
 			at += 2 * LANES;
 			continue;
 		}

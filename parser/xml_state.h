@@ -155,7 +155,12 @@ struct xml_kernel {
 };
 extern const struct xml_kernel xml_kernel_scalar;
 #ifdef __x86_64__
+extern const struct xml_kernel xml_kernel_avx512;
 extern const struct xml_kernel xml_kernel_avx2;
+extern const struct xml_kernel xml_kernel_sse42;
+#endif
+#ifdef __aarch64__
+extern const struct xml_kernel xml_kernel_neon;
 #endif
 
 #endif

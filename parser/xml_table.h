@@ -22,7 +22,7 @@ enum {
 };
 
 enum xml_table {
-#define XML_TABLE(name, ...)	 XML_TABLE_##name,
+#define XML_TABLE(name, ...)	  XML_TABLE_##name,
 #define XML_TABLE_ALL(name, byte) XML_TABLE_##name,
 #include "xml_table.def"
 	XML_TABLES

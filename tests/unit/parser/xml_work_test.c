@@ -52,9 +52,13 @@ static void counting_walk(struct xml_walk *k, struct xml_work *w)
 	window_walk(k, w);
 }
 
-/* In place of both kernels of the room. */
-const struct xml_kernel xml_kernel_scalar = {"scalar", counting_valid, counting_walk};
-const struct xml_kernel xml_kernel_avx2 = {"avx2", counting_valid, counting_walk};
+/* In place of all kernels of the room. */
+#define COUNTING(name) const struct xml_kernel xml_kernel_##name = {#name, counting_valid, counting_walk}
+COUNTING(scalar);
+COUNTING(sse42);
+COUNTING(avx2);
+COUNTING(avx512);
+COUNTING(neon);
 
 static const struct xml_limits limits = {.element_bytes_max = 1 << 20,
 					 .elements_max = 1 << 20,
