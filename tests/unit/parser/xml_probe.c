@@ -18,7 +18,7 @@ const struct xml_limits probe_limits = {
 
 const char *const *probe_kernels(void)
 {
-	static const char *const all[] = {"avx512", "avx2", "sse42", "neon", "scalar"};
+	static const char *const all[] = {"avx2", "avx512", "sse42", "neon", "scalar"};
 	static const char *here[sizeof(all) / sizeof(all[0]) + 1];
 	if (here[0])
 		return here;
