@@ -41,3 +41,22 @@ Test(kernel, best_is_one_that_runs)
 	cr_expect(runs);
 	cr_expect_not_null(choose("scalar"));
 }
+
+/* Each runs where the CPU has what it needs: otherwise no test would have seen it. */
+Test(kernel, none_is_missing)
+{
+	bool avx2 = false, avx512 = false, sse42 = false, neon = false;
+#ifdef __x86_64__
+	bool bits = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+	avx2 = bits && __builtin_cpu_supports("avx2");
+	avx512 = bits && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+	sse42 = __builtin_cpu_supports("sse4.2");
+#endif
+#ifdef __aarch64__
+	neon = true;
+#endif
+	cr_expect_eq(choose("avx2") != NULL, avx2);
+	cr_expect_eq(choose("avx512") != NULL, avx512);
+	cr_expect_eq(choose("sse42") != NULL, sse42);
+	cr_expect_eq(choose("neon") != NULL, neon);
+}
