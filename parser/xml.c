@@ -145,33 +145,29 @@ static void draft_shift(struct xml_event *e, uint32_t by)
 		range_shift(ranges[i], by);
 	e->insert_at += e->insert_at ? by : 0;
 	e->begin += by;
-	e->end += by;
-	e->used += by;
 }
 
-static void item_finish(struct xml_work *w)
+/* What the end of the item tells is written into the answer itself: the caller reads it at once, and would wait for it
+ * if it were copied with the rest. */
+static void answer_item(struct call *c, enum xml_is is)
 {
-	struct xml_event *draft = &w->draft;
-	draft->end = w->pos;
-	draft->used = w->pos;
-	draft->is = w->header ? XML_HEADER : XML_ELEMENT;
-	if (w->header) {
-		draft->text = (struct xml_range){0, 0};
-		return;
-	}
-	draft->elements = w->elements;
-	draft->depth = w->deepest;
-	draft->empty = draft->text.len == 0;
-}
-
-static void answer_item(struct call *c)
-{
+	struct xml_work *w = c->w;
+	struct xml_event *ret = c->ret;
+	*ret = w->draft;
 	if (c->front)
-		draft_shift(&c->w->draft, c->front);
-	*c->ret = c->w->draft;
-	c->s->valid -= c->ret->used;
+		draft_shift(ret, c->front);
+	ret->is = is;
+	ret->used = ret->end = c->front + w->pos;
+	if (is == XML_HEADER)
+		ret->text = (struct xml_range){0, 0};
+	if (is == XML_ELEMENT) {
+		ret->elements = w->elements;
+		ret->depth = w->deepest;
+		ret->empty = w->draft.text.len == 0;
+	}
+	c->s->valid -= c->front + w->pos;
 	c->s->partial = false;
-	c->s->phase = c->ret->is == XML_FOOTER ? XML_PHASE_SPENT : XML_PHASE_ELEMENTS;
+	c->s->phase = is == XML_FOOTER ? XML_PHASE_SPENT : XML_PHASE_ELEMENTS;
 }
 
 static void item_begin(struct call *c)
@@ -236,9 +232,7 @@ static void item_take(struct call *c)
 		answer_more(c, c->front, true);
 		return;
 	}
-	item_finish(w);
-	w->draft.is = footer ? XML_FOOTER : w->draft.is;
-	answer_item(c);
+	answer_item(c, footer ? XML_FOOTER : w->header ? XML_HEADER : XML_ELEMENT);
 }
 
 static void space_pass(struct call *c)

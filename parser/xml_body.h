@@ -9,6 +9,10 @@
  *                    or more when none of the window does. It may look at all of the window, and at nothing else; skip
  *                    is less than the window.
  *
+ *     struct marks marks_of(const uint8_t *window)
+ *     uint32_t marks_run(struct marks, size_t skip)
+ *                    the same for STOP_MARK, in two parts; it may stop early, at bytes that values seldom hold
+ *
  * Every function below returns whether to go on; if not, walk->error tells a fault from bytes running out. Whatever a
  * function had to know about bytes already passed is in struct xml_work, so the walk may stop at any byte. Faults are
  * found at the first byte (or last byte of a character) that makes the item unacceptable, so that the verdict is the

@@ -75,6 +75,26 @@ static ALWAYS_INLINE uint32_t window_run(const uint8_t *window, uint32_t skip, e
 	return bits_first(window_bits(ends) >> skip);
 }
 
+/* A window's quotes, and what else may end a value. */
+struct marks {
+	uint64_t bits;
+};
+
+static ALWAYS_INLINE struct marks marks_of(const uint8_t *window)
+{
+	lanes_truth marks[WINDOW / LANES];
+	for (uint32_t i = 0; i < WINDOW / LANES; i++) {
+		lanes v = lanes_load(window + i * LANES);
+		marks[i] = lanes_equal(lanes_pick(XML_TABLE_URI, v), v);
+	}
+	return (struct marks){window_bits(marks)};
+}
+
+static ALWAYS_INLINE uint32_t marks_run(struct marks marks, size_t skip)
+{
+	return bits_first(marks.bits >> skip);
+}
+
 static ALWAYS_INLINE lanes pair_faults(lanes v, lanes before1)
 {
 	return lanes_pick(XML_TABLE_HIGH_BEFORE, lanes_high(before1)) &

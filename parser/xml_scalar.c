@@ -10,14 +10,16 @@ enum { WINDOW = 64, NAME_WINDOW = 64 };
 static const uint8_t stops[256] = {
 	[0x00 ... 0x20] = STOPS(STOP_NAME) | STOPS(STOP_URI),
 	['!'] = STOPS(STOP_NAME),
-	['"'] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_QUOTE),
+	['"'] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_MARK) | STOPS(STOP_QUOTE),
 	['#' ... '%'] = STOPS(STOP_NAME),
-	['&'] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_QUOTE) | STOPS(STOP_APOSTROPHE) | STOPS(STOP_TEXT),
-	['\''] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_APOSTROPHE),
+	['&'] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_MARK) | STOPS(STOP_QUOTE) | STOPS(STOP_APOSTROPHE) |
+		STOPS(STOP_TEXT),
+	['\''] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_MARK) | STOPS(STOP_APOSTROPHE),
 	['(' ... ','] = STOPS(STOP_NAME),
 	['/'] = STOPS(STOP_NAME),
 	[':' ... ';'] = STOPS(STOP_NAME),
-	['<'] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_QUOTE) | STOPS(STOP_APOSTROPHE) | STOPS(STOP_TEXT),
+	['<'] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_MARK) | STOPS(STOP_QUOTE) | STOPS(STOP_APOSTROPHE) |
+		STOPS(STOP_TEXT),
 	['='] = STOPS(STOP_NAME),
 	['>'] = STOPS(STOP_NAME) | STOPS(STOP_TEXT) | STOPS(STOP_GT),
 	['?' ... '@'] = STOPS(STOP_NAME),
@@ -33,6 +35,20 @@ static ALWAYS_INLINE uint32_t window_run(const uint8_t *window, uint32_t skip, e
 	while (p < end && !(stops[*p] & STOPS(stop)))
 		p++;
 	return p < end ? (uint32_t)(p - window) - skip : WINDOW;
+}
+
+struct marks {
+	const uint8_t *window;
+};
+
+static ALWAYS_INLINE struct marks marks_of(const uint8_t *window)
+{
+	return (struct marks){window};
+}
+
+static ALWAYS_INLINE uint32_t marks_run(struct marks marks, size_t skip)
+{
+	return window_run(marks.window, (uint32_t)skip, STOP_MARK);
 }
 
 #include "xml_body.h"

@@ -131,6 +131,7 @@ enum stop {
 	STOP_APOSTROPHE,
 	STOP_URI,  /* all but U+0021 to U+007E, and of these quotes and '<', '&' */
 	STOP_TEXT, /* '<', '&', '>' */
+	STOP_MARK, /* both quotes, '<', '&' */
 	STOP_GT	   /* '>' */
 };
 

@@ -63,16 +63,26 @@ static ALWAYS_INLINE bool straight_declare(struct straight *s, size_t len)
 	return true;
 }
 
-/* From behind the opening quote on. */
-static ALWAYS_INLINE uint32_t straight_value(struct straight *s, enum xml_note note, uint8_t quote, bool room)
+/* Bytes of the value, up to its closing quote. */
+static ALWAYS_INLINE size_t straight_value_len(const struct straight *s, struct marks marks, uint8_t quote, bool room)
 {
-	bool declares = note == XML_NOTE_XMLNS;
-	size_t len = declares ? straight_run(s, s->value, STOP_URI, room)
-			      : straight_run(s, s->value, stop_of_quote(quote), room);
+	if (room) {
+		size_t len = marks_run(marks, s->value - s->token);
+		if (len < WINDOW && s->bytes[s->value + len] == quote)
+			return len;
+	}
+	return straight_run(s, s->value, stop_of_quote(quote), room);
+}
+
+/* From behind the opening quote on. */
+static ALWAYS_INLINE uint32_t straight_value(struct straight *s, enum xml_note note, struct marks marks, uint8_t quote,
+					     bool room)
+{
+	size_t len = straight_value_len(s, marks, quote, room);
 	s->pos = s->value + len;
 	if ((!room && s->pos >= s->end) || s->bytes[s->pos] != quote)
 		return XML_AT_VALUE;
-	if (declares && !straight_declare(s, len))
+	if (note == XML_NOTE_XMLNS && (straight_run(s, s->value, STOP_URI, room) != len || !straight_declare(s, len)))
 		return XML_AT_VALUE;
 	uint32_t place = s->depth == 1 ? note : XML_NOTE_NONE;
 	s->w->noted[place] = (struct xml_range){(uint32_t)s->value, (uint32_t)len};
@@ -82,7 +92,8 @@ static ALWAYS_INLINE uint32_t straight_value(struct straight *s, enum xml_note n
 }
 
 /* From behind '=' on. */
-static ALWAYS_INLINE uint32_t straight_named(struct straight *s, uint64_t hash, enum xml_note note, bool room)
+static ALWAYS_INLINE uint32_t straight_named(struct straight *s, uint64_t hash, enum xml_note note, struct marks marks,
+					     bool room)
 {
 	size_t len = s->pos - s->token;
 	if (!room && s->pos + 2 >= s->end)
@@ -97,11 +108,11 @@ static ALWAYS_INLINE uint32_t straight_named(struct straight *s, uint64_t hash, 
 	s->seen |= bit;
 	s->w->attribute[s->attributes++] = (struct xml_attribute){(uint32_t)s->token, (uint16_t)len, 0};
 	s->value = s->pos + 2;
-	return straight_value(s, note, quote, room);
+	return straight_value(s, note, marks, quote, room);
 }
 
 /* An attribute's name that is not of the table. */
-static ALWAYS_INLINE uint32_t straight_rare(struct straight *s, bool room)
+static ALWAYS_INLINE uint32_t straight_rare(struct straight *s, struct marks marks, bool room)
 {
 	size_t len = straight_run(s, s->token, STOP_NAME, room);
 	if (!name_is_usual(s, s->token, len))
@@ -110,7 +121,7 @@ static ALWAYS_INLINE uint32_t straight_rare(struct straight *s, bool room)
 	if ((!room && s->pos >= s->end) || s->bytes[s->pos] != '=')
 		return XML_AT_ATTRIBUTE;
 	uint64_t key = name_key(s->k, (uint32_t)s->token, (uint32_t)len);
-	return straight_named(s, ATTRIBUTE_HASH(key), XML_NOTE_NONE, room);
+	return straight_named(s, ATTRIBUTE_HASH(key), XML_NOTE_NONE, marks, room);
 }
 
 /* From the space before it on. If '=' follows a name of the table, no byte is looked at but as a part of a number. */
@@ -120,16 +131,17 @@ static ALWAYS_INLINE uint32_t straight_attribute(struct straight *s, bool room)
 	s->token = s->pos + 1;
 	if ((!room && s->token >= s->end) || s->attributes == s->attributes_max)
 		return XML_AT_TAG;
+	struct marks marks = marks_of(s->bytes + (room ? s->token : 0)); /* used with room only */
 	uint64_t word = straight_word(s, s->token, room);
 	uint64_t other = word ^ ones * '=', equals = (other - ones) & ~other & ones * 0x80;
 	if (equals == 0)
-		return straight_rare(s, room);
+		return straight_rare(s, marks, room);
 	size_t len = (size_t)__builtin_ctzll(equals) / 8;
 	uint64_t key = word & ~(~UINT64_C(0) << 8 * len), hash = ATTRIBUTE_HASH(key);
 	if (attribute_keys[hash] != key)
-		return straight_rare(s, room);
+		return straight_rare(s, marks, room);
 	s->pos = s->token + len;
-	return straight_named(s, hash, (enum xml_note)attribute_notes[hash], room);
+	return straight_named(s, hash, (enum xml_note)attribute_notes[hash], marks, room);
 }
 
 /* From a name's first byte on: what the draft tells of the first-level element and of its first child. */
@@ -194,14 +206,16 @@ static ALWAYS_INLINE uint32_t straight_tag_end(struct straight *s, bool room)
 {
 	if (!room && s->pos + 1 >= s->end)
 		return XML_AT_TAG;
-	bool empty = s->bytes[s->pos] == '/';
-	if (s->bytes[s->pos + empty] != '>')
+	bool empty = s->bytes[s->pos] == '/' && s->bytes[s->pos + 1] == '>';
+	if (!empty && s->bytes[s->pos] != '>')
 		return XML_AT_TAG;
-	s->pos += 1 + (size_t)empty;
 	if (s->depth <= 2)
 		straight_resolve(s);
-	if (empty)
+	if (empty) {
+		s->pos += 2;
 		return straight_close(s);
+	}
+	s->pos++;
 	if (s->depth == 1)
 		s->w->draft.text.at = (uint32_t)s->pos;
 	return STRAIGHT_ON;
@@ -248,6 +262,8 @@ static ALWAYS_INLINE uint32_t straight_text(struct straight *s, bool room)
 	while (room && len == WINDOW) {
 		if (s->pos >= s->roomy)
 			return XML_AT_TEXT;
+		if (s->bytes[s->pos] == '<')
+			break;
 		len = straight_run(s, s->pos, STOP_TEXT, true);
 		s->pos += len;
 	}

@@ -20,6 +20,8 @@ static bool ends_run(uint8_t c, enum stop stop)
 		return !(xml_class[c] & XML_CLASS_NAME);
 	case STOP_URI:
 		return c <= ' ' || c >= 0x7F || c == '<' || c == '&' || c == '"' || c == '\'';
+	case STOP_MARK:
+		return c == '<' || c == '&' || c == '"' || c == '\'';
 	case STOP_GT:
 		return c == '>';
 	case STOP_TEXT:
@@ -36,6 +38,20 @@ static inline uint32_t window_run(const uint8_t *window, uint32_t skip, enum sto
 		if (ends_run(window[at], stop))
 			return at - skip;
 	return WINDOW;
+}
+
+struct marks {
+	const uint8_t *window;
+};
+
+static inline struct marks marks_of(const uint8_t *window)
+{
+	return (struct marks){window};
+}
+
+static inline uint32_t marks_run(struct marks marks, size_t skip)
+{
+	return window_run(marks.window, (uint32_t)skip, STOP_MARK);
 }
 
 #include "xml_body.h"
