@@ -127,3 +127,93 @@ Test(text_more, entities_are_exactly_five)
 		cr_expect_eq(probe_error(&seen), XML_ERROR_RESTRICTED, "%s", document);
 	}
 }
+
+/* A pattern over and over, so that whole vectors hold nothing else, behind `before` bytes of text. */
+static void run_check(const char *pattern, size_t len, size_t before, enum xml_error error, size_t fault_at)
+{
+	char document[512] = "<a>";
+	size_t filled = 3;
+	while (before-- > 0)
+		document[filled++] = 'x';
+	size_t begin = filled;
+	while (filled < begin + 264) /* whole patterns of 1 to 4 bytes */
+		document[filled] = pattern[(filled - begin) % len], filled++;
+	memcpy(document + filled, "</a>", 4);
+	struct probe_plan plan = {.enter = true, .bytes = (const uint8_t *)document, .len = filled + 4};
+	cr_assert(probe_every_way(&plan, &seen));
+	cr_assert_eq(seen.count, 1);
+	cr_expect_eq(probe_error(&seen), error, "%02x %02x: %s", (uint8_t)pattern[0], (uint8_t)pattern[1],
+		     xml_error_text(probe_error(&seen)));
+	cr_expect(error == XML_ERROR_NONE || seen.events[0].error_at == begin + fault_at, "%02x %02x: at %u",
+		  (uint8_t)pattern[0], (uint8_t)pattern[1], seen.events[0].error_at);
+}
+
+Test(text_more, one_byte_all_along)
+{
+	for (int byte = 1; byte < 256; byte++) {
+		char pattern[2] = {(char)byte, '\0'};
+		bool control = byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r',
+		     first = byte >= 0xC2 && byte < 0xF5;
+		enum xml_error error = control	      ? XML_ERROR_CHARACTER
+				       : byte >= 0x80 ? XML_ERROR_ENCODING
+						      : XML_ERROR_NONE;
+		if (byte != '<' && byte != '&')
+			run_check(pattern, 1, (size_t)byte % 37, error, first ? 1 : 0);
+	}
+	run_check("", 1, 5, XML_ERROR_CHARACTER, 0);
+}
+
+Test(text_more, one_sequence_all_along)
+{
+	static const struct {
+		const char *pattern;
+		size_t len, fault_at;
+		enum xml_error error;
+	} rows[] = {
+		{"\xC3\xA9", 2, 0, XML_ERROR_NONE},
+		{"\xE2\x82\xAC", 3, 0, XML_ERROR_NONE},
+		{"\xEF\xBF\xBD", 3, 0, XML_ERROR_NONE},
+		{"\xF0\x9F\x98\x80", 4, 0, XML_ERROR_NONE},
+		{"\xF4\x8F\xBF\xBF", 4, 0, XML_ERROR_NONE},
+		{"\xC1\xBF", 2, 0, XML_ERROR_ENCODING},
+		{"\xC3\xC3\xA9", 3, 1, XML_ERROR_ENCODING},
+		{"\xE1\x80", 2, 2, XML_ERROR_ENCODING},
+		{"\xE0\x9F\xBF", 3, 1, XML_ERROR_ENCODING},
+		{"\xED\xA0\x80", 3, 1, XML_ERROR_ENCODING},
+		{"\xF0\x8F\xBF\xBF", 4, 1, XML_ERROR_ENCODING},
+		{"\xF1\x80\x80", 3, 3, XML_ERROR_ENCODING},
+		{"\xF4\x90\x80\x80", 4, 1, XML_ERROR_ENCODING},
+		{"\xF5\x80\x80\x80", 4, 0, XML_ERROR_ENCODING},
+		{"\xEF\xBF\xBE", 3, 2, XML_ERROR_CHARACTER},
+		{"\xEF\xBF\xBF", 3, 2, XML_ERROR_CHARACTER},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t before = 0; before < 32; before += 13)
+			run_check(rows[i].pattern, rows[i].len, before, rows[i].error, rows[i].fault_at);
+}
+
+/* The last bytes of a name are compared with the start tag's, and with nothing else that stands there. */
+Test(text_more, end_tags_that_differ_in_their_last_byte)
+{
+	static const char *const names[] = {"b",
+					    "bcdefgh",
+					    "bcdefghi",
+					    "bcdefghij",
+					    "bcdefghijklmnop",
+					    "bcdefghijklmnopq",
+					    "bcdefghijklmnopqr",
+					    "bcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char document[400], wrong[64];
+		size_t len = strlen(names[i]);
+		for (size_t place = 0; place < len; place++) {
+			memcpy(wrong, names[i], len + 1);
+			wrong[place] = 'X';
+			snprintf(document, sizeof(document), "<a><%s>1234567%s</%s></a>", names[i],
+				 wrong + (len > 8 ? len - 8 : 0), wrong);
+			probe_text(document, &seen);
+			cr_expect_eq(probe_error(&seen), XML_ERROR_END_TAG, "%s", document);
+			cr_expect_eq(seen.events[0].error_at, strlen(document) - 5 - len + place, "%s", document);
+		}
+	}
+}
