@@ -9,6 +9,7 @@
  *                    or more when none of the window does. It may look at all of the window, and at nothing else; skip
  *                    is less than the window.
  *
+ *                    It also stops at U+0000, which stands behind copies of the last bytes.
  *     struct marks marks_of(const uint8_t *window)
  *     uint32_t marks_run(struct marks, size_t skip)
  *                    the same for STOP_MARK, in two parts; it may stop early, at bytes that values seldom hold
@@ -58,6 +59,32 @@ static ALWAYS_INLINE uint32_t run_end(const struct xml_walk *k, uint32_t at, enu
 		at += window;
 	}
 	return at < k->end ? at : k->end;
+}
+
+typedef uint64_t copy_word __attribute__((aligned(1), may_alias));
+typedef uint64_t copy_chunk __attribute__((vector_size(32), aligned(1), may_alias));
+
+/* Copies all of the bytes, in chunks of which the last may overlap the one before; few bytes one by one. */
+static inline void bytes_copy(uint8_t *to, const uint8_t *from, size_t len)
+{
+	if (len >= 32) {
+		for (size_t i = 0; i < len - 32; i += 32)
+			*(copy_chunk *)(to + i) = *(const copy_chunk *)(from + i);
+		*(copy_chunk *)(to + len - 32) = *(const copy_chunk *)(from + len - 32);
+	} else if (len >= 8) {
+		for (size_t i = 0; i < len - 8; i += 8)
+			*(copy_word *)(to + i) = *(const copy_word *)(from + i);
+		*(copy_word *)(to + len - 8) = *(const copy_word *)(from + len - 8);
+	} else {
+		for (size_t i = 0; i < len; i++)
+			to[i] = from[i];
+	}
+}
+
+static inline void window_clear(uint8_t *to)
+{
+	for (size_t i = 0; i < WINDOW; i += 32)
+		*(copy_chunk *)(to + i) = (copy_chunk){0};
 }
 
 #include "xml_straight.h"
@@ -468,12 +495,12 @@ static inline bool start_tag_walk(struct xml_walk *k, struct xml_work *w)
 /* One step of the automaton; between steps, straight ahead. */
 static inline void item_walk(struct xml_walk *k, struct xml_work *w)
 {
-	k->roomy = k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0;
+	uint32_t roomy = k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0;
 	do {
-		if (w->pos < k->roomy && straight_begins(k, w))
-			straight_with_room(k, w);
-		if (w->pos >= k->roomy && straight_begins(k, w))
-			straight_without(k, w);
+		if (w->pos < roomy && straight_begins(k, w))
+			straight_walk(k, w, k->bytes, roomy);
+		if (w->pos >= roomy && straight_begins(k, w))
+			straight_copy(k, w);
 		if (w->at == XML_AT_DONE)
 			return;
 	} while (w->pos < k->end && (w->at < XML_AT_NAME ? content_walk(k, w) : start_tag_walk(k, w)));
@@ -487,9 +514,9 @@ static inline void window_walk(struct xml_walk *k, struct xml_work *w)
 		item_walk(k, w);
 		return;
 	}
-	uint8_t copy[WINDOW] = {0};
-	for (uint32_t i = 0; i < k->readable; i++)
-		copy[i] = k->bytes[i];
+	uint8_t copy[WINDOW];
+	window_clear(copy);
+	bytes_copy(copy, k->bytes, k->readable);
 	struct xml_walk of_copy = *k;
 	of_copy.bytes = copy;
 	of_copy.readable = WINDOW;

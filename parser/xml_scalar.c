@@ -8,7 +8,8 @@ enum { WINDOW = 64, NAME_WINDOW = 64 };
 
 #define STOPS(stop) (1 << (stop))
 static const uint8_t stops[256] = {
-	[0x00 ... 0x20] = STOPS(STOP_NAME) | STOPS(STOP_URI),
+	[0x00] = UINT8_MAX,
+	[0x01 ... 0x20] = STOPS(STOP_NAME) | STOPS(STOP_URI),
 	['!'] = STOPS(STOP_NAME),
 	['"'] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_MARK) | STOPS(STOP_QUOTE),
 	['#' ... '%'] = STOPS(STOP_NAME),

@@ -118,7 +118,6 @@ struct xml_walk {
 	uint32_t end;	   /* the automaton takes bytes below it */
 	uint32_t readable; /* bytes that exist: loads may reach so far */
 	uint32_t last;	   /* the last place at which a window may be loaded */
-	uint32_t roomy;	   /* before it, there is room for the straight way */
 	const struct xml_limits *limits;
 	enum xml_error error;
 	uint32_t error_at;

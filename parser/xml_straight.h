@@ -4,36 +4,30 @@
  * an unusual place, a fault, the end of what is there), it writes all of it down as the automaton would have, and
  * leaves the rest to it. It passes no byte that the automaton would refuse. Part of the tokenizer's body.
  *
- * Steps are compiled twice: with room, which means that so many bytes follow that a name, a value's window, and what
- * stands around them need no look at the end; and without.
+ * Nothing here asks whether the bytes end. They do not before `bound`; what stands near the end is looked at in a copy
+ * with nothing but zeros behind it, which end every run of a name and are right nowhere.
  */
 struct straight {
 	const struct xml_walk *k;
 	struct xml_work *w;
-	const uint8_t *bytes;
-	size_t end, roomy; /* with room: before the latter */
-	size_t pos;	   /* past the end if need be, until it is written down */
+	const uint8_t *bytes; /* where the item's first byte is, or would be if all of it had been copied */
+	size_t bound;	      /* a step may begin before it */
+	size_t pos;	      /* past the end if need be, until it is written down */
 	uint32_t name_max, attributes_max, depth_max, elements_left;
 	uint32_t depth, attributes, namespaces, usual;
 	uint64_t seen;
 	size_t token, value; /* names and values begin there */
 };
 
-enum { STRAIGHT_ROOM = 8 + NAME_WINDOW + 2 * WINDOW };
+/* Bytes that a step may look at from where it begins: a window, and a few around it. */
+enum { STRAIGHT_ROOM = WINDOW + 8, STRAIGHT_COPY = 2 * WINDOW };
 
 /* What a step leads to: straight on (behind an element's end, with more to come), or a state of the automaton. */
 enum { STRAIGHT_ON = 0xFF, STRAIGHT_CLOSED = 0xFE };
 
-static ALWAYS_INLINE size_t straight_run(const struct straight *s, size_t at, enum stop stop, bool room)
-{
-	return room ? window_run(s->bytes + at, 0, stop) : run_bytes(s->k, (uint32_t)at, stop);
-}
-
-static ALWAYS_INLINE uint64_t straight_word(const struct straight *s, size_t at, bool room)
+static ALWAYS_INLINE uint64_t straight_word(const struct straight *s, size_t at)
 {
 	uint64_t word;
-	if (!room)
-		return name_word(s->k, (uint32_t)at, 8);
 	__builtin_memcpy(&word, s->bytes + at, 8);
 	return word;
 }
@@ -52,7 +46,7 @@ static ALWAYS_INLINE bool straight_declare(struct straight *s, size_t len)
 {
 	struct xml_work *w = s->w;
 	bool special = (len == sizeof(NS_XML) - 1) | (len == sizeof(NS_XMLNS) - 1);
-	if (s->namespaces == s->k->limits->namespaces_max)
+	if (s->namespaces == s->k->limits->namespaces_max || run_end(s->k, (uint32_t)s->value, STOP_URI) != s->pos)
 		return false;
 	if (special && name_word(s->k, (uint32_t)s->value + NS_HOST, 8) == NS_HOST_WORD)
 		return false;
@@ -63,26 +57,23 @@ static ALWAYS_INLINE bool straight_declare(struct straight *s, size_t len)
 	return true;
 }
 
-/* Bytes of the value, up to its closing quote. */
-static ALWAYS_INLINE size_t straight_value_len(const struct straight *s, struct marks marks, uint8_t quote, bool room)
+/* Bytes of the value, up to its closing quote. A value longer than the window, or with the other quote: as it comes. */
+static ALWAYS_INLINE size_t straight_value_len(const struct straight *s, struct marks marks, uint8_t quote)
 {
-	if (room) {
-		size_t len = marks_run(marks, s->value - s->token);
-		if (len < WINDOW && s->bytes[s->value + len] == quote)
-			return len;
-	}
-	return straight_run(s, s->value, stop_of_quote(quote), room);
+	size_t len = marks_run(marks, s->value - s->token);
+	if (len < WINDOW && s->bytes[s->value + len] == quote)
+		return len;
+	return run_end(s->k, (uint32_t)s->value, stop_of_quote(quote)) - s->value;
 }
 
 /* From behind the opening quote on. */
-static ALWAYS_INLINE uint32_t straight_value(struct straight *s, enum xml_note note, struct marks marks, uint8_t quote,
-					     bool room)
+static ALWAYS_INLINE uint32_t straight_value(struct straight *s, enum xml_note note, struct marks marks, uint8_t quote)
 {
-	size_t len = straight_value_len(s, marks, quote, room);
+	size_t len = straight_value_len(s, marks, quote);
 	s->pos = s->value + len;
-	if ((!room && s->pos >= s->end) || s->bytes[s->pos] != quote)
+	if (s->pos >= s->k->end || s->k->bytes[s->pos] != quote)
 		return XML_AT_VALUE;
-	if (note == XML_NOTE_XMLNS && (straight_run(s, s->value, STOP_URI, room) != len || !straight_declare(s, len)))
+	if (note == XML_NOTE_XMLNS && !straight_declare(s, len))
 		return XML_AT_VALUE;
 	uint32_t place = s->depth == 1 ? note : XML_NOTE_NONE;
 	s->w->noted[place] = (struct xml_range){(uint32_t)s->value, (uint32_t)len};
@@ -92,12 +83,9 @@ static ALWAYS_INLINE uint32_t straight_value(struct straight *s, enum xml_note n
 }
 
 /* From behind '=' on. */
-static ALWAYS_INLINE uint32_t straight_named(struct straight *s, uint64_t hash, enum xml_note note, struct marks marks,
-					     bool room)
+static ALWAYS_INLINE uint32_t straight_named(struct straight *s, uint64_t hash, enum xml_note note, struct marks marks)
 {
 	size_t len = s->pos - s->token;
-	if (!room && s->pos + 2 >= s->end)
-		return XML_AT_ATTRIBUTE;
 	uint8_t quote = s->bytes[s->pos + 1];
 	if (quote != quote_of_stop(stop_of_quote(quote)))
 		return XML_AT_ATTRIBUTE;
@@ -108,40 +96,40 @@ static ALWAYS_INLINE uint32_t straight_named(struct straight *s, uint64_t hash, 
 	s->seen |= bit;
 	s->w->attribute[s->attributes++] = (struct xml_attribute){(uint32_t)s->token, (uint16_t)len, 0};
 	s->value = s->pos + 2;
-	return straight_value(s, note, marks, quote, room);
+	return straight_value(s, note, marks, quote);
 }
 
 /* An attribute's name that is not of the table. */
-static ALWAYS_INLINE uint32_t straight_rare(struct straight *s, struct marks marks, bool room)
+static ALWAYS_INLINE uint32_t straight_rare(struct straight *s, struct marks marks)
 {
-	size_t len = straight_run(s, s->token, STOP_NAME, room);
+	size_t len = window_run(s->bytes + s->token, 0, STOP_NAME);
 	if (!name_is_usual(s, s->token, len))
 		return XML_AT_TAG;
 	s->pos = s->token + len;
-	if ((!room && s->pos >= s->end) || s->bytes[s->pos] != '=')
+	if (s->bytes[s->pos] != '=')
 		return XML_AT_ATTRIBUTE;
 	uint64_t key = name_key(s->k, (uint32_t)s->token, (uint32_t)len);
-	return straight_named(s, ATTRIBUTE_HASH(key), XML_NOTE_NONE, marks, room);
+	return straight_named(s, ATTRIBUTE_HASH(key), XML_NOTE_NONE, marks);
 }
 
 /* From the space before it on. If '=' follows a name of the table, no byte is looked at but as a part of a number. */
-static ALWAYS_INLINE uint32_t straight_attribute(struct straight *s, bool room)
+static ALWAYS_INLINE uint32_t straight_attribute(struct straight *s)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	s->token = s->pos + 1;
-	if ((!room && s->token >= s->end) || s->attributes == s->attributes_max)
+	if (s->attributes == s->attributes_max)
 		return XML_AT_TAG;
-	struct marks marks = marks_of(s->bytes + (room ? s->token : 0)); /* used with room only */
-	uint64_t word = straight_word(s, s->token, room);
+	struct marks marks = marks_of(s->bytes + s->token);
+	uint64_t word = straight_word(s, s->token);
 	uint64_t other = word ^ ones * '=', equals = (other - ones) & ~other & ones * 0x80;
 	if (equals == 0)
-		return straight_rare(s, marks, room);
+		return straight_rare(s, marks);
 	size_t len = (size_t)__builtin_ctzll(equals) / 8;
 	uint64_t key = word & ~(~UINT64_C(0) << 8 * len), hash = ATTRIBUTE_HASH(key);
 	if (attribute_keys[hash] != key)
-		return straight_rare(s, marks, room);
+		return straight_rare(s, marks);
 	s->pos = s->token + len;
-	return straight_named(s, hash, (enum xml_note)attribute_notes[hash], marks, room);
+	return straight_named(s, hash, (enum xml_note)attribute_notes[hash], marks);
 }
 
 /* From a name's first byte on: what the draft tells of the first-level element and of its first child. */
@@ -157,15 +145,15 @@ static ALWAYS_INLINE void straight_note(struct straight *s, size_t len)
 	}
 }
 
-static ALWAYS_INLINE uint32_t straight_name(struct straight *s, bool room)
+static ALWAYS_INLINE uint32_t straight_name(struct straight *s)
 {
 	struct xml_work *w = s->w;
-	size_t len = straight_run(s, s->pos, STOP_NAME, room), stop = s->pos + len;
+	size_t len = window_run(s->bytes + s->pos, 0, STOP_NAME), stop = s->pos + len;
 	if (!name_is_usual(s, s->pos, len) || s->depth == s->depth_max || s->elements_left == 0)
 		return XML_AT_LT;
 	s->token = s->pos;
 	s->pos = stop;
-	if ((!room && stop >= s->end) || s->bytes[stop] == ':' || s->bytes[stop] >= 0x80)
+	if (s->bytes[stop] == 0 || s->bytes[stop] == ':' || s->bytes[stop] >= 0x80)
 		return XML_AT_NAME;
 	w->open[s->depth++] =
 		(struct xml_open){(uint32_t)s->token, (uint16_t)len, (uint8_t)s->namespaces, (uint8_t)s->usual};
@@ -202,10 +190,8 @@ static ALWAYS_INLINE uint32_t straight_close(struct straight *s)
 }
 
 /* The end of a start tag. */
-static ALWAYS_INLINE uint32_t straight_tag_end(struct straight *s, bool room)
+static ALWAYS_INLINE uint32_t straight_tag_end(struct straight *s)
 {
-	if (!room && s->pos + 1 >= s->end)
-		return XML_AT_TAG;
 	bool empty = s->bytes[s->pos] == '/' && s->bytes[s->pos + 1] == '>';
 	if (!empty && s->bytes[s->pos] != '>')
 		return XML_AT_TAG;
@@ -222,31 +208,31 @@ static ALWAYS_INLINE uint32_t straight_tag_end(struct straight *s, bool room)
 }
 
 /* Attributes, and the end of the start tag. */
-static ALWAYS_INLINE uint32_t straight_tag(struct straight *s, bool room)
+static ALWAYS_INLINE uint32_t straight_tag(struct straight *s)
 {
 	for (;;) {
-		if (room ? s->pos >= s->roomy : s->pos >= s->end)
+		if (s->pos >= s->bound)
 			return XML_AT_TAG;
 		if (s->bytes[s->pos] != ' ')
-			return straight_tag_end(s, room);
-		uint32_t at = straight_attribute(s, room);
+			return straight_tag_end(s);
+		uint32_t at = straight_attribute(s);
 		if (at != STRAIGHT_ON)
 			return at;
 	}
 }
 
 /* An end tag, from its slash on. */
-static ALWAYS_INLINE uint32_t straight_end(struct straight *s, bool room)
+static ALWAYS_INLINE uint32_t straight_end(struct straight *s)
 {
 	struct xml_work *w = s->w;
-	size_t token = s->pos + 1, len = w->open[s->depth - 1].len, at = w->open[s->depth - 1].at;
-	if (token + len >= s->end || s->bytes[token + len] != '>' || len > 16)
+	size_t token = s->pos + 1;
+	uint32_t len = w->open[s->depth - 1].len, at = w->open[s->depth - 1].at;
+	if (len > 16 || s->bytes[token + len] != '>')
 		return XML_AT_LT;
-	uint64_t differ =
-		name_word(s->k, (uint32_t)token, (uint32_t)len) ^ name_word(s->k, (uint32_t)at, (uint32_t)len);
+	uint64_t differ = straight_word(s, token) ^ name_word(s->k, at, 8);
+	differ <<= 64 - 8 * (len < 8 ? len : 8);
 	if (len > 8)
-		differ |=
-			name_word(s->k, (uint32_t)(token + len - 8), 8) ^ name_word(s->k, (uint32_t)(at + len - 8), 8);
+		differ |= straight_word(s, token + len - 8) ^ name_word(s->k, at + len - 8, 8);
 	if (differ)
 		return XML_AT_LT;
 	if (s->depth == 1)
@@ -256,44 +242,44 @@ static ALWAYS_INLINE uint32_t straight_end(struct straight *s, bool room)
 }
 
 /* Text, up to behind the '<' that ends it. */
-static ALWAYS_INLINE uint32_t straight_text(struct straight *s, bool room)
+static ALWAYS_INLINE uint32_t straight_text(struct straight *s)
 {
 	size_t len = WINDOW;
-	while (room && len == WINDOW) {
-		if (s->pos >= s->roomy)
+	while (len == WINDOW) {
+		if (s->pos >= s->bound)
 			return XML_AT_TEXT;
 		if (s->bytes[s->pos] == '<')
 			break;
-		len = straight_run(s, s->pos, STOP_TEXT, true);
+		len = window_run(s->bytes + s->pos, 0, STOP_TEXT);
 		s->pos += len;
 	}
-	if (!room)
-		s->pos = run_end(s->k, (uint32_t)s->pos, STOP_TEXT);
-	if ((!room && s->pos + 1 >= s->end) || s->bytes[s->pos] != '<')
+	if (s->bytes[s->pos] != '<')
 		return XML_AT_TEXT;
 	s->pos++;
 	return STRAIGHT_ON;
 }
 
 /* Elements one after another, from one of the states that straight_begins() names. Answers the state it leaves. */
-static ALWAYS_INLINE uint32_t straight_steps(struct straight *s, uint32_t at, bool room)
+static ALWAYS_INLINE uint32_t straight_steps(struct straight *s, uint32_t at)
 {
 	if (at == XML_AT_TAG)
 		goto tag;
 	if (at == XML_AT_LT)
 		goto markup;
 	for (;;) {
-		at = straight_text(s, room);
+		at = straight_text(s);
 		if (at != STRAIGHT_ON)
 			return at;
 	markup:
-		at = s->bytes[s->pos] == '/' && s->depth ? straight_end(s, room) : straight_name(s, room);
+		if (s->pos >= s->bound)
+			return XML_AT_LT;
+		at = s->bytes[s->pos] == '/' && s->depth ? straight_end(s) : straight_name(s);
 		if (at == STRAIGHT_CLOSED)
 			continue;
 		if (at != STRAIGHT_ON)
 			return at;
 	tag:
-		at = straight_tag(s, room);
+		at = straight_tag(s);
 		if (at != STRAIGHT_ON && at != STRAIGHT_CLOSED)
 			return at;
 	}
@@ -314,7 +300,7 @@ static inline void straight_leave(const struct straight *s, uint32_t at)
 {
 	struct xml_work *w = s->w;
 	w->at = (uint8_t)at;
-	w->pos = (uint32_t)(s->pos < s->end ? s->pos : s->end);
+	w->pos = s->pos < s->k->end ? (uint32_t)s->pos : s->k->end;
 	w->depth = s->depth;
 	w->elements = s->k->limits->elements_max - s->elements_left;
 	w->prefix_len = 0;
@@ -329,20 +315,20 @@ static inline void straight_leave(const struct straight *s, uint32_t at)
 	if (at != XML_AT_VALUE)
 		return;
 	w->value = (uint32_t)s->value;
-	w->quote = s->bytes[s->value - 1];
+	w->quote = s->k->bytes[s->value - 1];
 	w->name_len = w->value - 2 - w->token;
 	w->key = name_key(s->k, w->token, w->name_len);
 }
 
-static ALWAYS_INLINE void straight_walk(const struct xml_walk *k, struct xml_work *w, bool room)
+static __attribute__((noinline)) void straight_walk(const struct xml_walk *k, struct xml_work *w, const uint8_t *bytes,
+						    size_t bound)
 {
 	const struct xml_limits *limits = k->limits;
 	struct straight s = {
 		.k = k,
 		.w = w,
-		.bytes = k->bytes,
-		.end = k->end,
-		.roomy = k->roomy,
+		.bytes = bytes,
+		.bound = bound,
 		.pos = w->pos,
 		.name_max = limits->name_bytes_max < NAME_WINDOW ? limits->name_bytes_max : NAME_WINDOW - 1,
 		.attributes_max = limits->attributes_max,
@@ -354,15 +340,16 @@ static ALWAYS_INLINE void straight_walk(const struct xml_walk *k, struct xml_wor
 		.usual = w->usual,
 		.seen = w->seen,
 	};
-	straight_leave(&s, straight_steps(&s, w->at, room));
+	straight_leave(&s, straight_steps(&s, w->at));
 }
 
-static __attribute__((noinline)) void straight_with_room(const struct xml_walk *k, struct xml_work *w)
+/* Near the end. */
+static inline void straight_copy(const struct xml_walk *k, struct xml_work *w)
 {
-	straight_walk(k, w, true);
-}
-
-static __attribute__((noinline)) void straight_without(const struct xml_walk *k, struct xml_work *w)
-{
-	straight_walk(k, w, false);
+	uint8_t copy[2 * STRAIGHT_COPY];
+	size_t begin = k->end > STRAIGHT_COPY ? k->end - STRAIGHT_COPY : 0, len = k->end - begin;
+	bytes_copy(copy, k->bytes + begin, len);
+	window_clear(copy + len);
+	window_clear(copy + len + WINDOW);
+	straight_walk(k, w, (const uint8_t *)((uintptr_t)copy - begin), k->end);
 }

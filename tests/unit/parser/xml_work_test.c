@@ -15,6 +15,8 @@ enum { WINDOW = 64, NAME_WINDOW = 64 };
 
 static bool ends_run(uint8_t c, enum stop stop)
 {
+	if (c == 0)
+		return true;
 	switch (stop) {
 	case STOP_NAME:
 		return !(xml_class[c] & XML_CLASS_NAME);
