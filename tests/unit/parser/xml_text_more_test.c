@@ -217,3 +217,42 @@ Test(text_more, end_tags_that_differ_in_their_last_byte)
 		}
 	}
 }
+
+static bool may_be_in_name(int c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._", c);
+}
+
+/* Behind '&a', every byte below U+0080: what goes on as a name is another entity's, all else is a fault of form. */
+Test(text_more, every_byte_in_an_entity)
+{
+	for (int c = ' '; c < 0x7F; c++) {
+		char document[] = "<a>&a?;</a>";
+		document[5] = (char)c;
+		probe_text(document, &seen);
+		enum xml_error error = may_be_in_name(c) || c == ';' ? XML_ERROR_RESTRICTED : XML_ERROR_SYNTAX;
+		cr_expect_eq(probe_error(&seen), error, "%s: %s", document, xml_error_text(probe_error(&seen)));
+	}
+}
+
+/* As an element's first byte, and as its second. */
+Test(text_more, every_byte_in_a_name)
+{
+	for (int c = '!' + 1; c < 0x7F; c++) {
+		char document[] = "<a><?b/></a>";
+		document[4] = (char)c;
+		bool first = may_be_in_name(c) && !strchr("0123456789-.", c);
+		enum xml_error error = first		   ? XML_ERROR_NONE
+				       : may_be_in_name(c) ? XML_ERROR_NAME
+				       : c == '?'	   ? XML_ERROR_RESTRICTED
+				       : c == '/'	   ? XML_ERROR_END_TAG
+							   : XML_ERROR_SYNTAX;
+		probe_text(document, &seen);
+		cr_expect_eq(probe_error(&seen), error, "%s: %s", document, xml_error_text(probe_error(&seen)));
+		memcpy(document, "<a><b?/></a>", sizeof(document));
+		document[5] = (char)c;
+		probe_text(document, &seen);
+		bool accepted = seen.events[0].is == XML_ELEMENT;
+		cr_expect_eq(accepted, may_be_in_name(c), "%s: %s", document, xml_error_text(probe_error(&seen)));
+	}
+}
