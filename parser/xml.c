@@ -110,7 +110,10 @@ static void answer_bad(struct call *c, enum xml_error error, uint32_t at)
 {
 	c->s->phase = XML_PHASE_SPENT;
 	c->s->partial = false;
-	*c->ret = (struct xml_event){.is = XML_BAD, .error = error, .error_at = at};
+	*c->ret = xml_event_none;
+	c->ret->is = XML_BAD;
+	c->ret->error = error;
+	c->ret->error_at = at;
 }
 
 /* Everything up to the end of the complete characters was taken: is there a fault in what follows, or more to come? */
@@ -126,7 +129,9 @@ static void answer_more(struct call *c, uint32_t begin, bool partial)
 	} else {
 		c->s->valid -= c->front;
 		c->s->partial = partial;
-		*c->ret = (struct xml_event){.is = XML_MORE, .used = c->front};
+		*c->ret = xml_event_none;
+		c->ret->is = XML_MORE;
+		c->ret->used = c->front;
 	}
 }
 

@@ -499,6 +499,8 @@ static inline void item_walk(struct xml_walk *k, struct xml_work *w)
 	do {
 		if (w->pos < roomy && straight_begins(k, w))
 			straight_walk(k, w, k->bytes, roomy);
+		if (w->at == XML_AT_TEXT)
+			w->pos = run_end(k, w->pos, STOP_TEXT);
 		if (w->pos >= roomy && straight_begins(k, w))
 			straight_copy(k, w);
 		if (w->at == XML_AT_DONE)

@@ -107,9 +107,10 @@ enum xml_error xml_namespace_declare(struct xml_work *w, const struct xml_limits
 	uint32_t prefix_len = w->colon ? w->token + w->name_len - prefix_at : 0;
 	if (!value_is_plain(bytes, value))
 		return XML_ERROR_NAMESPACE_NAME;
-	bool of_xml = xml_is_equal(bytes, value, NS_XML);
+	bool special = value.len >= sizeof(NS_XMLNS) - 1; /* references are longer than what they stand for */
+	bool of_xml = special && xml_is_equal(bytes, value, NS_XML);
 	bool prefix_xml = xml_text_is(bytes, prefix_at, prefix_len, "xml");
-	if (of_xml != prefix_xml || xml_is_equal(bytes, value, NS_XMLNS))
+	if (of_xml != prefix_xml || (special && xml_is_equal(bytes, value, NS_XMLNS)))
 		return XML_ERROR_PREFIX;
 	if (xml_text_is(bytes, prefix_at, prefix_len, "xmlns") || (w->colon && value.len == 0))
 		return XML_ERROR_PREFIX;

@@ -20,7 +20,7 @@ struct straight {
 };
 
 /* Bytes that a step may look at from where it begins: a window, and a few around it. */
-enum { STRAIGHT_ROOM = WINDOW + 8, STRAIGHT_COPY = 2 * WINDOW };
+enum { STRAIGHT_ROOM = WINDOW + 8 };
 
 /* What a step leads to: straight on (behind an element's end, with more to come), or a state of the automaton. */
 enum { STRAIGHT_ON = 0xFF, STRAIGHT_CLOSED = 0xFE };
@@ -343,11 +343,11 @@ static __attribute__((noinline)) void straight_walk(const struct xml_walk *k, st
 	straight_leave(&s, straight_steps(&s, w->at));
 }
 
-/* Near the end. */
+/* Near the end: less than STRAIGHT_ROOM bytes, or as many, are left. */
 static inline void straight_copy(const struct xml_walk *k, struct xml_work *w)
 {
-	uint8_t copy[2 * STRAIGHT_COPY];
-	size_t begin = k->end > STRAIGHT_COPY ? k->end - STRAIGHT_COPY : 0, len = k->end - begin;
+	uint8_t copy[STRAIGHT_ROOM + 2 * WINDOW];
+	size_t begin = w->pos, len = k->end - begin;
 	bytes_copy(copy, k->bytes + begin, len);
 	window_clear(copy + len);
 	window_clear(copy + len + WINDOW);
