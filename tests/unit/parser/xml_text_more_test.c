@@ -195,7 +195,10 @@ Test(text_more, one_sequence_all_along)
 /* The last bytes of a name are compared with the start tag's, and with nothing else that stands there. */
 Test(text_more, end_tags_that_differ_in_their_last_byte)
 {
-	static const char *const names[] = {"b",
+	static const char *const names[] = {"aaaaaaaaa",
+					    "aaaaaaaaaaaaaaaa",
+					    "aaaaaaaaaaaaaaaaaa",
+					    "b",
 					    "bcdefgh",
 					    "bcdefghi",
 					    "bcdefghij",
