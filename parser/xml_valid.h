@@ -15,6 +15,17 @@ static inline bool word_is_printable(const uint8_t *p)
 	return ((word | (word - ones * 0x20)) & ones * 0x80) == 0;
 }
 
+/* Bytes of the character at p if it is of two or three bytes, and its first byte alone says which may follow; else 0.
+ */
+static inline uint32_t usual_bytes(const uint8_t *p, uint32_t avail)
+{
+	if (p[0] >= 0xC2 && p[0] <= 0xDF)
+		return avail >= 2 && (p[1] & 0xC0) == 0x80 ? 2 : 0;
+	if (p[0] <= 0xE0 || p[0] >= 0xEF || p[0] == 0xED)
+		return 0;
+	return avail >= 3 && (p[1] & 0xC0) == 0x80 && (p[2] & 0xC0) == 0x80 ? 3 : 0;
+}
+
 static inline uint32_t valid_end(const uint8_t *bytes, uint32_t from, uint32_t len)
 {
 	uint32_t at = from;
@@ -23,7 +34,9 @@ static inline uint32_t valid_end(const uint8_t *bytes, uint32_t from, uint32_t l
 			at += 8;
 		uint32_t stop = at + 8 < len ? at + 8 : len;
 		while (at < stop) {
-			uint32_t used = xml_char_bytes(bytes + at, len - at);
+			uint32_t used = usual_bytes(bytes + at, len - at);
+			if (used == 0)
+				used = xml_char_bytes(bytes + at, len - at);
 			if (used == 0)
 				return at;
 			at += used;
