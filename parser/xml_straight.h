@@ -21,6 +21,8 @@ struct straight {
 
 /* Bytes that a step may look at from where it begins: a window, and a few around it. */
 enum { STRAIGHT_ROOM = WINDOW + 8 };
+/* The longest name: one window must reach from its first byte over `="` into the value. */
+enum { STRAIGHT_NAME_MAX = NAME_WINDOW - 1 < WINDOW - 4 ? NAME_WINDOW - 1 : WINDOW - 4 };
 
 /* What a step leads to: straight on (behind an element's end, with more to come), or a state of the automaton. */
 enum { STRAIGHT_ON = 0xFF, STRAIGHT_CLOSED = 0xFE };
@@ -330,7 +332,7 @@ static __attribute__((noinline)) void straight_walk(const struct xml_walk *k, st
 		.bytes = bytes,
 		.bound = bound,
 		.pos = w->pos,
-		.name_max = limits->name_bytes_max < NAME_WINDOW ? limits->name_bytes_max : NAME_WINDOW - 1,
+		.name_max = limits->name_bytes_max < STRAIGHT_NAME_MAX ? limits->name_bytes_max : STRAIGHT_NAME_MAX,
 		.attributes_max = limits->attributes_max,
 		.depth_max = limits->depth_max,
 		.elements_left = limits->elements_max - w->elements,

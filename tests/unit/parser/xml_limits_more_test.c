@@ -281,3 +281,25 @@ Test(time, grows_with_the_bytes)
 		cr_expect(is_linear("<a><![CDATA[", (1 << 20) - 32, "]]></a>"), "CDATA, %s", *kernel);
 	}
 }
+
+/* A name of every length, with its value and the document's end at many distances behind it: every kernel the same. */
+Test(limits_more, names_of_every_length_near_the_end)
+{
+	static struct probe other, first;
+	static char many[140], text[400];
+
+	memset(many, 'n', sizeof many);
+	for (int name = 1; name < 140; name++)
+		for (int tail = 0; tail < 120; tail += 7) {
+			int len = snprintf(text, sizeof text, "<a %.*s=\"\"\n\xC3\xA9'>%.*s", name, many, tail, many);
+			struct probe_plan plan = {.enter = true, .bytes = (const uint8_t *)text, .len = (size_t)len};
+
+			probe_run(&plan, &first);
+			cr_assert_neq(probe_error(&first), XML_ERROR_NONE);
+			for (const char *const *kernel = probe_kernels(); *kernel; kernel++)
+				for (plan.gap = 0, plan.kernel = *kernel; plan.gap < 64; plan.gap += 9) {
+					probe_run(&plan, &other);
+					cr_assert(probe_is_same(&first, &other));
+				}
+		}
+}
