@@ -11,10 +11,11 @@ def packages():
 
 def test_every_package_has_its_reason():
     readme = (gates.ROOT / "README.md").read_text()
+    marks = {"build": "", "test": " (tests)", "bench": " (bench)", "cross": " (cross)"}
     for kind, name, reason in packages():
-        mark = " (tests)" if kind == "test" else ""
+        mark = marks[kind]
         assert f"| `{name}`{mark} | {reason} |" in readme, name
-    assert len(re.findall(r"^\| `[a-z0-9.+-]+`( \(tests\))? \|", readme, re.M)) == len(packages()), "and no other"
+    assert len(re.findall(r"^\| `[a-z0-9.+-]+`( \([a-z]+\))? \|", readme, re.M)) == len(packages()), "and no other"
 
 
 def test_every_path_is_there():
