@@ -237,6 +237,7 @@ static struct uplink *uplink_of(struct worker *w, const struct client *c)
 
 static void send_frame(struct worker *w, struct uplink *u, const void *bytes, size_t len)
 {
+	assert(len > 0); /* a frame that did not fit its room would leave the session server behind */
 	counter_add(&w->counters, COUNTER_link_frames_out, 1);
 	send_bytes(w, u, bytes, len);
 }
