@@ -57,20 +57,6 @@ static bool features_check(struct worker *w, const struct frame *frame, enum fra
 	return true;
 }
 
-static void count_stanza(struct worker *w, const struct xml_event *event, const uint8_t *bytes)
-{
-	enum counter which = COUNTER_nonzas_out;
-
-	if (xml_is_equal(bytes, event->name, "message"))
-		which = COUNTER_messages_out;
-	else if (xml_is_equal(bytes, event->name, "presence"))
-		which = COUNTER_presences_out;
-	else if (xml_is_equal(bytes, event->name, "iq"))
-		which = COUNTER_iqs_out;
-	counter_add(&w->counters, which, 1);
-	w->stanzas_down++;
-}
-
 /* A client that does not read: first its session is paused, then it is closed. */
 static void check_unread(struct worker *w, struct client *c)
 {
@@ -90,7 +76,8 @@ static void on_element(struct worker *w, struct client *c, const struct frame *f
 		client_close_for(w, c, REASON_SERVER_XML);
 		return;
 	}
-	count_stanza(w, &event, frame->payload);
+	worker_count_stanza(w, COUNTER_messages_out, &event, frame->payload);
+	w->stanzas_down++;
 	conn_write(&w->net, &c->conn, frame->payload, frame->payload_len);
 	check_unread(w, c);
 	if (c->awaiting)

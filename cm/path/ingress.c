@@ -98,20 +98,6 @@ static void partial_keep(struct worker *w, struct client *c, const uint8_t *rest
 
 /* ---- what an element leads to */
 
-static void count_stanza(struct worker *w, const struct xml_event *event, const uint8_t *bytes)
-{
-	enum counter which = COUNTER_nonzas_in;
-
-	if (xml_is_equal(bytes, event->name, "message"))
-		which = COUNTER_messages_in;
-	else if (xml_is_equal(bytes, event->name, "presence"))
-		which = COUNTER_presences_in;
-	else if (xml_is_equal(bytes, event->name, "iq"))
-		which = COUNTER_iqs_in;
-	counter_add(&w->counters, which, 1);
-	w->stanzas_up++;
-}
-
 /* The element with the client's own from, and its language when it names none; a from of its own is left out. */
 static void pass_stamped(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
 {
@@ -124,7 +110,8 @@ static void pass_stamped(struct worker *w, struct client *c, const struct xml_ev
 		{bytes + behind, event->end - behind},
 	};
 
-	count_stanza(w, event, bytes);
+	worker_count_stanza(w, COUNTER_messages_in, event, bytes);
+	w->stanzas_up++;
 	uplink_element(w, c, parts, sizeof parts / sizeof parts[0]);
 }
 
@@ -132,7 +119,8 @@ static void pass(struct worker *w, struct client *c, const struct xml_event *eve
 {
 	struct uplink_bytes whole = {bytes + event->begin, event->end - event->begin};
 
-	count_stanza(w, event, bytes);
+	worker_count_stanza(w, COUNTER_messages_in, event, bytes);
+	w->stanzas_up++;
 	uplink_element(w, c, &whole, 1);
 }
 

@@ -35,6 +35,16 @@ uint64_t worker_random(struct worker *w)
 	return z ^ z >> 31;
 }
 
+void worker_count_stanza(struct worker *w, enum counter messages, const struct xml_event *event, const uint8_t *bytes)
+{
+	static const char *const kinds[] = {"message", "presence", "iq"};
+	enum counter kind = 0;
+
+	while (kind < sizeof kinds / sizeof kinds[0] && !xml_is_equal(bytes, event->name, kinds[kind]))
+		kind++;
+	counter_add(&w->counters, messages + kind, 1);
+}
+
 /* ---- settings */
 
 static struct xml_limits limits_after_login(const struct config *config)
