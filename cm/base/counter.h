@@ -26,8 +26,8 @@ struct counters {
 	uint64_t value[COUNTER_COUNT];
 	uint64_t closes[REASON_COUNT];		 /* clients that ended, by reason */
 	uint64_t stream_errors[CONDITION_COUNT]; /* sent to clients, by condition */
-	struct counter_latency to_server;	 /* from a client's stanza read to its frame written to the link */
-	struct counter_latency to_client;	 /* from a frame read to its stanza written to the client */
+	struct counter_latency to_server;	 /* from a client's stanza read to its frame handed over to be sent */
+	struct counter_latency to_client;	 /* from a frame read to its stanza sealed and handed over */
 };
 
 static inline uint64_t counter_load(const uint64_t *word)
