@@ -1,20 +1,11 @@
 #include "slab.h"
 
+#include "pages.h"
+#include "sanitized.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#include <sanitizer/asan_interface.h>
-#define HIDE(bytes, len) ASAN_POISON_MEMORY_REGION(bytes, len)
-#define SHOW(bytes, len) ASAN_UNPOISON_MEMORY_REGION(bytes, len)
-#else
-#define HIDE(bytes, len) ((void)(bytes), (void)(len))
-#define SHOW(bytes, len) ((void)(bytes), (void)(len))
-#endif
 
 enum { ALIGN_MAX = 64, NONE = SLAB_OBJECTS_MAX, LIVE = UINT32_C(1) << 24 };
 
@@ -61,10 +52,8 @@ void slab_init(struct slab *slab, size_t object_bytes, uint32_t objects_max)
 
 void slab_done(struct slab *slab)
 {
-	for (uint32_t i = 0; i < slab->page_count; i++) {
-		SHOW(slab->pages[i], page_bytes(slab));
-		free(slab->pages[i]);
-	}
+	for (uint32_t i = 0; i < slab->page_count; i++)
+		pages_free(slab->pages[i], page_bytes(slab));
 	free(slab->pages);
 	*slab = (struct slab){0};
 }
@@ -95,15 +84,13 @@ static void page_places_free(struct slab *slab, uint32_t first)
 static void page_add(struct slab *slab)
 {
 	uint32_t first = slab->page_count << slab->page_shift;
-	size_t bytes = (page_bytes(slab) + ALIGN_MAX - 1) / ALIGN_MAX * ALIGN_MAX;
 	struct slab_page **slot, *page;
-	if (first >= slab->objects_max || !(slot = page_slot(slab)) || !(page = aligned_alloc(ALIGN_MAX, bytes)))
+	if (first >= slab->objects_max || !(slot = page_slot(slab)) || !(page = pages_new(page_bytes(slab), false)))
 		return;
-	memset(page, 0, slab->objects_at);
 	*slot = page;
 	slab->page_count++;
 	page_places_free(slab, first);
-	HIDE((char *)page + slab->objects_at, page_bytes(slab) - slab->objects_at);
+	SANITIZED_HIDE((char *)page + slab->objects_at, page_bytes(slab) - slab->objects_at);
 }
 
 void *slab_new(struct slab *slab, struct slab_handle *ret)
@@ -119,7 +106,7 @@ void *slab_new(struct slab *slab, struct slab_handle *ret)
 	slab->free_first = place->next;
 	place->next = LIVE;
 	slab->used++;
-	SHOW(object, slab->object_bytes);
+	SANITIZED_SHOW(object, slab->object_bytes);
 	*ret = (struct slab_handle){index, place->generation};
 	return memset(object, 0, slab->object_bytes);
 }
@@ -144,7 +131,7 @@ void slab_free(struct slab *slab, struct slab_handle handle)
 	place->next = slab->free_first;
 	slab->free_first = handle.index;
 	slab->used--;
-	HIDE(object, slab->object_bytes);
+	SANITIZED_HIDE(object, slab->object_bytes);
 }
 
 void *slab_next(const struct slab *slab, struct slab_handle *at)

@@ -5,9 +5,9 @@
  * never 0, so that a handle of zeros finds nothing and an old handle finds nothing (until 2^32 - 1 objects have lived
  * in that one place). An index fits 24 bits, and the highest one (2^24 - 1) is never used.
  *
- * Memory comes in pages of about 64 KiB, as it is needed, and stays until slab_done(): objects never move, and places
- * are used again, the one given back last first. Objects are aligned like an array of them would be: to the largest
- * power of two that divides their size, at most 64.
+ * Memory comes in pages of about 256 KiB, of which only what was touched counts, and stays until slab_done(): objects
+ * never move, and places are used again, the one given back last first. Objects are aligned like an array of them would
+ * be: to the largest power of two that divides their size, at most 64.
  *
  * One thread at a time. Built with AddressSanitizer, reading an object that was given back is a fault.
  */
@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SLAB_OBJECTS_MAX = (1 << 24) - 1, SLAB_PAGE_BYTES = 65536 };
+enum { SLAB_OBJECTS_MAX = (1 << 24) - 1, SLAB_PAGE_BYTES = 1 << 18 };
 
 struct slab_handle {
 	uint32_t index, generation;
