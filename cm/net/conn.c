@@ -231,16 +231,29 @@ static void handshake_speak(struct net *net, struct conn *c)
 		conn_write(net, c, bytes, len);
 }
 
+/* Keeps of the record what its suite needs. */
+static void record_keep(struct net *net, struct conn *c, struct record *whole)
+{
+	size_t bytes = record_bytes(whole);
+
+	c->record = shelf_take(&net->records, bytes);
+	memcpy(c->record, whole, bytes);
+	record_done(whole);
+	c->tls = CONN_RECORDS;
+}
+
 static enum conn_found handshake_done(struct net *net, struct conn *c, struct conn_input *in, struct conn_text *ret,
 				      struct tls_facts *ret_facts)
 {
+	struct record record;
+
 	in->at = net->leftover;
-	if (!handshake_finish(&c->handshake, &c->record, ret_facts, net->leftover, &in->len)) {
+	if (!handshake_finish(&c->handshake, &record, ret_facts, net->leftover, &in->len)) {
 		ret->reason = REASON_TLS_FAILED;
 		ret->detail = "the keys could not be taken over";
 		return CONN_BAD;
 	}
-	c->tls = CONN_RECORDS;
+	record_keep(net, c, &record);
 	c->raw_bytes = c->outbox.bytes;
 	return CONN_SECURE;
 }
@@ -297,7 +310,7 @@ static bool partial_open(struct net *net, struct conn *c, struct conn_input *in,
 		size_t lacks = partial_lacks(c->partial);
 
 		partial_put(c, in, lacks < in->len ? lacks : in->len);
-		record_open(&c->record, net->crypto, c->partial->bytes, c->partial->filled, ret);
+		record_open(c->record, net->crypto, c->partial->bytes, c->partial->filled, ret);
 	}
 	return ret->is != RECORD_MORE;
 }
@@ -317,7 +330,7 @@ static bool record_take(struct net *net, struct conn *c, struct conn_input *in, 
 	}
 	if (in->len == 0)
 		return false;
-	record_open(&c->record, net->crypto, in->at, in->len, ret);
+	record_open(c->record, net->crypto, in->at, in->len, ret);
 	if (ret->is == RECORD_MORE) {
 		partial_put(c, in, in->len);
 		return false;
@@ -349,7 +362,7 @@ static enum conn_found records_read(struct net *net, struct conn *c, struct conn
 		if (found.is != RECORD_QUIET)
 			return record_found(c, &found, ret);
 		counter_add(net->counters, COUNTER_key_updates, 1);
-		if (c->record.update_owed)
+		if (c->record->update_owed)
 			conn_want(net, c);
 	}
 	return CONN_MORE;
@@ -444,7 +457,7 @@ static struct chunk *wire_sealed(struct net *net, struct conn *c)
 			part = room - RECORD_SEAL_EXTRA;
 		if (part > RECORD_TEXT_MAX)
 			part = RECORD_TEXT_MAX;
-		sealed = record_seal(&c->record, net->crypto, head->bytes + head->at, part, wire->bytes + wire->filled);
+		sealed = record_seal(c->record, net->crypto, head->bytes + head->at, part, wire->bytes + wire->filled);
 		if (sealed == 0) {
 			chunk_free(wire);
 			return NULL;
@@ -459,7 +472,7 @@ static struct chunk *wire_owed(struct net *net, struct conn *c)
 {
 	struct chunk *wire = chunk_new(RECORD_SEAL_EXTRA);
 
-	wire->filled = (uint32_t)record_seal_owed(&c->record, net->crypto, wire->bytes);
+	wire->filled = (uint32_t)record_seal_owed(c->record, net->crypto, wire->bytes);
 	return wire;
 }
 
@@ -467,7 +480,7 @@ static struct chunk *wire_alert(struct net *net, struct conn *c)
 {
 	struct chunk *wire = chunk_new(RECORD_SEAL_EXTRA);
 
-	wire->filled = (uint32_t)record_seal_alert(&c->record, net->crypto, c->alert, wire->bytes);
+	wire->filled = (uint32_t)record_seal_alert(c->record, net->crypto, c->alert, wire->bytes);
 	return wire;
 }
 
@@ -480,7 +493,7 @@ static struct chunk *wire_next(struct net *net, struct conn *c)
 		return wire_raw(c);
 	if (c->outbox.bytes > 0)
 		return wire_sealed(net, c);
-	if (c->record.update_owed)
+	if (c->record->update_owed)
 		return wire_owed(net, c);
 	if (c->life == CONN_ENDING && !c->notified) {
 		c->notified = true;
@@ -523,13 +536,25 @@ static void conn_flush(struct net *net, struct conn *c)
 		conn_receive(net, c);
 }
 
+static void tls_free(struct net *net, struct conn *c)
+{
+	size_t bytes;
+
+	if (c->tls == CONN_HANDSHAKE)
+		handshake_free(c->handshake);
+	if (c->tls != CONN_RECORDS)
+		return;
+	bytes = record_bytes(c->record);
+	record_done(c->record);
+	shelf_give(&net->records, c->record, bytes);
+}
+
 /* The last step: nothing is with the kernel any more. */
 static void conn_bury(struct net *net, struct conn *c)
 {
 	outbox_clear(&c->outbox);
 	chunk_free(c->partial);
-	handshake_free(c->handshake);
-	record_done(&c->record);
+	tls_free(net, c);
 	io_close(net->io, c->fd);
 	c->fd = -1;
 	c->dirty_next = net->gone;

@@ -21,12 +21,14 @@
 #include "handshake.h"
 #include "io.h"
 #include "outbox.h"
+#include "shelf.h"
 
 /* What the conns of one worker share. */
 struct net {
 	struct io *io;
 	struct counters *counters;
 	struct record_crypto *crypto;
+	struct shelf records;			/* of all conns with TLS */
 	struct conn *dirty;			/* list of those that want attention */
 	struct conn *gone;			/* list of those that have ended */
 	uint8_t leftover[2 * IO_RECEIVE_BYTES]; /* of a handshake; text of records is opened in here */
@@ -44,9 +46,11 @@ struct conn {
 	struct outbox outbox;  /* text to be sealed; bytes as they are while there is no TLS */
 	struct chunk *sending; /* with the kernel */
 	struct chunk *partial; /* the first bytes of a TLS record */
-	struct handshake *handshake;
+	union {
+		struct handshake *handshake; /* CONN_HANDSHAKE */
+		struct record *record;	     /* CONN_RECORDS: as many bytes as it needs (record_bytes) */
+	};
 	uint64_t tag; /* the owner's handle; its bits from CONN_OP_SHIFT on, four, are ours */
-	struct record record;
 	int fd;
 	uint32_t raw_bytes;	    /* at the front of the outbox: bytes of the handshake, not to be sealed */
 	uint8_t life, tls, pending; /* pending: a bit for each conn_op */

@@ -6,22 +6,47 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-static_assert(sizeof(struct record) <= 216, "every connection has one");
+static_assert(sizeof(struct record) <= 208, "every connection has one");
 
 enum { HEADER_BYTES = 5 };
 enum content { CONTENT_ALERT = 21, CONTENT_HANDSHAKE = 22, CONTENT_DATA = 23 };
 enum handshake_message { MESSAGE_CLIENT_HELLO = 1, MESSAGE_KEY_UPDATE = 24 };
 enum alert_level { LEVEL_WARNING = 1, LEVEL_FATAL = 2 };
 
+/* Bytes of keys in one direction. */
+static size_t keys_bytes(const struct record *r)
+{
+	const struct record_suite *suite = record_suite(r->cipher);
+
+	return AEAD_NONCE_BYTES + suite->key_len + (size_t)(r->version == RECORD_TLS13 ? suite->secret_len : 0);
+}
+
+size_t record_bytes(const struct record *r)
+{
+	return offsetof(struct record, keys) + 2 * keys_bytes(r);
+}
+
+struct record_keys record_keys(struct record *r, enum record_direction direction)
+{
+	uint8_t *at = r->keys + (direction == RECORD_WRITE ? keys_bytes(r) : 0);
+	uint8_t *key = at + AEAD_NONCE_BYTES;
+
+	return (struct record_keys){at, key,
+				    r->version == RECORD_TLS13 ? key + record_suite(r->cipher)->key_len : NULL};
+}
+
 bool record_init13(struct record *r, enum record_cipher cipher, const uint8_t *read_secret, const uint8_t *write_secret,
 		   uint64_t read_sequence, uint64_t write_sequence)
 {
 	size_t secret_len = record_suite(cipher)->secret_len;
+	struct record_keys read, write;
 
 	*r = (struct record){.version = RECORD_TLS13, .cipher = cipher};
-	memcpy(r->read.secret, read_secret, secret_len);
-	memcpy(r->write.secret, write_secret, secret_len);
-	if (!record_side_derive(&r->read, cipher) || !record_side_derive(&r->write, cipher)) {
+	read = record_keys(r, RECORD_READ);
+	write = record_keys(r, RECORD_WRITE);
+	memcpy(read.secret, read_secret, secret_len);
+	memcpy(write.secret, write_secret, secret_len);
+	if (!record_keys_derive(read, cipher) || !record_keys_derive(write, cipher)) {
 		record_done(r);
 		return false;
 	}
@@ -36,21 +61,24 @@ void record_init12(struct record *r, enum record_cipher cipher, const uint8_t *k
 {
 	size_t key_len = record_suite(cipher)->key_len, iv_len = record_suite(cipher)->iv12_len;
 	const uint8_t *ivs = key_block + 2 * key_len;
+	struct record_keys read, write;
 
 	*r = (struct record){.version = RECORD_TLS12, .cipher = cipher};
-	memcpy(r->read.key, key_block, key_len);
-	memcpy(r->write.key, key_block + key_len, key_len);
-	memcpy(r->read.iv, ivs, iv_len);
-	memcpy(r->write.iv, ivs + iv_len, iv_len);
+	read = record_keys(r, RECORD_READ);
+	write = record_keys(r, RECORD_WRITE);
+	memcpy(read.key, key_block, key_len);
+	memcpy(write.key, key_block + key_len, key_len);
+	memcpy(read.iv, ivs, iv_len);
+	memcpy(write.iv, ivs + iv_len, iv_len);
 	if (iv_len < AEAD_NONCE_BYTES)
-		memcpy(r->write.iv + iv_len, nonce_used, AEAD_NONCE_BYTES - iv_len);
+		memcpy(write.iv + iv_len, nonce_used, AEAD_NONCE_BYTES - iv_len);
 	r->read.sequence = read_sequence;
 	r->write.sequence = write_sequence;
 }
 
 void record_done(struct record *r)
 {
-	OPENSSL_cleanse(r, sizeof *r);
+	OPENSSL_cleanse(r, record_bytes(r));
 }
 
 /* Bytes of nonce that stand in the record before its text. */
@@ -72,14 +100,14 @@ static void number_put(uint8_t *to, uint64_t value, int bytes)
  * TLS 1.3 the header is authenticated as it stands (RFC 8446, 5.2), in TLS 1.2 the sequence number, and the header with
  * the length of the text (RFC 5246, 6.2.3.3).
  */
-static struct aead_use use_of(const struct record *r, const struct record_side *side, const uint8_t *header,
-			      size_t text_len)
+static struct aead_use use_of(struct record *r, enum record_direction direction, const uint8_t *header, size_t text_len)
 {
-	struct aead_use use = {.cipher = r->cipher, .key = side->key};
+	struct record_keys keys = record_keys(r, direction);
+	struct aead_use use = {.cipher = r->cipher, .key = keys.key};
 	uint8_t sequence[8];
 
-	number_put(sequence, side->sequence, 8);
-	memcpy(use.nonce, side->iv, AEAD_NONCE_BYTES);
+	number_put(sequence, direction == RECORD_READ ? r->read.sequence : r->write.sequence, 8);
+	memcpy(use.nonce, keys.iv, AEAD_NONCE_BYTES);
 	for (int i = 0; i < 8; i++)
 		use.nonce[4 + i] ^= sequence[i];
 	if (r->version == RECORD_TLS13) {
@@ -139,7 +167,7 @@ static uint8_t body_open(struct record *r, struct record_crypto *crypto, uint8_t
 {
 	uint32_t before = (uint32_t)explicit_len(r);
 	uint32_t len = body_len(bytes) - before - AEAD_TAG_BYTES;
-	struct aead_use use = use_of(r, &r->read, bytes, len);
+	struct aead_use use = use_of(r, RECORD_READ, bytes, len);
 
 	if (r->read.sequence == UINT64_MAX)
 		return RECORD_INTERNAL_ERROR;
@@ -217,8 +245,9 @@ static uint8_t update_take(struct record *r, uint8_t request, uint32_t behind)
 {
 	if (behind > 0)
 		return RECORD_UNEXPECTED_MESSAGE;
-	if (!record_side_update(&r->read, r->cipher))
+	if (!record_keys_update(record_keys(r, RECORD_READ), r->cipher))
 		return RECORD_INTERNAL_ERROR;
+	r->read.sequence = 0;
 	r->update_had = 0;
 	r->update_asked = false;
 	if (request)
@@ -303,7 +332,7 @@ static size_t one_seal(struct record *r, struct record_crypto *crypto, enum cont
 	to[0] = hidden ? CONTENT_DATA : type;
 	to[1] = to[2] = 3;
 	number_put(to + 3, body, 2);
-	use = use_of(r, &r->write, to, len);
+	use = use_of(r, RECORD_WRITE, to, len);
 	memcpy(to + HEADER_BYTES, use.nonce + AEAD_NONCE_BYTES - before, before);
 	if (r->write.sequence == UINT64_MAX ||
 	    !aead_seal(crypto, &use, text, len, hidden ? (int)type : AEAD_NO_TYPE, to + HEADER_BYTES + before)) {
@@ -329,8 +358,10 @@ static size_t update_seal(struct record *r, struct record_crypto *crypto, uint8_
 	if (!r->update_owed && !ask && !is_worn(r, crypto, &r->write))
 		return 0;
 	len = one_seal(r, crypto, CONTENT_HANDSHAKE, message, sizeof message, to);
-	if (len > 0 && !record_side_update(&r->write, r->cipher))
+	if (len > 0 && !record_keys_update(record_keys(r, RECORD_WRITE), r->cipher))
 		r->write_closed = true;
+	if (len > 0)
+		r->write.sequence = 0;
 	r->update_owed = false;
 	r->update_asked |= ask;
 	return len;

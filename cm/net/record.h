@@ -2,8 +2,8 @@
  * record: the TLS record layer of one connection, in user space, after the handshake.
  *
  * OpenSSL does the handshake; then its secrets are taken over (handshake.h) and its objects freed. What stays is a
- * `struct record`: two hundred bytes without a pointer. Records are sealed and opened with OpenSSL's AEADs, by contexts
- * that belong to the thread (struct record_crypto) and are re-keyed for each record.
+ * `struct record`: a hundred to two hundred bytes without a pointer. Records are sealed and opened with OpenSSL's
+ * AEADs, by contexts that belong to the thread (struct record_crypto) and are re-keyed for each record.
  *
  * TLS 1.3 (RFC 8446, sections 4.6.3, 5, 6) and TLS 1.2 (RFC 5246, 6.2.3.3; RFC 5288; RFC 7905) with AES-128-GCM,
  * AES-256-GCM and ChaCha20-Poly1305, as the server. It is an engine: bytes in, bytes out; it owns no descriptor,
@@ -44,11 +44,15 @@ enum record_alert {
 	RECORD_NO_RENEGOTIATION = 100
 };
 
-/* One direction. The secret is used by TLS 1.3 only (the next KeyUpdate is derived from it). */
+/* One direction. */
 struct record_side {
 	uint64_t sequence; /* records so far under this key */
-	uint8_t secret[48], key[32], iv[12];
 };
+/*
+ * The keys stand last and take as much room as the suite needs: the first record_bytes() bytes are the whole of a
+ * record. Every function below takes a copy that is no longer than that, in memory aligned to 8 bytes.
+ */
+enum { RECORD_KEYS_BYTES_MAX = 2 * (12 + 32 + 48) };
 struct record {
 	struct record_side read, write;
 	uint8_t version, cipher;
@@ -58,7 +62,20 @@ struct record {
 	bool update_asked;  /* we asked for one, since the peer's key is worn, and it has not come yet */
 	bool write_closed;  /* close_notify or an alert was sent: nothing may be sealed any more */
 	bool read_closed;   /* END or BAD was answered: whatever follows is ignored */
+	uint8_t keys[RECORD_KEYS_BYTES_MAX]; /* see record_keys() */
 };
+/* 80 (TLS 1.2 with AES-128-GCM) to 208 (TLS 1.3 with AES-256-GCM); 144 for TLS 1.3 with AES-128-GCM. */
+size_t record_bytes(const struct record *);
+
+/*
+ * Where a direction's keys stand in the record; their lengths are the suite's. The secret is used by TLS 1.3 only (the
+ * next KeyUpdate is derived from it), and NULL for TLS 1.2.
+ */
+struct record_keys {
+	uint8_t *iv, *key, *secret;
+};
+enum record_direction { RECORD_READ, RECORD_WRITE };
+struct record_keys record_keys(struct record *, enum record_direction);
 
 /* A thread's contexts. */
 struct record_crypto;

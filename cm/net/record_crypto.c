@@ -138,25 +138,24 @@ static bool label_expand(const struct record_suite *suite, const uint8_t *secret
 	return kdf_run(OSSL_KDF_NAME_TLS1_3_KDF, params, to, len);
 }
 
-bool record_side_derive(struct record_side *side, enum record_cipher cipher)
+bool record_keys_derive(struct record_keys keys, enum record_cipher cipher)
 {
 	const struct record_suite *suite = record_suite(cipher);
 
-	side->sequence = 0;
-	return label_expand(suite, side->secret, "key", side->key, suite->key_len) &&
-	       label_expand(suite, side->secret, "iv", side->iv, sizeof side->iv);
+	return label_expand(suite, keys.secret, "key", keys.key, suite->key_len) &&
+	       label_expand(suite, keys.secret, "iv", keys.iv, AEAD_NONCE_BYTES);
 }
 
-bool record_side_update(struct record_side *side, enum record_cipher cipher)
+bool record_keys_update(struct record_keys keys, enum record_cipher cipher)
 {
 	const struct record_suite *suite = record_suite(cipher);
-	uint8_t next[sizeof side->secret];
-	bool done = label_expand(suite, side->secret, "traffic upd", next, suite->secret_len);
+	uint8_t next[RECORD_SECRET_BYTES_MAX];
+	bool done = label_expand(suite, keys.secret, "traffic upd", next, suite->secret_len);
 
 	if (done)
-		memcpy(side->secret, next, suite->secret_len);
+		memcpy(keys.secret, next, suite->secret_len);
 	OPENSSL_cleanse(next, sizeof next);
-	return done && record_side_derive(side, cipher);
+	return done && record_keys_derive(keys, cipher);
 }
 
 bool key_block_derive(enum record_cipher cipher, const uint8_t master_secret[static 48],

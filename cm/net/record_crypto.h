@@ -7,7 +7,13 @@
 
 #include "record.h"
 
-enum { AEAD_TAG_BYTES = 16, AEAD_NONCE_BYTES = 12, AEAD_NO_TYPE = -1, KEY_BLOCK_BYTES_MAX = 88 };
+enum {
+	AEAD_TAG_BYTES = 16,
+	AEAD_NONCE_BYTES = 12,
+	AEAD_NO_TYPE = -1,
+	KEY_BLOCK_BYTES_MAX = 88,
+	RECORD_SECRET_BYTES_MAX = 48
+};
 
 /* What a cipher is made of. The digest is that of its suites: it derives their secrets. */
 struct record_suite {
@@ -39,10 +45,10 @@ bool aead_seal(struct record_crypto *, const struct aead_use *, const uint8_t *t
 /* Decrypts len bytes in place; the tag stands behind them. False: it does not fit. */
 bool aead_open(struct record_crypto *, const struct aead_use *, uint8_t *bytes, size_t len);
 
-/* TLS 1.3: key and iv from the secret that stands in the side; the sequence begins at 0 (RFC 8446, 7.3). */
-bool record_side_derive(struct record_side *, enum record_cipher);
-/* TLS 1.3: the next secret (RFC 8446, 7.2), and key and iv from it. False: OpenSSL refused, the side is of no use. */
-bool record_side_update(struct record_side *, enum record_cipher);
+/* TLS 1.3: key and iv from the secret that stands there (RFC 8446, 7.3). The sequence begins at 0 then. */
+bool record_keys_derive(struct record_keys, enum record_cipher);
+/* TLS 1.3: the next secret (RFC 8446, 7.2), and key and iv from it. False: OpenSSL refused, the keys are of no use. */
+bool record_keys_update(struct record_keys, enum record_cipher);
 
 /* TLS 1.2: the key block (RFC 5246, 6.3). `randoms` are the server's and the client's, 64 bytes. */
 bool key_block_derive(enum record_cipher, const uint8_t master_secret[static 48], const uint8_t randoms[static 64],

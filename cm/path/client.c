@@ -68,10 +68,21 @@ static void login_free(struct worker *w, struct client *c)
 	c->login = NULL;
 }
 
-static uint64_t client_tag(const struct client *c)
+static uint64_t client_tag(struct slab_handle self)
 {
-	return (uint64_t)WORKER_CLIENT << WORKER_KIND_SHIFT | (uint64_t)c->self.index << WORKER_INDEX_SHIFT |
-	       c->self.generation;
+	return (uint64_t)WORKER_CLIENT << WORKER_KIND_SHIFT | (uint64_t)self.index << WORKER_INDEX_SHIFT |
+	       self.generation;
+}
+
+/* Its handle, as it stands in the tag. */
+frame_session client_session(const struct client *c)
+{
+	return c->conn.tag & (((uint64_t)1 << CONN_OP_SHIFT) - 1);
+}
+
+static struct slab_handle session_handle(frame_session session)
+{
+	return (struct slab_handle){(uint32_t)(session >> WORKER_INDEX_SHIFT), (uint32_t)session};
 }
 
 /* The login's deadline, or the handshake's when that is nearer. */
@@ -106,7 +117,6 @@ void client_new(struct worker *w, int fd, const struct listener *by)
 		io_close(w->net.io, fd);
 		return;
 	}
-	c->self = self;
 	c->direct = by->direct;
 	c->proxy = (uint8_t)by->proxy;
 	c->uplink = -1;
@@ -114,7 +124,7 @@ void client_new(struct worker *w, int fd, const struct listener *by)
 	c->heard_s = worker_now_s(w);
 	stream_init(&c->stream, c->direct);
 	xml_restart(&c->xml);
-	conn_init(&c->conn, fd, client_tag(c), false);
+	conn_init(&c->conn, fd, client_tag(self), false);
 	conn_start(&w->net, &c->conn);
 	wheel_set(&w->wheel, &c->timer, first_deadline(w, c));
 	count_new(w, c);
@@ -265,9 +275,9 @@ void client_free(struct worker *w, struct client *c)
 	wheel_clear(&c->timer);
 	login_free(w, c);
 	partial_free(w, c->partial);
-	free(c->stamp);
+	shelf_give(&w->texts, c->stamp, c->stamp_len);
 	free(c->origin);
-	slab_free(&w->clients, c->self);
+	slab_free(&w->clients, session_handle(client_session(c)));
 }
 
 /* ---- time */
@@ -377,16 +387,9 @@ void client_steer_reading(struct worker *w, struct client *c)
 		conn_resume_reading(&w->net, &c->conn);
 }
 
-frame_session client_session(const struct client *c)
-{
-	return (uint64_t)c->self.index << WORKER_INDEX_SHIFT | c->self.generation;
-}
-
 struct client *client_find(struct worker *w, frame_session session)
 {
-	struct slab_handle handle = {(uint32_t)(session >> WORKER_INDEX_SHIFT), (uint32_t)session};
-
-	return slab_get(&w->clients, handle);
+	return slab_get(&w->clients, session_handle(session));
 }
 
 /* ---- the stages of a login */
@@ -505,7 +508,7 @@ bool client_on_authenticated(struct worker *w, struct client *c, const struct fr
 }
 
 /* What is spliced into each stanza. */
-static void stamp_make(struct client *c, const struct jid *jid)
+static void stamp_make(struct worker *w, struct client *c, const struct jid *jid)
 {
 	char text[64 + 6 * (JID_BYTES_MAX + STREAM_LANG_BYTES)];
 	size_t len = sizeof " from='" - 1;
@@ -517,8 +520,7 @@ static void stamp_make(struct client *c, const struct jid *jid)
 	if (c->login->stream.lang[0] != '\0')
 		len += (size_t)snprintf(text + len, sizeof text - len, " xml:lang='%s'", c->login->stream.lang);
 	c->stamp_len = (uint16_t)len;
-	c->stamp = malloc(len);
-	assert(c->stamp != NULL);
+	c->stamp = shelf_take(&w->texts, len);
 	memcpy(c->stamp, text, len);
 }
 
@@ -531,7 +533,7 @@ bool client_on_bound(struct worker *w, struct client *c, const struct frame *fra
 	if (!frame_find(frame, FIELD_JID, &value) || !jid_parse((const char *)value.at, value.len, &jid) ||
 	    jid.resource_at == 0 || !stream_on_bound(&c->stream))
 		return false;
-	stamp_make(c, &jid);
+	stamp_make(w, c, &jid);
 	login_free(w, c);
 	client_count_state(w, c, before);
 	client_set_idle(w, c);

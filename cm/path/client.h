@@ -46,7 +46,6 @@ struct client {
 	struct conn conn; /* first: a conn of kind WORKER_CLIENT is a client */
 	struct wheel_node timer;
 	struct xml xml;
-	struct slab_handle self;
 	struct login *login;
 	struct partial *partial;
 	char *stamp;		      /* " from='...' xml:lang='...'", ready to be spliced into stanzas; once bound */

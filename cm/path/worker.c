@@ -109,6 +109,7 @@ struct worker *worker_new(const struct config *config, struct tls_context *conte
 	w->work = aligned_alloc(64, (xml_work_bytes() + 63) / 64 * 64);
 	w->frame_work = aligned_alloc(64, (xml_work_bytes() + 63) / 64 * 64);
 	w->net.crypto = record_crypto_new();
+	shelf_init(&w->net.records, true);
 	assert(w->pool_domains != NULL && w->pool_text != NULL && w->work != NULL && w->frame_work != NULL);
 	assert(w->net.crypto != NULL);
 	pool_init(&w->pool, w->pool_domains, WORKER_DOMAINS, w->pool_text, WORKER_TEXT_BYTES);
@@ -131,6 +132,8 @@ void worker_free(struct worker *w)
 		tls_context_unref(w->orders.context);
 	record_crypto_free(w->net.crypto);
 	slab_done(&w->clients);
+	shelf_done(&w->net.records);
+	shelf_done(&w->texts);
 	free(w->pool_domains);
 	free(w->pool_text);
 	free(w->work);
@@ -254,6 +257,8 @@ static void gauges(struct worker *w)
 			unsent += conn_unsent(&w->uplinks[i].conn);
 	counter_store(&w->counters.value[COUNTER_link_unread_bytes], unsent);
 	counter_store(&w->counters.value[COUNTER_memory_client], slab_bytes(&w->clients));
+	counter_store(&w->counters.value[COUNTER_memory_record], shelf_bytes(&w->net.records));
+	counter_store(&w->counters.value[COUNTER_memory_text], shelf_bytes(&w->texts));
 	counter_store(&w->counters.value[COUNTER_memory_chunk], (uint64_t)chunk_memory());
 	counter_store(&w->counters.value[COUNTER_memory_receive], io_receive_memory());
 }

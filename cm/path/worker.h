@@ -13,6 +13,7 @@
 #include "network.h"
 #include "pool.h"
 #include "proxy.h"
+#include "shelf.h"
 #include "slab.h"
 #include "uplink.h"
 #include "wheel.h"
@@ -53,6 +54,7 @@ struct worker {
 	struct tls_context *context;
 	struct xml_limits login_limits, limits; /* before and after login */
 	struct slab clients;
+	struct shelf texts;    /* what clients keep of text: their stamps */
 	struct xml_work *work; /* for whoever is not in the middle of an element */
 	struct xml frame_xml;  /* for elements in frames */
 	struct xml_work *frame_work;

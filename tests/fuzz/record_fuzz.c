@@ -93,8 +93,10 @@ static bool one_exchange(struct pair *p, uint8_t type, uint8_t padding, const ui
 		demand(type == ALERT || (type == HANDSHAKE && p->server.version == RECORD_TLS13));
 	if (found.is == RECORD_END)
 		return false;
-	if (found.is == RECORD_QUIET && type == HANDSHAKE && p->server.read.sequence == 0)
-		demand(record_side_update(&p->client.write, p->client.cipher));
+	if (found.is == RECORD_QUIET && type == HANDSHAKE && p->server.read.sequence == 0) {
+		demand(record_keys_update(record_keys(&p->client, RECORD_WRITE), p->client.cipher));
+		p->client.write.sequence = 0;
+	}
 	if (found.is != RECORD_BAD)
 		answer_open(p);
 	return found.is != RECORD_BAD;

@@ -103,6 +103,7 @@ void talk_free(struct talk *t)
 	if (t->peer.context != NULL)
 		tls_context_unref(t->peer.context);
 	record_crypto_free(t->net.crypto);
+	shelf_done(&t->net.records);
 	io_free(t->io);
 	free(t->text);
 	free(t);

@@ -9,9 +9,12 @@
 struct record record_mirror(const struct record *r)
 {
 	struct record other = *r;
+	size_t len = (record_bytes(r) - offsetof(struct record, keys)) / 2;
 
 	other.read = r->write;
 	other.write = r->read;
+	memcpy(other.keys, r->keys + len, len);
+	memcpy(other.keys + len, r->keys, len);
 	return other;
 }
 
@@ -38,12 +41,13 @@ size_t record_craft(struct record *sender, struct record_crypto *crypto, uint8_t
 	size_t inner_len = hidden ? len + 1 + padding : len, body = before + inner_len + AEAD_TAG_BYTES;
 	uint8_t *inner = calloc(1, inner_len + 1);
 	uint8_t header[5] = {hidden ? 23 : type, 3, 3, (uint8_t)(body >> 8), (uint8_t)body};
-	struct aead_use use = {.cipher = sender->cipher, .key = sender->write.key};
+	struct record_keys keys = record_keys(sender, RECORD_WRITE);
+	struct aead_use use = {.cipher = sender->cipher, .key = keys.key};
 
 	assert(inner);
 	memcpy(inner, content, len);
 	inner[len] = hidden ? type : 0;
-	memcpy(use.nonce, sender->write.iv, sizeof use.nonce);
+	memcpy(use.nonce, keys.iv, sizeof use.nonce);
 	use.beside_len = hidden ? 5 : 13;
 	for (int i = 0; i < 8; i++) {
 		uint8_t byte = (uint8_t)(sender->write.sequence >> (56 - 8 * i));
