@@ -1,7 +1,8 @@
 /*
  * client: one client connection from accept to the end: socket and TLS (conn), tokenizer, stream automaton, its session
  * at a session server, its timer. What it needs only until it is bound is in a struct login of its own, so that an idle
- * client is this struct, a stamp of some fifty bytes, and nothing else.
+ * client is this struct, its TLS state, a stamp of some fifty bytes, and nothing else (docs/architecture.md has the
+ * sum; a byte more here is a byte for every client).
  */
 #ifndef PATH_CLIENT_H
 #define PATH_CLIENT_H
