@@ -134,9 +134,21 @@ static bool hire(struct gate *g, size_t index, struct tls_context *context)
 	return c->running || fail("worker", "no thread can be made");
 }
 
-static void certificate_note_one(struct metrics_certificate *to, const char *file, int64_t expires_s)
+static void certificate_note_one(struct metrics_certificate *to, const char *file, const struct tls_context *context,
+				 size_t index)
 {
-	counter_store(&to->expiry_s, (uint64_t)expires_s);
+	const char *fault;
+	int64_t until_s;
+	enum tls_staple_is staple = tls_context_staple(context, index, &until_s, &fault);
+
+	if (staple == TLS_STAPLE_BAD)
+		log_event(CONFIG_LOG_WARNING, "staple.refused", log_text("certificate", file),
+			  log_text("fault", fault));
+	counter_store(&to->expiry_s, (uint64_t)tls_context_expires_at_s(context, index));
+	counter_store(&to->staple_until_s, staple != TLS_STAPLE_GOOD ? 0
+					   : until_s == INT64_MAX    ? UINT64_MAX
+								     : (uint64_t)until_s);
+	counter_store(&to->staple_refused, staple == TLS_STAPLE_BAD);
 	__atomic_store_n(&to->file, file, __ATOMIC_RELEASE);
 }
 
@@ -147,12 +159,12 @@ static void certificate_note(struct gate *g, const struct tls_context *context)
 	size_t count = g->config->certificate_count;
 
 	counter_store(&process->certificate_expiry_s, (uint64_t)tls_context_expires_s(context));
-	certificate_note_one(&process->certificates[0], g->config->tls_certificate, tls_context_expires_s(context));
+	certificate_note_one(&process->certificates[0], g->config->tls_certificate, context, 0);
 	for (size_t i = 0; i < count; i++)
-		certificate_note_one(&process->certificates[1 + i], g->config->certificates[i].certificate,
-				     tls_context_expires_at_s(context, 1 + i));
+		certificate_note_one(&process->certificates[1 + i], g->config->certificates[i].certificate, context,
+				     1 + i);
 	if (count < CONFIG_LIST_MAX)
-		certificate_note_one(&process->certificates[1 + count], NULL, 0);
+		__atomic_store_n(&process->certificates[1 + count].file, NULL, __ATOMIC_RELEASE);
 }
 
 static bool hire_all(struct gate *g)

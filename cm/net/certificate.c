@@ -1,10 +1,8 @@
 #include "certificate.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <idna.h>
 #include <openssl/err.h>
-#include <openssl/ocsp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -12,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { NAME_BYTES_MAX = 255, STAPLE_BYTES_MAX = 65535 };
+enum { NAME_BYTES_MAX = 255 };
 
 /* ---- the pair */
 
@@ -172,71 +170,15 @@ bool certificate_covers(const struct certificate *c, const char *name)
 
 /* ---- the staple */
 
-static bool staple_say(char *error, const char *file, const char *what)
+/* A response that is not good must not keep a certificate from being used that is: it is only not shown. */
+static void staple_take(struct certificate *c, const char *file)
 {
-	snprintf(error, TLS_ERROR_BYTES, "%s: %s", file, what);
-	ERR_clear_error();
-	return false;
-}
+	char error[TLS_ERROR_BYTES];
 
-static OCSP_SINGLERESP *staple_find(OCSP_BASICRESP *basic, const X509 *x509)
-{
-	for (int i = 0; i < OCSP_resp_count(basic); i++) {
-		OCSP_SINGLERESP *single = OCSP_resp_get0(basic, i);
-		ASN1_INTEGER *serial = NULL;
-
-		OCSP_id_get0_info(NULL, NULL, NULL, &serial, (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(single));
-		if (ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(x509)) == 0)
-			return single;
-	}
-	return NULL;
-}
-
-static bool staple_judge(struct certificate *c, OCSP_BASICRESP *basic, const char *file, char *error)
-{
-	OCSP_SINGLERESP *single = basic != NULL ? staple_find(basic, c->x509) : NULL;
-	ASN1_GENERALIZEDTIME *until = NULL;
-	struct tm end;
-
-	if (single == NULL)
-		return staple_say(error, file, "an OCSP response for another certificate");
-	if (OCSP_single_get0_status(single, NULL, NULL, NULL, &until) != V_OCSP_CERTSTATUS_GOOD)
-		return staple_say(error, file, "an OCSP response that does not say good");
-	c->staple_until_s = INT64_MAX;
-	if (until != NULL && ASN1_TIME_to_tm(until, &end) == 1)
-		c->staple_until_s = timegm(&end);
-	return true;
-}
-
-static bool staple_check(struct certificate *c, const char *file, char *error)
-{
-	const uint8_t *at = c->staple;
-	OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &at, (long)c->staple_len);
-	OCSP_BASICRESP *basic = NULL;
-	bool good = response != NULL && at == c->staple + c->staple_len &&
-		    OCSP_response_status(response) == OCSP_RESPONSE_STATUS_SUCCESSFUL;
-
-	if (good)
-		basic = OCSP_response_get1_basic(response);
-	good = good ? staple_judge(c, basic, file, error) : staple_say(error, file, "no OCSP response");
-	OCSP_BASICRESP_free(basic);
-	OCSP_RESPONSE_free(response);
-	return good;
-}
-
-static bool staple_load(struct certificate *c, const char *file, char *error)
-{
-	FILE *from = fopen(file, "rbe");
-
-	if (from == NULL)
-		return staple_say(error, file, strerror(errno));
-	c->staple = malloc(STAPLE_BYTES_MAX + 1);
-	assert(c->staple != NULL);
-	c->staple_len = fread(c->staple, 1, STAPLE_BYTES_MAX + 1, from);
-	fclose(from);
-	if (c->staple_len == 0 || c->staple_len > STAPLE_BYTES_MAX)
-		return staple_say(error, file, "no OCSP response");
-	return staple_check(c, file, error);
+	if (file == NULL || staple_read(file, c->x509, c->chain, &c->staple, error))
+		return;
+	c->staple_fault = strdup(error);
+	assert(c->staple_fault != NULL);
 }
 
 /* ---- all of it */
@@ -254,8 +196,7 @@ struct certificate *certificate_new(const struct tls_pair *files, char error[sta
 		good = error_say(error, files->certificate_file);
 	} else {
 		names_take(c);
-		if (files->staple_file != NULL)
-			good = staple_load(c, files->staple_file, error);
+		staple_take(c, files->staple_file);
 	}
 	SSL_CTX_free(loader);
 	ERR_clear_error();
@@ -275,6 +216,7 @@ void certificate_free(struct certificate *c)
 	for (size_t i = 0; i < c->name_count; i++)
 		free(c->names[i]);
 	free(c->names);
-	free(c->staple);
+	free(c->staple.der);
+	free(c->staple_fault);
 	free(c);
 }

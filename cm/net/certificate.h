@@ -10,6 +10,7 @@
 #define NET_CERTIFICATE_H
 
 #include "handshake.h"
+#include "staple.h"
 
 #include <openssl/x509.h>
 
@@ -19,9 +20,8 @@ struct certificate {
 	X509 *x509;
 	STACK_OF(X509) * chain; /* those above it, as far as the file has them; NULL: none */
 	EVP_PKEY *key;
-	uint8_t *staple; /* DER of an OCSP response; NULL: none */
-	size_t staple_len;
-	int64_t staple_until_s; /* not to be shown from then on; INT64_MAX: it does not say */
+	struct staple staple; /* der NULL: none */
+	char *staple_fault;   /* why there is none although a file was named; else NULL */
 	int64_t expires_s;
 	char **names; /* lower case */
 	size_t name_count;
@@ -31,9 +31,9 @@ struct certificate {
 
 /*
  * Reads the files (`staple_file` may be NULL) and checks that they belong together, that the key is strong enough
- * (OpenSSL's security level 2), and that the staple speaks of this certificate and says that it is good. NULL: `error`
- * says what is wrong with which file. The chain, key and X509 are the certificate's; whoever else keeps one takes a
- * reference.
+ * (OpenSSL's security level 2). NULL: `error` says what is wrong with which file. A staple that is not good (staple.h)
+ * is left out, and staple_fault says why. The chain, key and X509 are the certificate's; whoever else keeps one takes
+ * a reference.
  */
 struct certificate *certificate_new(const struct tls_pair *, char error[static TLS_ERROR_BYTES]);
 void certificate_free(struct certificate *); /* NULL is fine */

@@ -64,6 +64,13 @@ void tls_context_unref(struct tls_context *);		   /* any thread */
 int64_t tls_context_expires_s(const struct tls_context *);
 /* The same of each: 0 is the first, then those in `more`. `index` is at most more_count. */
 int64_t tls_context_expires_at_s(const struct tls_context *, size_t index);
+/*
+ * What became of its staple_file: none was named; it is shown to clients that ask, until *ret_until_s (since 1970;
+ * INT64_MAX: without end); or it is not good (staple.h), *ret_fault says why, and the certificate goes without.
+ */
+enum tls_staple_is { TLS_STAPLE_NONE, TLS_STAPLE_GOOD, TLS_STAPLE_BAD };
+enum tls_staple_is tls_context_staple(const struct tls_context *, size_t index, int64_t *ret_until_s,
+				      const char **ret_fault);
 /* Whether the certificate that the facts of a handshake name is for the domain (lower case, A-labels or UTF-8). */
 bool tls_context_covers(const struct tls_context *, size_t index, const char *domain);
 bool tls_context_is_strict(const struct tls_context *); /* strict_names */

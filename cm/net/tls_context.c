@@ -52,10 +52,10 @@ static int staple_answer(SSL *openssl, void *unused)
 	const struct certificate *c = handshake_certificate(openssl);
 	uint8_t *copy;
 
-	if (c == NULL || c->staple == NULL || c->staple_until_s <= time(NULL))
+	if (c == NULL || c->staple.der == NULL || c->staple.until_s <= time(NULL))
 		return SSL_TLSEXT_ERR_NOACK;
-	copy = OPENSSL_memdup(c->staple, c->staple_len);
-	if (copy == NULL || SSL_set_tlsext_status_ocsp_resp(openssl, copy, (long)c->staple_len) != 1) {
+	copy = OPENSSL_memdup(c->staple.der, c->staple.len);
+	if (copy == NULL || SSL_set_tlsext_status_ocsp_resp(openssl, copy, (long)c->staple.len) != 1) {
 		OPENSSL_free(copy);
 		return SSL_TLSEXT_ERR_NOACK;
 	}
@@ -368,6 +368,20 @@ int64_t tls_context_expires_at_s(const struct tls_context *context, size_t index
 {
 	assert(index < context->count);
 	return context->certificates[index]->expires_s;
+}
+
+enum tls_staple_is tls_context_staple(const struct tls_context *context, size_t index, int64_t *ret_until_s,
+				      const char **ret_fault)
+{
+	const struct certificate *c;
+
+	assert(index < context->count);
+	c = context->certificates[index];
+	*ret_until_s = c->staple.until_s;
+	*ret_fault = c->staple_fault;
+	if (c->staple_fault != NULL)
+		return TLS_STAPLE_BAD;
+	return c->staple.der != NULL ? TLS_STAPLE_GOOD : TLS_STAPLE_NONE;
 }
 
 SSL_CTX *tls_context_openssl(const struct tls_context *context)

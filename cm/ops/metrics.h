@@ -29,6 +29,8 @@ struct metrics_process {
 	struct metrics_certificate {
 		const char *file; /* stays as long as the pages are served; NULL: no more; set last, with a release */
 		uint64_t expiry_s;
+		uint64_t staple_until_s; /* of its OCSP response, UINT64_MAX: without end; 0: it has none */
+		uint64_t staple_refused; /* 1: it was to have one, which is not good */
 	} certificates[1 + CONFIG_LIST_MAX];
 };
 

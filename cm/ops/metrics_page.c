@@ -125,6 +125,34 @@ static void certificates_print(const struct metrics_settings *s, const char *met
 	}
 }
 
+static void staple_print(const struct metrics_certificate *c, const char *metric, FILE *to)
+{
+	uint64_t until_s = counter_load(&c->staple_until_s);
+	bool refused = counter_load(&c->staple_refused) != 0;
+
+	if (until_s == 0 && !refused)
+		return;
+	fprintf(to, "%s{certificate=\"", metric);
+	label_print(to, __atomic_load_n(&c->file, __ATOMIC_ACQUIRE));
+	if (refused)
+		fputs("\"} 0\n", to);
+	else if (until_s == UINT64_MAX)
+		fputs("\"} +Inf\n", to);
+	else
+		fprintf(to, "\"} %.2f\n", ((double)until_s - (double)time(NULL)) / 86400);
+}
+
+static void staples_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	for (size_t i = 0; i < sizeof s->process->certificates / sizeof *s->process->certificates; i++) {
+		const struct metrics_certificate *c = &s->process->certificates[i];
+
+		if (!__atomic_load_n(&c->file, __ATOMIC_ACQUIRE))
+			return;
+		staple_print(c, metric, to);
+	}
+}
+
 static void reloads_print(const struct metrics_settings *s, const char *metric, FILE *to)
 {
 	fprintf(to, "%s{result=\"taken\"} %" PRIu64 "\n", metric, counter_load(&s->process->reloads));

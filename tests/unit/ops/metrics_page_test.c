@@ -163,6 +163,20 @@ Test(metrics_page, certificates_by_their_files)
 	cr_assert_null(strstr(page(), "beyond"));
 }
 
+Test(metrics_page, staples_by_their_certificates)
+{
+	uint64_t now = (uint64_t)time(NULL);
+
+	process.certificates[0] = (struct metrics_certificate){"a.pem", now, .staple_until_s = UINT64_MAX};
+	process.certificates[1] = (struct metrics_certificate){"b.pem", now, .staple_refused = 1};
+	process.certificates[2] = (struct metrics_certificate){"c.pem", now, .staple_until_s = now + 43200};
+	process.certificates[3] = (struct metrics_certificate){"d.pem", now};
+	cr_assert_str_eq(value_of("stanzagate_tls_staple_expiry{certificate=\"a.pem\"}"), "+Inf");
+	cr_assert_str_eq(value_of("stanzagate_tls_staple_expiry{certificate=\"b.pem\"}"), "0");
+	cr_assert_str_eq(value_of("stanzagate_tls_staple_expiry{certificate=\"c.pem\"}"), "0.50");
+	cr_assert_null(strstr(page(), "stanzagate_tls_staple_expiry{certificate=\"d.pem"));
+}
+
 Test(metrics_page, says_what_runs)
 {
 	fill();
