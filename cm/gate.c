@@ -163,7 +163,7 @@ static void certificate_note(struct gate *g, const struct tls_context *context)
 	for (size_t i = 0; i < count; i++)
 		certificate_note_one(&process->certificates[1 + i], g->config->certificates[i].certificate, context,
 				     1 + i);
-	if (count < CONFIG_LIST_MAX)
+	if (count < CONFIG_CERTIFICATES_MAX)
 		__atomic_store_n(&process->certificates[1 + count].file, NULL, __ATOMIC_RELEASE);
 }
 

@@ -89,7 +89,7 @@ void reload_rotate(struct reload *r, const struct config *config)
 
 struct tls_context *reload_context(struct reload *r, const struct config *config, char error[static TLS_ERROR_BYTES])
 {
-	struct tls_pair more[CONFIG_LIST_MAX];
+	struct tls_pair more[CONFIG_CERTIFICATES_MAX];
 	struct tls_settings settings = {.certificate_file = config->tls_certificate,
 					.key_file = config->tls_key,
 					.staple_file = config->tls_ocsp,
@@ -102,7 +102,8 @@ struct tls_context *reload_context(struct reload *r, const struct config *config
 					.client_ca_file = config->tls_client_ca};
 	struct tls_context *context;
 
-	static_assert((int)TLS_MORE_MAX >= (int)CONFIG_LIST_MAX, "each certificate of a configuration has a place");
+	static_assert((int)TLS_MORE_MAX >= (int)CONFIG_CERTIFICATES_MAX,
+		      "each certificate of a configuration has a place");
 	r->seen = r->changed = files_hash(config);
 	for (size_t i = 0; i < config->certificate_count; i++)
 		more[i] = (struct tls_pair){config->certificates[i].certificate, config->certificates[i].key,

@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CONFIG_LIST_MAX = 64 };
+/* Members of a list. Certificates: beside that of tls_certificate, and numbered by a byte together with it. */
+enum { CONFIG_LIST_MAX = 64, CONFIG_CERTIFICATES_MAX = 255 };
 enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
 
 struct config_listener {
@@ -55,7 +56,7 @@ struct config {
 	size_t backend_count;
 	struct config_domain domains[CONFIG_LIST_MAX];
 	size_t domain_count;
-	struct config_certificate certificates[CONFIG_LIST_MAX]; /* besides that of tls_certificate */
+	struct config_certificate certificates[CONFIG_CERTIFICATES_MAX]; /* besides that of tls_certificate */
 	size_t certificate_count;
 	struct config_network networks[CONFIG_LIST_MAX]; /* that may send PROXY headers */
 	size_t network_count;

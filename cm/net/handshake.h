@@ -52,7 +52,7 @@ struct tls_settings {
 	enum tls_clients clients;
 	const char *client_ca_file; /* PEM: who may sign clients' certificates; NULL when they are not asked for */
 };
-enum { TLS_ERROR_BYTES = 512, TLS_MORE_MAX = 64 };
+enum { TLS_ERROR_BYTES = 512, TLS_MORE_MAX = 255 };
 
 struct tls_tickets *tls_tickets_read(const char *file, char error[static TLS_ERROR_BYTES]);
 

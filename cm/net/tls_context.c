@@ -329,6 +329,7 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char er
 
 	assert(context && (settings->version_min == 12 || settings->version_min == 13));
 	assert(settings->more_count <= TLS_MORE_MAX);
+	static_assert(TLS_MORE_MAX <= UINT8_MAX, "tls_facts names a certificate by a byte");
 	ERR_clear_error();
 	context->owners = 1;
 	context->strict = settings->strict_names;

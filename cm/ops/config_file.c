@@ -155,7 +155,7 @@ static void list_value_compare(struct reading *r, const struct config_entry *ent
 
 static void list_value_take(struct reading *r, const struct config_entry *entry, const struct config_list_setting *list)
 {
-	if (entry->item < CONFIG_LIST_MAX &&
+	if ((size_t)entry->item < list->items_max &&
 	    value_take(r, entry, &list->rule, list_member(r->config, list, (size_t)entry->item)))
 		list_value_compare(r, entry, list);
 }
@@ -176,9 +176,9 @@ static bool list_item_take(struct reading *r, const struct config_entry *entry, 
 {
 	size_t item = (size_t)entry->item;
 	char allowed[64];
-	if (item >= CONFIG_LIST_MAX) {
-		snprintf(allowed, sizeof allowed, "%d", CONFIG_LIST_MAX);
-		if (item == CONFIG_LIST_MAX)
+	if (item >= list->items_max) {
+		snprintf(allowed, sizeof allowed, "%zu", list->items_max);
+		if (item == list->items_max)
 			fault(r, entry, "one more", allowed);
 		return false;
 	}
@@ -414,7 +414,9 @@ void config_free(struct config *config)
 		if (config_kind_is_text(config_settings[i].rule.kind))
 			free(*(char **)((char *)config + config_settings[i].at));
 	for (size_t i = 0; i < config_list_setting_count; i++)
-		for (size_t n = 0; n < CONFIG_LIST_MAX && config_kind_is_text(config_list_settings[i].rule.kind); n++)
+		for (size_t n = 0;
+		     n < config_list_settings[i].items_max && config_kind_is_text(config_list_settings[i].rule.kind);
+		     n++)
 			free(*(char **)list_member(config, &config_list_settings[i], n));
 	free(config);
 }

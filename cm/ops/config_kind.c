@@ -32,6 +32,7 @@ const size_t config_setting_count = sizeof config_settings / sizeof *config_sett
 	 key,                                                                                                          \
 	 offsetof(struct config, list),                                                                                \
 	 COUNT_##list,                                                                                                 \
+	 sizeof((struct config *)0)->list / sizeof MEMBER(list),                                                       \
 	 sizeof MEMBER(list),                                                                                          \
 	 offsetof(struct config, list[0].member) - offsetof(struct config, list),                                      \
 	 {CONFIG_KIND_##kind, 1, 1000, "", false},                                                                     \

@@ -57,7 +57,8 @@ extern const size_t config_setting_count;
 struct config_list_setting {
 	const char *list, *key;	   /* key "": the member is the value itself */
 	size_t first_at, count_at; /* of the list, in struct config */
-	size_t member_bytes, at;   /* of each member; of the value in it */
+	size_t items_max;
+	size_t member_bytes, at; /* of each member; of the value in it */
 	struct config_rule rule;
 	const char *otherwise;
 	bool needed;

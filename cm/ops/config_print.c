@@ -19,15 +19,16 @@ static const char head[] =
 	"| Key | Default | Allowed | Reload | Meaning |\n"
 	"|---|---|---|---|---|\n";
 
-static const char lists_head[] = "\n"
-				 "## Lists\n"
-				 "\n"
-				 "At most %d members each; a change needs a restart, except of `certificates`. Without "
-				 "backends the bundled session server runs. The\n"
-				 "domains are plain texts: `domains: [example.org]`.\n"
-				 "\n"
-				 "| List | Key of each member | Default | Allowed | Meaning |\n"
-				 "|---|---|---|---|---|\n";
+static const char lists_head[] =
+	"\n"
+	"## Lists\n"
+	"\n"
+	"At most %d members each, of `certificates` %d; a change needs a restart, except of `certificates`. Without "
+	"backends the bundled session server runs. The\n"
+	"domains are plain texts: `domains: [example.org]`.\n"
+	"\n"
+	"| List | Key of each member | Default | Allowed | Meaning |\n"
+	"|---|---|---|---|---|\n";
 
 static void default_print(FILE *to, const char *otherwise)
 {
@@ -45,7 +46,7 @@ void config_print_reference(FILE *to)
 		default_print(to, setting->otherwise);
 		fprintf(to, " | %s | %s | %s |\n", allowed, setting->reload ? "yes" : "no", setting->meaning);
 	}
-	fprintf(to, lists_head, CONFIG_LIST_MAX);
+	fprintf(to, lists_head, CONFIG_LIST_MAX, CONFIG_CERTIFICATES_MAX);
 	for (size_t i = 0; i < config_list_setting_count; i++) {
 		const struct config_list_setting *list = &config_list_settings[i];
 		config_value_allowed(&list->rule, allowed);

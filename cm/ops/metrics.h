@@ -31,7 +31,7 @@ struct metrics_process {
 		uint64_t expiry_s;
 		uint64_t staple_until_s; /* of its OCSP response, UINT64_MAX: without end; 0: it has none */
 		uint64_t staple_refused; /* 1: it was to have one, which is not good */
-	} certificates[1 + CONFIG_LIST_MAX];
+	} certificates[1 + CONFIG_CERTIFICATES_MAX];
 };
 
 /* Everything pointed to must stay until metrics_stop(). */

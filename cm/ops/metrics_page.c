@@ -114,7 +114,7 @@ static void label_print(FILE *to, const char *text)
 static void certificates_print(const struct metrics_settings *s, const char *metric, FILE *to)
 {
 	double now = (double)time(NULL);
-	for (size_t i = 0; i < 1 + CONFIG_LIST_MAX; i++) {
+	for (size_t i = 0; i < 1 + CONFIG_CERTIFICATES_MAX; i++) {
 		const struct metrics_certificate *c = &s->process->certificates[i];
 		const char *file = __atomic_load_n(&c->file, __ATOMIC_ACQUIRE);
 		if (!file)
@@ -144,7 +144,7 @@ static void staple_print(const struct metrics_certificate *c, const char *metric
 
 static void staples_print(const struct metrics_settings *s, const char *metric, FILE *to)
 {
-	for (size_t i = 0; i < sizeof s->process->certificates / sizeof *s->process->certificates; i++) {
+	for (size_t i = 0; i < 1 + CONFIG_CERTIFICATES_MAX; i++) {
 		const struct metrics_certificate *c = &s->process->certificates[i];
 
 		if (!__atomic_load_n(&c->file, __ATOMIC_ACQUIRE))

@@ -1,4 +1,8 @@
-"""Certificates of several tenants on one gate: who is shown which, renewals, staples."""
+"""
+Certificates of several tenants on one gate: who is shown which, renewals, staples.
+
+STANZAGATE_TEST_RELOADS: how many reloads come while clients shake hands (40).
+"""
 import os
 import pathlib
 import re
@@ -12,6 +16,7 @@ import pytest
 import xmppwire as xmpp
 
 EXPIRY = "stanzagate_tls_certificate_expiry"
+RELOADS = int(os.environ.get("STANZAGATE_TEST_RELOADS", "40"))
 
 
 def make(home, name, days=30):
@@ -55,6 +60,25 @@ def test_by_sni_and_by_the_stream_s_to(make_gate, tenants):
     assert shown(gate.starttls, "-servername", "third.example", starttls="tenant.example") == "third.example"
     days = {name: value for name, value in gate.metrics().items() if name.startswith(EXPIRY + "{")}
     assert len(days) == 3 and all(29 < value <= 30 for value in days.values()), days
+
+
+def test_many_tenants(make_gate, tmp_path):
+    """As many certificates as one gate takes and 200 asked for: by SNI, and by the stream's `to`."""
+    names = [f"tenant{number}.example" for number in range(255)]
+    pairs = {name: make(tmp_path / name, name) for name in names}
+    gate = make_gate({"workers": 1, "certificates": list(pairs.values()), "sessiond": {"domains": ["localhost", names[254]]}})
+    context = xmpp.tls_context()
+
+    def shown_der(name):
+        with socket.create_connection(gate.direct, timeout=10) as wire, context.wrap_socket(wire, server_hostname=name) as tls:
+            return tls.getpeercert(True)
+
+    wanted = {name: ssl.PEM_cert_to_DER_cert(pathlib.Path(pairs[name]["certificate"]).read_text()) for name in names}
+    assert len(set(wanted.values())) == len(names)
+    for name in names[::-1][:200]:
+        assert shown_der(name) == wanted[name], name
+    assert shown(gate.starttls, "-noservername", starttls=names[254]) == names[254]
+    assert sum(name.startswith(EXPIRY + "{") for name in gate.metrics()) == 256
 
 
 def test_strict(make_gate, tenants):
@@ -140,7 +164,7 @@ def test_no_handshake_is_lost_by_renewals(make_gate, tenants, tmp_path):
     threads = [threading.Thread(target=shake, daemon=True) for _ in range(2)]
     for thread in threads:
         thread.start()
-    for number in range(40):
+    for number in range(RELOADS):
         certificate, key = pairs[number % 3]
         bad = number % 4 == 3
         (home / "certificate.pem").write_bytes(certificate[:200] if bad else certificate)
@@ -153,6 +177,7 @@ def test_no_handshake_is_lost_by_renewals(make_gate, tenants, tmp_path):
     for thread in threads:
         thread.join()
     assert not wrong and done[0] > 100, (wrong[:3], done)
+    print(f"{RELOADS} reloads, {done[0]} handshakes")
 
 
 def test_a_reload_brings_another_list(make_gate, tenants, tmp_path):

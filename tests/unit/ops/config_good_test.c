@@ -223,6 +223,21 @@ Test(config_good, as_many_list_members_as_there_may_be)
 	cr_assert_str_eq(config_faults_text(&faults), "FILE:72: backends[64]: found one more, allowed 64\n");
 }
 
+Test(config_good, as_many_certificates_as_there_may_be)
+{
+	static char text[32768];
+	snprintf(text, sizeof text, "%scertificates:\n", CONFIG_NEEDED);
+	for (int i = 0; i < CONFIG_CERTIFICATES_MAX; i++)
+		snprintf(text + strlen(text), sizeof text - strlen(text), "  - {certificate: c%d, key: k%d}\n", i, i);
+	struct config *config = read_good(text);
+	cr_assert_eq(config->certificate_count, CONFIG_CERTIFICATES_MAX);
+	cr_assert_eq(strcmp(strrchr(config->certificates[254].key, '/'), "/k254"), 0);
+	config_free(config);
+	snprintf(text + strlen(text), sizeof text - strlen(text), "  - {certificate: c, key: k}\n");
+	cr_assert_null(config_text_read(text, &faults));
+	cr_assert_not_null(strstr(config_faults_text(&faults), "certificates[255]: found one more, allowed 255\n"));
+}
+
 Test(config_good, check_wants_the_files)
 {
 	char path[512], expected[2048];
