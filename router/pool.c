@@ -95,7 +95,10 @@ static uint64_t wait_ms(uint32_t failures, uint64_t random)
 
 static size_t domain_bytes(const struct pool_domain *d)
 {
-	return (size_t)d->name_len + d->features_len + d->binding_len;
+	size_t bytes = d->name_len;
+	for (int i = 0; i < POOL_CLIENTS; i++)
+		bytes += d->features_len[i];
+	return bytes;
 }
 
 static struct pool_text domain_name(const struct pool *pool, const struct pool_domain *d)
@@ -156,29 +159,29 @@ static bool domain_fits(const struct pool *pool, const struct pool_backend *b, s
 	       bytes <= pool->text_max - pool->text_len;
 }
 
-bool pool_domain_put(struct pool *pool, int backend, struct pool_text domain, struct pool_text features,
-		     struct pool_text features_binding)
+bool pool_domain_put(struct pool *pool, int backend, struct pool_text domain,
+		     const struct pool_text features[static POOL_CLIENTS])
 {
 	struct pool_backend *b = backend_at(pool, backend);
 	assert(b->state == POOL_UP || b->state == POOL_DRAINING);
-	struct pool_domain new = {.hash = route_hash(domain.at, domain.len),
-				  .name_len = domain.len,
-				  .features_len = features.len,
-				  .binding_len = features_binding.len,
-				  .has_binding = features_binding.at != NULL,
-				  .backend = backend};
+	struct pool_domain new = {
+		.hash = route_hash(domain.at, domain.len), .name_len = domain.len, .backend = backend};
+	for (int i = 0; i < POOL_CLIENTS; i++) {
+		new.has[i] = i == POOL_PLAIN || features[i].at != NULL;
+		new.features_len[i] = features[i].len;
+	}
 	for (size_t i = 0; i < pool->domains_count; i++) {
 		if (pool->domains[i].backend == backend && domain_is(pool, &pool->domains[i], domain, new.hash)) {
 			domain_drop(pool, i);
 			break;
 		}
 	}
-	if (!domain_fits(pool, b, domain.len + features.len + features_binding.len))
+	if (!domain_fits(pool, b, domain_bytes(&new)))
 		return false;
 	new.at = pool->text_len;
 	text_append(pool, domain);
-	text_append(pool, features);
-	text_append(pool, features_binding);
+	for (int i = 0; i < POOL_CLIENTS; i++)
+		text_append(pool, features[i]);
 	pool->domains[pool->domains_count++] = new;
 	b->domains++;
 	return true;
@@ -190,7 +193,7 @@ static bool domain_is_open(const struct pool *pool, const struct pool_domain *d,
 	return b->state == POOL_UP && b->weight > 0 && domain_is(pool, d, domain, hash);
 }
 
-bool pool_features(const struct pool *pool, struct pool_text domain, bool has_binding, struct pool_text *ret)
+bool pool_features(const struct pool *pool, struct pool_text domain, enum pool_client client, struct pool_text *ret)
 {
 	uint64_t hash = route_hash(domain.at, domain.len);
 	const struct pool_domain *first = NULL;
@@ -201,11 +204,12 @@ bool pool_features(const struct pool *pool, struct pool_text domain, bool has_bi
 	}
 	if (!first)
 		return false;
+	while (!first->has[client])
+		client--;
 	const char *features = pool->text + first->at + first->name_len;
-	if (has_binding && first->has_binding)
-		*ret = (struct pool_text){features + first->features_len, first->binding_len};
-	else
-		*ret = (struct pool_text){features, first->features_len};
+	for (int i = 0; i < (int)client; i++)
+		features += first->features_len[i];
+	*ret = (struct pool_text){features, first->features_len[client]};
 	return true;
 }
 

@@ -61,13 +61,21 @@ struct pool_text {
 	size_t len;
 };
 
+/* Whom features are for. Who is of a kind that a backend says nothing for gets those of the kind before it. */
+enum pool_client {
+	POOL_PLAIN,	  /* everybody */
+	POOL_BINDING,	  /* a client whose TLS has a channel binding of type tls-exporter */
+	POOL_CERTIFICATE, /* and who showed a certificate that names a user of the domain */
+	POOL_CLIENTS
+};
+
 /* One domain of one backend. Its texts lie in the pool's text room, one after the other. */
 struct pool_domain {
 	uint64_t hash;
 	size_t at; /* of the name, in the text room */
-	uint32_t name_len, features_len, binding_len;
+	uint32_t name_len, features_len[POOL_CLIENTS];
+	bool has[POOL_CLIENTS];
 	uint8_t backend;
-	bool has_binding;
 };
 
 struct pool {
@@ -109,19 +117,20 @@ void pool_drain(struct pool *, int backend); /* from UP; DRAINING stays so */
 void pool_down(struct pool *, int backend, uint64_t now_ms, uint64_t random);
 
 /*
- * The backend, UP or DRAINING, serves a domain (a DOMAIN frame): with these features, and those for clients with a
- * channel binding, if there are such. The texts are copied. A domain it serves already gets the new features. False: no
- * room, or POOL_DOMAINS_MAX reached; then the backend does not serve this domain, or no longer.
+ * The backend, UP or DRAINING, serves a domain (a DOMAIN frame): with these features, of which only those for
+ * POOL_PLAIN must be there (`at` is NULL in the others that are not). The texts are copied. A domain it serves already
+ * gets the new features. False: no room, or POOL_DOMAINS_MAX reached; then the backend does not serve this domain, or
+ * no longer.
  */
-bool pool_domain_put(struct pool *, int backend, struct pool_text domain, struct pool_text features,
-		     struct pool_text features_binding);
+bool pool_domain_put(struct pool *, int backend, struct pool_text domain,
+		     const struct pool_text features[static POOL_CLIENTS]);
 
 /*
- * Features to offer on a new stream for this domain: of the first backend that is UP and serves it, for a client whose
- * TLS has a channel binding, or one without. False: nobody serves the domain now. The text lives until the pool is
+ * Features to offer on a new stream for this domain: of the first backend that is UP and serves it, for a client of
+ * this kind. False: nobody serves the domain now. The text lives until the pool is
  * changed.
  */
-bool pool_features(const struct pool *, struct pool_text domain, bool has_binding, struct pool_text *ret);
+bool pool_features(const struct pool *, struct pool_text domain, enum pool_client, struct pool_text *ret);
 
 /* The backend for a user of this domain, who is named by a bare JID (or, if anonymous, by anything); POOL_NONE: none
  * now. */

@@ -44,6 +44,7 @@ static char *field_copy(const struct frame *frame, enum frame_field field)
 static void client_sasl_begin(struct client *client, const struct frame *open)
 {
 	struct frame_value exporter;
+	char *addresses = field_copy(open, FIELD_CLIENT_CERT_XMPP_ADDR);
 	client->encrypted = frame_find_int(open, FIELD_TLS_VERSION, 0) != 0;
 	client->exporter = client->encrypted && !client->session.server->settings.no_channel_binding &&
 			   frame_find(open, FIELD_TLS_EXPORTER, &exporter) && exporter.len == SASL_EXPORTER_BYTES;
@@ -51,8 +52,10 @@ static void client_sasl_begin(struct client *client, const struct frame *open)
 		.domain = client->session.domain,
 		.encrypted = client->encrypted,
 		.exporter = client->exporter ? exporter.at : NULL,
+		.addresses = addresses,
 	};
 	client->sasl = sasl_new(client->session.server->sasl, &facts);
+	free(addresses);
 }
 
 void client_open(struct peer *peer, const struct frame *open)

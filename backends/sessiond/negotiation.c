@@ -312,16 +312,16 @@ bool negotiation_take_bound(struct client *client, const struct xml_event *event
 
 /* Features */
 
-static void features_write(const struct sessiond *server, bool binding, char to[static SERVER_FEATURES_BYTES])
+static void features_write(const struct sessiond *server, struct sasl_kind kind, char to[static SERVER_FEATURES_BYTES])
 {
 	const char *names[SASL_MECHANISMS_MAX + 1];
 	struct text text = {0};
-	sasl_offers(true, binding, names);
+	sasl_offers(kind, names);
 	text_put(&text, "<mechanisms xmlns='" SASL_NS "'>");
 	for (const char **name = names; *name; name++)
 		text_put(&text, "<mechanism>%r</mechanism>", *name);
 	text_put(&text, "</mechanisms>");
-	if (binding)
+	if (kind.binding)
 		text_put(&text, "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>"
 				"<channel-binding type='tls-exporter'/></sasl-channel-binding>");
 	if (server->settings.registration)
@@ -333,6 +333,10 @@ static void features_write(const struct sessiond *server, bool binding, char to[
 
 void negotiation_features(struct sessiond *server)
 {
-	features_write(server, false, server->features);
-	features_write(server, true, server->features_binding);
+	struct sasl_kind kind = {.encrypted = true};
+	features_write(server, kind, server->features);
+	kind.binding = !server->settings.no_channel_binding;
+	features_write(server, kind, server->features_binding);
+	kind.certificate = true;
+	features_write(server, kind, server->features_certificate);
 }

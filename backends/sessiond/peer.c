@@ -116,7 +116,7 @@ void peer_begin(struct sessiond *server, int fd)
 static void peer_send_domains(struct peer *peer)
 {
 	const struct sessiond *server = peer->server;
-	uint8_t room[FRAME_HEAD_BYTES + 2 * SERVER_FEATURES_BYTES + 2048];
+	uint8_t room[FRAME_HEAD_BYTES + 3 * SERVER_FEATURES_BYTES + 2048];
 	for (size_t i = 0; i < server->settings.domain_count; i++) {
 		struct frame_builder domain;
 		frame_begin(&domain, room, sizeof room, FRAME_DOMAIN, 0);
@@ -124,6 +124,7 @@ static void peer_send_domains(struct peer *peer)
 		frame_put_text(&domain, FIELD_FEATURES, server->features);
 		if (!server->settings.no_channel_binding)
 			frame_put_text(&domain, FIELD_FEATURES_BINDING, server->features_binding);
+		frame_put_text(&domain, FIELD_FEATURES_CERTIFICATE, server->features_certificate);
 		size_t len = frame_end(&domain);
 		assert(len > 0);
 		peer_send_frame(peer, room, len);

@@ -1,6 +1,6 @@
 #include "sasl.h"
 #include "base64.h"
-#include "jid.h"
+#include "certificate_user.h"
 #include "text.h"
 #include <assert.h>
 #include <gsasl.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum needs { NOTHING, TLS, BINDING };
+enum needs { NOTHING, TLS, BINDING, CERTIFICATE };
 
 struct mechanism {
 	const char *name;
@@ -30,7 +30,8 @@ struct sasl_server {
 struct sasl {
 	struct sasl_server *server;
 	char *domain;
-	bool encrypted, bound;
+	struct sasl_kind kind;
+	char *addresses; /* of its certificate; NULL: none */
 	char exporter[BASE64_CHARACTERS(SASL_EXPORTER_BYTES)];
 
 	/* The exchange that goes on: */
@@ -57,15 +58,30 @@ static bool is_sha1(const struct mechanism *mechanism)
 	return strncmp(mechanism->name, "SCRAM-SHA-1", 11) == 0;
 }
 
-static bool is_offered(const struct mechanism *mechanism, bool encrypted, bool binding)
+static bool is_external(const struct mechanism *mechanism)
 {
-	return mechanism->needs == NOTHING || (mechanism->needs == TLS ? encrypted : encrypted && binding);
+	return mechanism->needs == CERTIFICATE;
 }
 
-void sasl_offers(bool encrypted, bool binding, const char *ret[static SASL_MECHANISMS_MAX + 1])
+static bool is_offered(const struct mechanism *mechanism, struct sasl_kind kind)
+{
+	switch (mechanism->needs) {
+	case NOTHING:
+		return true;
+	case TLS:
+		return kind.encrypted;
+	case BINDING:
+		return kind.encrypted && kind.binding;
+	case CERTIFICATE:
+		return kind.encrypted && kind.certificate;
+	}
+	return false;
+}
+
+void sasl_offers(struct sasl_kind kind, const char *ret[static SASL_MECHANISMS_MAX + 1])
 {
 	for (size_t i = 0; i < MECHANISM_COUNT; i++) {
-		if (is_offered(&mechanisms[i], encrypted, binding))
+		if (is_offered(&mechanisms[i], kind))
 			*ret++ = mechanisms[i].name;
 	}
 	*ret = NULL;
@@ -135,9 +151,11 @@ static int property_wanted(Gsasl *gsasl, Gsasl_session *session, Gsasl_property 
 	case GSASL_SCRAM_SERVERKEY:
 		return keys_put(sasl, session);
 	case GSASL_CB_TLS_EXPORTER:
-		return sasl->bound ? gsasl_property_set(session, property, sasl->exporter) : GSASL_NO_CALLBACK;
+		return sasl->kind.binding ? gsasl_property_set(session, property, sasl->exporter) : GSASL_NO_CALLBACK;
 	case GSASL_VALIDATE_SIMPLE:
 		return simple_take(sasl, session);
+	case GSASL_VALIDATE_EXTERNAL:
+		return GSASL_OK; /* judged when the message is whole: answer_external */
 	default:
 		return GSASL_NO_CALLBACK;
 	}
@@ -165,15 +183,25 @@ void sasl_server_free(struct sasl_server *server)
 	free(server);
 }
 
+static bool names_anybody(const struct sasl_client *client)
+{
+	const char *lines = client->addresses ? client->addresses : "";
+	struct jid jid;
+	return certificate_user_next(&lines, client->domain, &jid);
+}
+
 struct sasl *sasl_new(struct sasl_server *server, const struct sasl_client *client)
 {
 	struct sasl *sasl = calloc(1, sizeof *sasl);
 	if (!sasl || !(sasl->domain = strdup(client->domain)))
 		abort();
 	sasl->server = server;
-	sasl->encrypted = client->encrypted;
-	sasl->bound = client->encrypted && client->exporter;
-	if (sasl->bound)
+	sasl->kind = (struct sasl_kind){.encrypted = client->encrypted,
+					.binding = client->encrypted && client->exporter,
+					.certificate = client->encrypted && names_anybody(client)};
+	if (sasl->kind.certificate)
+		sasl->addresses = text_copy(client->addresses);
+	if (sasl->kind.binding)
 		base64_encode(client->exporter, SASL_EXPORTER_BYTES, sasl->exporter);
 	return sasl;
 }
@@ -207,6 +235,7 @@ void sasl_free(struct sasl *sasl)
 	free(sasl->name);
 	free(sasl->text);
 	free(sasl->domain);
+	free(sasl->addresses);
 	free(sasl);
 }
 
@@ -248,8 +277,63 @@ static void answer_verdict(struct sasl *sasl, bool proved, const char *authzid, 
 	}
 }
 
+/* Makes the user the name of the exchange. False: the store has failed. */
+static bool external_name(struct sasl *sasl, const struct jid *user)
+{
+	free(sasl->name);
+	sasl->name = text_copy(user->text);
+	sasl->name_good = true;
+	sasl->store_failed = !passwords_account(sasl->server->passwords, sasl->name, &sasl->account, &sasl->known);
+	return !sasl->store_failed;
+}
+
+/*
+ * XEP-0178, 2: the users of the domain in the certificate who have an account, or of these the one that the client asks
+ * to be. One must be left.
+ */
+static const char *external_judge(struct sasl *sasl, const char *authzid)
+{
+	const char *lines = sasl->addresses;
+	struct jid wanted, user, found;
+	size_t count = 0;
+	if (authzid && (!jid_parse(authzid, strlen(authzid), &wanted) || wanted.resource_at != 0))
+		return "invalid-authzid";
+	while (certificate_user_next(&lines, sasl->domain, &user)) {
+		if ((authzid && strcmp(user.text, wanted.text) != 0) ||
+		    (count > 0 && strcmp(user.text, found.text) == 0))
+			continue;
+		if (!external_name(sasl, &user))
+			return "temporary-auth-failure";
+		if (!sasl->known)
+			continue;
+		found = user;
+		count++;
+	}
+	if (count > 1 || (count == 0 && authzid))
+		return "invalid-authzid";
+	if (count == 0)
+		return "not-authorized";
+	return external_name(sasl, &found) ? NULL : "temporary-auth-failure";
+}
+
+static void answer_external(struct sasl *sasl, struct sasl_answer *ret)
+{
+	const char *authzid = gsasl_property_fast(sasl->session, GSASL_AUTHZID);
+	const char *condition = external_judge(sasl, authzid && authzid[0] != '\0' ? authzid : NULL);
+	free(sasl->text);
+	sasl->text = NULL;
+	if (condition)
+		answer_failure(sasl, condition, ret);
+	else
+		answer_verdict(sasl, true, NULL, ret);
+}
+
 static void answer_proved(struct sasl *sasl, struct sasl_answer *ret)
 {
+	if (is_external(sasl->mechanism)) {
+		answer_external(sasl, ret);
+		return;
+	}
 	if (is_scram(sasl->mechanism)) {
 		answer_verdict(sasl, true, gsasl_property_fast(sasl->session, GSASL_AUTHZID), ret);
 		return;
@@ -308,7 +392,7 @@ static const char *scram_first_check(const struct sasl *sasl, const char *data)
 
 static const char *message_check(const struct sasl *sasl, const char *data, size_t len)
 {
-	if (len == 0)
+	if (len == 0 && !is_external(sasl->mechanism))
 		return "malformed-request";
 	if (!is_scram(sasl->mechanism))
 		return NULL;
@@ -373,11 +457,11 @@ void sasl_begin(struct sasl *sasl, const char *mechanism, const char *text, stru
 {
 	exchange_end(sasl);
 	const struct mechanism *chosen = mechanism_find(mechanism);
-	if (chosen && chosen->needs == TLS && !sasl->encrypted) {
+	if (chosen && chosen->needs == TLS && !sasl->kind.encrypted) {
 		answer_failure(sasl, "encryption-required", ret);
 		return;
 	}
-	if (!chosen || !is_offered(chosen, sasl->encrypted, sasl->bound)) {
+	if (!chosen || !is_offered(chosen, sasl->kind)) {
 		answer_failure(sasl, "invalid-mechanism", ret);
 		return;
 	}

@@ -1,7 +1,7 @@
 /*
  * sasl: the server's side of logging in (RFC 6120 section 6; SCRAM of RFC 5802 and RFC 7677, with channel binding of
- * type tls-exporter, RFC 9266; PLAIN of RFC 4616), on top of GNU SASL. It reads and makes base64 and names conditions;
- * the XML around them is the caller's.
+ * type tls-exporter, RFC 9266; PLAIN of RFC 4616; EXTERNAL of RFC 4422 with a client's certificate, XEP-0178), on top
+ * of GNU SASL. It reads and makes base64 and names conditions; the XML around them is the caller's.
  *
  * Who does not exist, and who gives a wrong password, get the same answers after the same work: salt and iterations are
  * made up for a name without an account (password.h).
@@ -23,6 +23,7 @@ struct sasl_client {
 	const char *domain;
 	bool encrypted;
 	const uint8_t *exporter; /* SASL_EXPORTER_BYTES, or NULL */
+	const char *addresses;	 /* XmppAddr names of a verified certificate, one in a line; NULL: none was shown */
 };
 
 /* NULL: no memory. `passwords` must stay. */
@@ -32,7 +33,10 @@ void sasl_server_free(struct sasl_server *);
 
 /* The names offered to a client, the preferred ones first; as many as there are, then NULL. */
 enum { SASL_MECHANISMS_MAX = 8 };
-void sasl_offers(bool encrypted, bool binding, const char *ret[static SASL_MECHANISMS_MAX + 1]);
+struct sasl_kind {
+	bool encrypted, binding, certificate; /* the last two: only where the first is */
+};
+void sasl_offers(struct sasl_kind, const char *ret[static SASL_MECHANISMS_MAX + 1]);
 
 struct sasl *sasl_new(struct sasl_server *, const struct sasl_client *);
 /* At any time. Accepts NULL. */

@@ -48,7 +48,8 @@ struct sessiond {
 	struct passwords *passwords;
 	struct sasl_server *sasl;
 	struct xml_work *xml_work;
-	char features[SERVER_FEATURES_BYTES], features_binding[SERVER_FEATURES_BYTES];
+	char features[SERVER_FEATURES_BYTES], features_binding[SERVER_FEATURES_BYTES],
+		features_certificate[SERVER_FEATURES_BYTES];
 
 	struct table by_full, by_bare; /* bound clients, users */
 	struct client *dying;	       /* closed, to be reaped after the stanza at hand */

@@ -1,5 +1,6 @@
 #include "client.h"
 
+#include "certificate_user.h"
 #include "entry.h"
 #include "ingress.h"
 #include "jid.h"
@@ -142,8 +143,8 @@ static size_t end_header(struct worker *w, struct client *c, char *to, size_t ca
 		return 0;
 	client_random_id(id);
 	greeting.id = id;
-	if (pool_features(&w->pool, (struct pool_text){c->login->stream.domain, strlen(c->login->stream.domain)}, false,
-			  &(struct pool_text){0}))
+	if (pool_features(&w->pool, (struct pool_text){c->login->stream.domain, strlen(c->login->stream.domain)},
+			  POOL_PLAIN, &(struct pool_text){0}))
 		greeting.domain = c->login->stream.domain;
 	return stream_write_header(to, cap, &greeting);
 }
@@ -425,6 +426,17 @@ void client_random_id(char to[static STREAM_ID_BYTES])
 		snprintf(to + 2 * i, 3, "%02x", random[i]);
 }
 
+/* Whose features they are: a client that cannot log in by its certificate is not offered to. */
+static enum pool_client greet_kind(const struct login *login)
+{
+	const char *lines = login->facts.identity != NULL ? login->facts.identity->addresses : "";
+	struct jid jid;
+
+	if (!login->facts.has_exporter)
+		return POOL_PLAIN;
+	return certificate_user_next(&lines, login->stream.domain, &jid) ? POOL_CERTIFICATE : POOL_BINDING;
+}
+
 /* The features for this client now; false: nobody serves the domain. */
 static bool greet_features(struct worker *w, struct client *c, struct pool_text *ret)
 {
@@ -434,7 +446,7 @@ static bool greet_features(struct worker *w, struct client *c, struct pool_text 
 		*ret = (struct pool_text){c->login->features, c->login->features_len};
 		return true;
 	}
-	return pool_features(&w->pool, domain, c->login->facts.has_exporter, ret);
+	return pool_features(&w->pool, domain, greet_kind(c->login), ret);
 }
 
 /* Whether the certificate that the client was shown is for another domain than the one it wants now, and that matters.

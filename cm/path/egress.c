@@ -167,11 +167,17 @@ static struct pool_text field_text(const struct frame *frame, enum frame_field f
 
 static void on_domain(struct worker *w, struct uplink *u, const struct frame *frame)
 {
-	struct pool_text domain = field_text(frame, FIELD_DOMAIN);
+	static const enum frame_field fields[POOL_CLIENTS] = {[POOL_PLAIN] = FIELD_FEATURES,
+							      [POOL_BINDING] = FIELD_FEATURES_BINDING,
+							      [POOL_CERTIFICATE] = FIELD_FEATURES_CERTIFICATE};
+	struct pool_text domain = field_text(frame, FIELD_DOMAIN), features[POOL_CLIENTS];
+	bool good = true;
 
-	if (!features_check(w, frame, FIELD_FEATURES) || !features_check(w, frame, FIELD_FEATURES_BINDING) ||
-	    !pool_domain_put(&w->pool, u->index, domain, field_text(frame, FIELD_FEATURES),
-			     field_text(frame, FIELD_FEATURES_BINDING)))
+	for (int i = 0; i < POOL_CLIENTS; i++) {
+		good = good && features_check(w, frame, fields[i]);
+		features[i] = field_text(frame, fields[i]);
+	}
+	if (!good || !pool_domain_put(&w->pool, u->index, domain, features))
 		log_event(CONFIG_LOG_WARNING, "link.domain_refused", log_text("backend", u->link.name),
 			  log_bytes("domain", domain.at, domain.len));
 }

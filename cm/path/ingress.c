@@ -13,7 +13,7 @@
  */
 #include "ingress.h"
 
-#include "jid.h"
+#include "certificate_user.h"
 #include "uplink.h"
 #include "worker.h"
 
@@ -133,6 +133,18 @@ static void pass_and_await(struct worker *w, struct client *c, const struct xml_
 	client_steer_reading(w, c);
 }
 
+/* Who does not say a name may have one in its certificate (XEP-0178). */
+static void user_guess(const struct login *login, char to[static JID_PART_BYTES_MAX + 1])
+{
+	struct jid jid = {0};
+
+	if (login->facts.identity == NULL ||
+	    !certificate_user_only(login->facts.identity->addresses, login->stream.domain, &jid))
+		jid.local_len = 0;
+	memcpy(to, jid.text, jid.local_len);
+	to[jid.local_len] = '\0';
+}
+
 /* The client begins to authenticate: its session is opened where its user lives. */
 static void open_session(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
 {
@@ -141,7 +153,7 @@ static void open_session(struct worker *w, struct client *c, const struct xml_ev
 	char user[JID_PART_BYTES_MAX + 1];
 
 	if (!stream_auth_user(event, bytes, user))
-		user[0] = '\0';
+		user_guess(c->login, user);
 	if (uplink_open(w, c, user)) {
 		pass_and_await(w, c, event, bytes);
 		return;

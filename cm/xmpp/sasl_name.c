@@ -222,6 +222,8 @@ static bool message_user(struct part mechanism, struct part message, char *to)
 		return plain_user(message, to);
 	if (part_starts(mechanism, "SCRAM-"))
 		return scram_user(message, to);
+	if (mechanism.len == strlen("EXTERNAL") && part_starts(mechanism, "EXTERNAL"))
+		return authzid_local(message, to); /* RFC 4422, A.1: the message is the authorization identity */
 	return part_starts(mechanism, "HT-") && token_user(message, to);
 }
 

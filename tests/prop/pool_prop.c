@@ -67,7 +67,7 @@ static void domain_put(int b, int d)
 		features[i] = 'a' + draw(26);
 	model.served[b][d] = false;
 	bool fits = model_count() < ROOM && model_text() + domain_of(d).len + strlen(features) <= TEXT_MAX;
-	cr_assert(pool_domain_put(&pool, b, domain_of(d), text_of(features), (struct pool_text){NULL, 0}) == fits);
+	cr_assert(pool_domain_put(&pool, b, domain_of(d), (struct pool_text[POOL_CLIENTS]){text_of(features)}) == fits);
 	model.served[b][d] = fits;
 	memcpy(model.features[b][d], features, sizeof features);
 }
@@ -109,7 +109,7 @@ static void answers_are_right(int d)
 		expected = model.features[b][d];
 		candidates[b] = (struct route_candidate){pool.backends[b].name_hash, pool.backends[b].weight};
 	}
-	cr_assert(pool_features(&pool, domain_of(d), draw(2), &got) == (expected != NULL));
+	cr_assert(pool_features(&pool, domain_of(d), draw(POOL_CLIENTS), &got) == (expected != NULL));
 	cr_assert(!expected || (got.len == strlen(expected) && memcmp(got.at, expected, got.len) == 0));
 	int chosen = route_choose(candidates, BACKENDS, route_hash(user, strlen(user)));
 	cr_assert(pool_choose(&pool, domain_of(d), text_of(user)) == chosen);

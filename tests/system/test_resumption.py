@@ -131,3 +131,62 @@ def test_bad_certificates_are_refused(make_gate, tmp_path, mode, shown):
         done = s_client(gate.direct, version, "-ign_eof", *options)
         assert re.search(alert, done.stderr), done.stderr
     assert gate.metrics()["stanzagate_tls_handshakes_failed_total"] == 2
+
+
+def external(client, message="="):
+    client.send(f"<auth xmlns='{xmpp.SASL_NS}' mechanism='EXTERNAL'>{message}</auth>")
+    return client.expect("ELEMENT")
+
+
+def show(gate, pair, version, direct):
+    """A client that has shown its certificate, if any, up to the features."""
+    client = xmpp.Client(gate.direct if direct else gate.starttls, direct, gate.authority, version)
+    if pair:
+        client.context.load_cert_chain(*pair)
+    client.secure()
+    return client
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_client_logs_in_by_its_certificate(make_gate, tmp_path, version, direct):
+    """XEP-0178: offered to those whose certificate names a user of the domain, and to nobody else."""
+    alice = certificate_for(tmp_path / "alice", "alice@localhost", "alice@other.example")
+    both = certificate_for(tmp_path / "both", "alice@localhost", "bob@localhost")
+    other = certificate_for(tmp_path / "other", "alice@other.example", "localhost")
+    authorities = tmp_path / "authorities"
+    authorities.write_bytes(b"".join(pair[0].read_bytes() for pair in (alice, both, other)))
+    gate = make_gate({"workers": 1, "tls": {"client_certificates": "request", "client_ca": str(authorities)}})
+    for pair in (None, other):
+        client = show(gate, pair, version, direct)
+        assert "EXTERNAL" not in client.mechanisms() and "PLAIN" in client.mechanisms()
+        assert external(client).find(f"{{{xmpp.SASL_NS}}}invalid-mechanism") is not None
+        client.close()
+    client = show(gate, both, version, direct)
+    assert client.mechanisms()[0] == "EXTERNAL"
+    assert external(client).find(f"{{{xmpp.SASL_NS}}}invalid-authzid") is not None
+    assert external(client, xmpp.b64(b"carol@localhost")).find(f"{{{xmpp.SASL_NS}}}invalid-authzid") is not None
+    client.close()
+    for pair, message, who in ((alice, "=", "alice"), (both, xmpp.b64(b"bob@localhost"), "bob")):
+        client = show(gate, pair, version, direct)
+        assert external(client, message).tag == f"{{{xmpp.SASL_NS}}}success"
+        client.restart()
+        client.greet()
+        assert client.bind().startswith(f"{who}@localhost/")
+        assert client.logout()
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_resumed_client_is_who_it_was(make_gate, tmp_path, version):
+    """The certificate is in the session that is resumed; no other client's comes with it (CVE-2025-23419)."""
+    alice = certificate_for(tmp_path / "alice", "alice@localhost")
+    gate = make_gate({"workers": 1, "tls": {"tickets": True, "client_certificates": "request", "client_ca": str(alice[0])}})
+    first = show(gate, alice, version, True)
+    session = first.wire.tls.session
+    first.close()
+    again = xmpp.Client(gate.direct, True, gate.authority, version)
+    again.context, start = first.context, first.context.wrap_bio
+    again.context.wrap_bio = lambda *a, **k: start(*a, **(k | {"session": session}))
+    again.secure()
+    assert again.wire.tls.session_reused and external(again).tag == f"{{{xmpp.SASL_NS}}}success"
+    again.close()

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES_IN_VECTORS = 23, BADS_IN_VECTORS = 48 };
+enum { FRAMES_IN_VECTORS = 24, BADS_IN_VECTORS = 48 };
 
 static char title[256];
 

@@ -34,17 +34,18 @@ static void backend_up(int backend)
 
 static bool serve(int backend, const char *domain, const char *features)
 {
-	return pool_domain_put(&pool, backend, text_of(domain), text_of(features), absent);
+	return pool_domain_put(&pool, backend, text_of(domain),
+			       (struct pool_text[]){text_of(features), absent, absent});
 }
 
-static void features_are(const char *domain, bool has_binding, const char *expected)
+static void features_are(const char *domain, enum pool_client client, const char *expected)
 {
 	struct pool_text got;
 	if (!expected) {
-		cr_assert(!pool_features(&pool, text_of(domain), has_binding, &got), "%s", domain);
+		cr_assert(!pool_features(&pool, text_of(domain), client, &got), "%s", domain);
 		return;
 	}
-	cr_assert(pool_features(&pool, text_of(domain), has_binding, &got), "%s", domain);
+	cr_assert(pool_features(&pool, text_of(domain), client, &got), "%s", domain);
 	cr_assert(got.len == strlen(expected), "%s", domain);
 	cr_assert(memcmp(got.at, expected, got.len) == 0, "%s", domain);
 }
@@ -145,19 +146,20 @@ Test(pool, one_that_is_up_waits_for_nothing)
 Test(pool, features_of_a_domain)
 {
 	pool_begin(2);
-	features_are("example.org", false, NULL);
+	features_are("example.org", POOL_PLAIN, NULL);
 	backend_up(1);
-	cr_assert(pool_domain_put(&pool, 1, text_of("example.org"), text_of("<plain/>"), text_of("<plus/>")));
+	cr_assert(pool_domain_put(&pool, 1, text_of("example.org"),
+				  (struct pool_text[]){text_of("<plain/>"), text_of("<plus/>"), absent}));
 	cr_assert(serve(1, "example.net", "<other/>"));
 	cr_assert(serve(1, "empty.example", ""));
-	features_are("example.org", false, "<plain/>");
-	features_are("example.org", true, "<plus/>");
-	features_are("example.net", true, "<other/>");
-	features_are("empty.example", false, "");
-	features_are("example.or", false, NULL);
-	features_are("example.orga", false, NULL);
-	features_are("EXAMPLE.ORG", false, NULL);
-	features_are("", false, NULL);
+	features_are("example.org", POOL_PLAIN, "<plain/>");
+	features_are("example.org", POOL_BINDING, "<plus/>");
+	features_are("example.net", POOL_BINDING, "<other/>");
+	features_are("empty.example", POOL_PLAIN, "");
+	features_are("example.or", POOL_PLAIN, NULL);
+	features_are("example.orga", POOL_PLAIN, NULL);
+	features_are("EXAMPLE.ORG", POOL_PLAIN, NULL);
+	features_are("", POOL_PLAIN, NULL);
 	cr_assert(pool.backends[1].domains == 3);
 }
 
@@ -165,9 +167,30 @@ Test(pool, an_empty_list_for_binding_is_one)
 {
 	pool_begin(1);
 	backend_up(0);
-	cr_assert(pool_domain_put(&pool, 0, text_of("d"), text_of("<plain/>"), text_of("")));
-	features_are("d", true, "");
-	features_are("d", false, "<plain/>");
+	cr_assert(pool_domain_put(&pool, 0, text_of("d"),
+				  (struct pool_text[]){text_of("<plain/>"), text_of(""), absent}));
+	features_are("d", POOL_BINDING, "");
+	features_are("d", POOL_PLAIN, "<plain/>");
+}
+
+/* A kind that is not there gets what the one before it gets, whatever stands behind it. */
+Test(pool, each_kind_of_client_has_its_own)
+{
+	static const char *const expected[8][POOL_CLIENTS] = {{"a", "a", "a"},	  {"a", "bb", "bb"}, {"a", "a", "ccc"},
+							      {"a", "bb", "ccc"}, {"", "", ""},	     {"", "bb", "bb"},
+							      {"", "", "ccc"},	  {"", "bb", "ccc"}};
+	pool_begin(1);
+	backend_up(0);
+	for (int which = 0; which < 8; which++) {
+		struct pool_text features[] = {text_of(which & 4 ? "" : "a"), which & 1 ? text_of("bb") : absent,
+					       which & 2 ? text_of("ccc") : absent};
+		cr_assert(pool_domain_put(&pool, 0, text_of("d"), features));
+		cr_assert(pool_domain_put(&pool, 0, text_of("e"), features));
+		for (int client = 0; client < POOL_CLIENTS; client++) {
+			features_are("d", (enum pool_client)client, expected[which][client]);
+			features_are("e", (enum pool_client)client, expected[which][client]);
+		}
+	}
 }
 
 Test(pool, the_first_that_is_up_speaks_for_the_domain)
@@ -177,15 +200,15 @@ Test(pool, the_first_that_is_up_speaks_for_the_domain)
 	backend_up(1);
 	cr_assert(serve(2, "d", "two"));
 	cr_assert(serve(1, "d", "one"));
-	features_are("d", false, "one");
+	features_are("d", POOL_PLAIN, "one");
 	pool_drain(&pool, 1);
-	features_are("d", false, "two");
+	features_are("d", POOL_PLAIN, "two");
 	pool_down(&pool, 2, 0, 0);
-	features_are("d", false, NULL);
+	features_are("d", POOL_PLAIN, NULL);
 	backend_up(2);
-	features_are("d", false, NULL);
+	features_are("d", POOL_PLAIN, NULL);
 	cr_assert(serve(2, "d", "two again"));
-	features_are("d", false, "two again");
+	features_are("d", POOL_PLAIN, "two again");
 }
 
 Test(pool, a_domain_told_again_has_the_new_features)
@@ -196,14 +219,15 @@ Test(pool, a_domain_told_again_has_the_new_features)
 	cr_assert(serve(0, "a", "old of a"));
 	cr_assert(serve(1, "a", "of another"));
 	cr_assert(serve(0, "b", "of b"));
-	cr_assert(pool_domain_put(&pool, 0, text_of("a"), text_of("new and longer"), text_of("x")));
-	features_are("a", false, "new and longer");
-	features_are("a", true, "x");
-	features_are("b", false, "of b");
+	cr_assert(pool_domain_put(&pool, 0, text_of("a"),
+				  (struct pool_text[]){text_of("new and longer"), text_of("x"), absent}));
+	features_are("a", POOL_PLAIN, "new and longer");
+	features_are("a", POOL_BINDING, "x");
+	features_are("b", POOL_PLAIN, "of b");
 	cr_assert(pool.backends[0].domains == 2 && pool.backends[1].domains == 1 && pool.domains_count == 3);
 	pool_down(&pool, 0, 0, 0);
-	features_are("a", false, "of another");
-	features_are("b", false, NULL);
+	features_are("a", POOL_PLAIN, "of another");
+	features_are("b", POOL_PLAIN, NULL);
 	cr_assert(pool.domains_count == 1 && pool.text_len == strlen("a"
 								     "of another"));
 	pool_down(&pool, 1, 0, 0);
@@ -221,8 +245,8 @@ Test(pool, no_more_domains_than_fit)
 	}
 	cr_assert(!serve(0, "one more", "f"));
 	cr_assert(serve(0, "d5", "g"), "one it serves already");
-	features_are("d5", false, "g");
-	features_are("one more", false, NULL);
+	features_are("d5", POOL_PLAIN, "g");
+	features_are("one more", POOL_PLAIN, NULL);
 }
 
 Test(pool, no_more_of_all_domains_than_fit)
@@ -248,7 +272,7 @@ Test(pool, no_more_text_than_fits)
 	cr_assert(text[10] == '!' && pool.text_len == 10);
 	cr_assert(!serve(0, "b", ""));
 	cr_assert(!serve(0, "a", "0123456789"), "and the old features are gone");
-	features_are("a", false, NULL);
+	features_are("a", POOL_PLAIN, NULL);
 	cr_assert(pool.text_len == 0 && pool.domains_count == 0 && pool.backends[0].domains == 0);
 }
 
@@ -277,7 +301,7 @@ Test(pool, users_go_to_backends_that_are_up_and_serve_them)
 	cr_assert(chosen("nowhere", 1) == POOL_NONE);
 	pool.backends[3].weight = 0;
 	cr_assert(chosen("other", 1) == POOL_NONE);
-	features_are("other", false, NULL);
+	features_are("other", POOL_PLAIN, NULL);
 }
 
 Test(pool, the_name_in_hello_decides)

@@ -73,7 +73,7 @@ void gate_send_frame(struct gate *gate, enum frame_type type, frame_session sess
 }
 
 static void open_send(struct gate *gate, frame_session session, const char *domain, unsigned tls,
-		      const uint8_t *exporter)
+		      const uint8_t *exporter, const char *addresses)
 {
 	uint8_t room[2048];
 	struct frame_builder open;
@@ -86,6 +86,8 @@ static void open_send(struct gate *gate, frame_session session, const char *doma
 		frame_put_int(&open, FIELD_TLS_VERSION, tls);
 	if (exporter)
 		frame_put(&open, FIELD_TLS_EXPORTER, exporter, 32);
+	if (addresses)
+		frame_put_text(&open, FIELD_CLIENT_CERT_XMPP_ADDR, addresses);
 	size_t len = frame_end(&open);
 	cr_assert_gt(len, 0);
 	gate_send(gate, room, len);
@@ -93,12 +95,17 @@ static void open_send(struct gate *gate, frame_session session, const char *doma
 
 void gate_open(struct gate *gate, frame_session session, const char *domain, const uint8_t *exporter)
 {
-	open_send(gate, session, domain, 0x0304, exporter);
+	open_send(gate, session, domain, 0x0304, exporter, NULL);
+}
+
+void gate_open_certificate(struct gate *gate, frame_session session, const char *domain, const char *addresses)
+{
+	open_send(gate, session, domain, 0x0304, NULL, addresses);
 }
 
 void gate_open_plain(struct gate *gate, frame_session session, const char *domain)
 {
-	open_send(gate, session, domain, 0, NULL);
+	open_send(gate, session, domain, 0, NULL, NULL);
 }
 
 void gate_put(struct gate *gate, frame_session session, const char *format, ...)

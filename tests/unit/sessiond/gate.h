@@ -21,6 +21,8 @@ void gate_send(struct gate *, const void *bytes, size_t len);
 void gate_send_hello(struct gate *);
 void gate_send_frame(struct gate *, enum frame_type, frame_session, const char *payload);
 void gate_open(struct gate *, frame_session, const char *domain, const uint8_t *exporter);
+/* With the XmppAddr names of a certificate, one in a line. */
+void gate_open_certificate(struct gate *, frame_session, const char *domain, const char *addresses);
 void gate_open_plain(struct gate *, frame_session, const char *domain);
 /* An element from a format. */
 void gate_put(struct gate *, frame_session, const char *format, ...) __attribute__((format(printf, 3, 4)));

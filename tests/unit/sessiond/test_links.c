@@ -47,6 +47,13 @@ Test(links, A2_domains_are_announced_with_their_features)
 			 "<mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism></mechanisms>"
 			 "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/>"
 			 "</sasl-channel-binding>");
+		field_is(&frame, FIELD_FEATURES_CERTIFICATE,
+			 "<mechanisms xmlns='" SASL_NS "'><mechanism>EXTERNAL</mechanism>"
+			 "<mechanism>SCRAM-SHA-256-PLUS</mechanism><mechanism>SCRAM-SHA-1-PLUS</mechanism>"
+			 "<mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism>"
+			 "<mechanism>PLAIN</mechanism></mechanisms>"
+			 "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/>"
+			 "</sasl-channel-binding>");
 	}
 	gate_expect_quiet(&other);
 	gate_end(&other);

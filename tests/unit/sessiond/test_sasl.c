@@ -43,7 +43,7 @@ TestSuite(sasl, .init = begin, .fini = end);
 
 static struct sasl *sasl_of(bool encrypted, const uint8_t *binding)
 {
-	return sasl_new(server, &(struct sasl_client){"example.com", encrypted, binding});
+	return sasl_new(server, &(struct sasl_client){"example.com", encrypted, binding, NULL});
 }
 
 /* How a client logs in; NULL: what is right. */
@@ -446,15 +446,19 @@ Test(sasl, A2_offers_in_order)
 	const char *names[SASL_MECHANISMS_MAX + 1];
 	static const char *const all[] = {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1",
 					  "PLAIN"};
-	sasl_offers(true, true, names);
+	sasl_offers((struct sasl_kind){true, true, true}, names);
+	cr_expect_str_eq(names[0], "EXTERNAL");
+	cr_expect_str_eq(names[5], "PLAIN");
+	cr_expect_null(names[6]);
+	sasl_offers((struct sasl_kind){true, true, false}, names);
 	for (size_t i = 0; i < 5; i++)
 		cr_expect_str_eq(names[i], all[i]);
 	cr_expect_null(names[5]);
-	sasl_offers(true, false, names);
+	sasl_offers((struct sasl_kind){true, false, false}, names);
 	for (size_t i = 0; i < 3; i++)
 		cr_expect_str_eq(names[i], all[i + 2]);
 	cr_expect_null(names[3]);
-	sasl_offers(false, false, names);
+	sasl_offers((struct sasl_kind){false, true, true}, names);
 	cr_expect_str_eq(names[1], "SCRAM-SHA-1");
 	cr_expect_null(names[2]);
 }
