@@ -83,7 +83,7 @@ enum xml_is {
 
 /*
  * What xml_next() found. All places are offsets into the buffer as passed. Values are raw: between the quotes, with
- * references not replaced (xml_unescape and xml_is_equal read them).
+ * references not replaced (xml_unescape_value, xml_unescape_text and xml_is_equal read them).
  */
 struct xml_event {
 	enum xml_is is;
@@ -142,14 +142,23 @@ void xml_next(struct xml *, struct xml_work *, const struct xml_limits *, const 
 /* Whether the work last used holds a part of this stream's next item. */
 bool xml_is_partial(const struct xml *);
 
-/* Whether the raw value, its references replaced, equals the text (NUL-terminated). */
+/*
+ * Whether a name or an attribute's raw value, read as xml_unescape_value() reads it, equals the text (NUL-terminated).
+ */
 bool xml_is_equal(const uint8_t *bytes, struct xml_range, const char *text);
 
 /*
- * Replaces the references in a raw value or text (and strips CDATA marks in text). Writes at most `range.len` bytes to
- * `to` and answers how many. Line ends are normalised as XML demands. The input must have come from an accepted item.
+ * What a raw value of an attribute means (XML 1.0, section 3.3.3): references are replaced; a tab or line end that
+ * stands there itself becomes a blank, CR LF one; what a reference stands for stays. Writes at most `range.len` bytes
+ * to `to`, which must not overlap the input, and answers how many. The input must have come from an accepted item.
  */
-size_t xml_unescape(const uint8_t *bytes, struct xml_range, uint8_t *to);
+size_t xml_unescape_value(const uint8_t *bytes, struct xml_range, uint8_t *to);
+
+/*
+ * The same for text between tags, without elements in it: references are replaced, the marks of CDATA sections left
+ * out, and line ends that stand there themselves become LF (section 2.11).
+ */
+size_t xml_unescape_text(const uint8_t *bytes, struct xml_range, uint8_t *to);
 
 /*
  * Escapes & < > ' " for use in text or in an attribute's value. Answers the bytes needed; nothing is written unless

@@ -34,21 +34,50 @@ static uint32_t reference_replace(const uint8_t *bytes, uint32_t *at, uint32_t e
 	return code_write(code, to);
 }
 
+/* A line end is one byte, also when it is CR LF. */
+static uint8_t byte_next(const uint8_t *bytes, uint32_t *at, uint32_t end)
+{
+	uint8_t c = bytes[(*at)++];
+	if (c == '\r' && *at < end && bytes[*at] == '\n')
+		(*at)++;
+	return c;
+}
+
+/* What the next character or reference of an attribute's value means: white space that stands there itself is blanks.
+ */
+static uint32_t value_replace(const uint8_t *bytes, uint32_t *at, uint32_t end, uint8_t to[static 4])
+{
+	if (bytes[*at] == '&')
+		return reference_replace(bytes, at, end, to);
+	to[0] = byte_next(bytes, at, end);
+	if (byte_is_space(to[0]))
+		to[0] = ' ';
+	return 1;
+}
+
 bool xml_is_equal(const uint8_t *bytes, struct xml_range range, const char *text)
 {
 	uint32_t at = range.at, end = range.at + range.len;
+	uint8_t to[4];
 	while (at < end) {
-		uint8_t to[4] = {bytes[at]};
-		uint32_t made = 1;
-		if (to[0] == '&')
-			made = reference_replace(bytes, &at, end, to);
-		else
-			at++;
+		uint32_t made = value_replace(bytes, &at, end, to);
 		for (uint32_t i = 0; i < made; i++)
 			if (*text == '\0' || (uint8_t)*text++ != to[i])
 				return false;
 	}
 	return *text == '\0';
+}
+
+size_t xml_unescape_value(const uint8_t *bytes, struct xml_range range, uint8_t *to)
+{
+	uint32_t at = range.at, end = range.at + range.len;
+	uint8_t *begin = to, made[4];
+	while (at < end) {
+		uint32_t len = value_replace(bytes, &at, end, made);
+		for (uint32_t i = 0; i < len; i++)
+			*to++ = made[i];
+	}
+	return (size_t)(to - begin);
 }
 
 static bool mark_at(const uint8_t *bytes, uint32_t at, uint32_t end, const char *mark)
@@ -59,17 +88,7 @@ static bool mark_at(const uint8_t *bytes, uint32_t at, uint32_t end, const char 
 	return true;
 }
 
-/* One byte of text or value, or CR LF as the LF that XML makes of it. */
-static uint32_t byte_copy(const uint8_t *bytes, uint32_t *at, uint32_t end, uint8_t *to)
-{
-	uint8_t c = bytes[(*at)++];
-	if (c == '\r' && *at < end && bytes[*at] == '\n')
-		(*at)++;
-	*to = c == '\r' ? '\n' : c;
-	return 1;
-}
-
-size_t xml_unescape(const uint8_t *bytes, struct xml_range range, uint8_t *to)
+size_t xml_unescape_text(const uint8_t *bytes, struct xml_range range, uint8_t *to)
 {
 	uint32_t at = range.at, end = range.at + range.len;
 	uint8_t *begin = to, made[4];
@@ -86,7 +105,8 @@ size_t xml_unescape(const uint8_t *bytes, struct xml_range range, uint8_t *to)
 			for (uint32_t i = 0; i < len; i++)
 				*to++ = made[i];
 		} else {
-			to += byte_copy(bytes, &at, end, to);
+			uint8_t c = byte_next(bytes, &at, end);
+			*to++ = c == '\r' ? '\n' : c;
 		}
 	}
 	return (size_t)(to - begin);

@@ -108,7 +108,7 @@ static bool text_copy(const struct xml_event *event, const uint8_t *bytes, char 
 {
 	if (event->text.len >= cap)
 		return false;
-	to[event->text.at ? xml_unescape(bytes, event->text, (uint8_t *)to) : 0] = 0;
+	to[event->text.at ? xml_unescape_text(bytes, event->text, (uint8_t *)to) : 0] = 0;
 	return true;
 }
 

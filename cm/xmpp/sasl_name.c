@@ -239,7 +239,7 @@ bool stream_auth_user(const struct xml_event *auth, const uint8_t *bytes, char *
 		return false;
 	if (response.len > ENCODED_BYTES_MAX)
 		return false;
-	len = xml_unescape(bytes, response, encoded);
+	len = xml_unescape_text(bytes, response, encoded);
 	found = base64_decode((struct part){(char *)encoded, len}, message, &len) &&
 		message_user(part_of(bytes, mechanism.at, mechanism.at + mechanism.len), (struct part){message, len},
 			     user);

@@ -20,7 +20,7 @@ static bool value_read(struct value *value, const uint8_t *bytes, struct xml_ran
 {
 	if (range.len > VALUE_BYTES_MAX)
 		return false;
-	value->len = xml_unescape(bytes, range, (uint8_t *)value->text);
+	value->len = xml_unescape_value(bytes, range, (uint8_t *)value->text);
 	return true;
 }
 

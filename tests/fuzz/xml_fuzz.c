@@ -63,7 +63,7 @@ static void element_check(const struct probe_plan *plan, const struct xml_event 
 		assert(alone.count == 1 && alone.events[0].is == XML_ELEMENT && alone.events[0].from.at == 0);
 	}
 	uint8_t *raw = malloc(e->text.len + 1);
-	assert(xml_unescape(plan->bytes, e->text, raw) <= e->text.len);
+	assert(xml_unescape_text(plan->bytes, e->text, raw) <= e->text.len);
 	free(raw);
 }
 

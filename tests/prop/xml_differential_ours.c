@@ -4,20 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* An attribute's value as XML normalises it (section 3.3.3), references replaced by the tokenizer. */
 static struct value attribute_read(const uint8_t *bytes, struct xml_range range, uint8_t *to)
 {
-	static uint8_t plain[DOCUMENT_BYTES_MAX];
-	uint32_t len = 0;
 	if (range.at == 0)
 		return (struct value){NULL, 0};
-	for (uint32_t i = range.at; i < range.at + range.len; i++) {
-		bool second = bytes[i] == '\n' && i > range.at && bytes[i - 1] == '\r';
-		bool space = bytes[i] == '\t' || bytes[i] == '\n' || bytes[i] == '\r';
-		if (!second)
-			plain[len++] = space ? ' ' : bytes[i];
-	}
-	return (struct value){to, xml_unescape(plain, (struct xml_range){0, len}, to)};
+	return (struct value){to, xml_unescape_value(bytes, range, to)};
 }
 
 struct fields {
@@ -60,7 +51,7 @@ static void element_set(struct item *item, const uint8_t *bytes, const struct xm
 	if (e->child.at)
 		namespace_set(item, CHILD_NS, bytes, e->child_ns, head->content_ns);
 	if (e->elements == 1 && e->text.len)
-		item_set(item, TEXT, (struct value){to, xml_unescape(bytes, e->text, to)});
+		item_set(item, TEXT, (struct value){to, xml_unescape_text(bytes, e->text, to)});
 }
 
 static void event_add(struct reading *r, const uint8_t *bytes, const struct xml_event *e, const struct xml_event *head)

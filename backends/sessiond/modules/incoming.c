@@ -22,7 +22,7 @@ static bool parse_to(struct incoming *in)
 
 	if (to.len > sizeof raw)
 		return false;
-	len = xml_unescape(in->bytes, to, raw);
+	len = xml_unescape_value(in->bytes, to, raw);
 	return jid_parse((const char *)raw, len, &in->to);
 }
 
@@ -82,7 +82,7 @@ char *incoming_value(const struct incoming *in, struct xml_range range)
 	if (range.at == 0)
 		return NULL;
 	value = text_memory(range.len + 1, 1);
-	value[xml_unescape(in->bytes, range, (uint8_t *)value)] = '\0';
+	value[xml_unescape_value(in->bytes, range, (uint8_t *)value)] = '\0';
 	return value;
 }
 

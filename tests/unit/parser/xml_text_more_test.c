@@ -46,7 +46,9 @@ static struct probe seen;
 static void expect_meant(const char *document, struct xml_range range, const char *text)
 {
 	uint8_t to[64];
-	size_t len = xml_unescape((const uint8_t *)document, range, to);
+	size_t len = xml_unescape_text((const uint8_t *)document, range, to);
+	cr_expect(len == strlen(text) && memcmp(to, text, len) == 0, "%s", document);
+	len = xml_unescape_value((const uint8_t *)document, range, to);
 	cr_expect(len == strlen(text) && memcmp(to, text, len) == 0, "%s", document);
 	cr_expect(xml_is_equal((const uint8_t *)document, range, text), "%s", document);
 	cr_expect_not(xml_is_equal((const uint8_t *)document, range, ""), "%s", document);
