@@ -106,6 +106,7 @@ struct call {
 	uint32_t len;
 	uint32_t front; /* what stands before the item */
 	const struct xml_limits *limits;
+	const struct xml_scope *scope;
 	struct xml_event *ret;
 };
 
@@ -228,6 +229,7 @@ static void item_take(struct call *c)
 	struct xml_walk k = {
 		.bytes = c->bytes + c->front, .end = item_end(c), .readable = c->len - c->front, .limits = c->limits};
 	bool footer = c->s->phase == XML_PHASE_ELEMENTS && k.end > 1 && k.bytes[1] == '/';
+	w->scope = w->header ? NULL : c->scope;
 	if (footer)
 		footer_walk(&k, w);
 	else
@@ -316,7 +318,13 @@ static bool front_pass(struct call *c)
 void xml_next(struct xml *x, struct xml_work *work, const struct xml_limits *limits, const uint8_t *bytes, size_t len,
 	      struct xml_event *ret)
 {
-	struct call c = {state_of(x), work, bytes, (uint32_t)len, 0, limits, ret};
+	xml_next_within(x, work, limits, NULL, bytes, len, ret);
+}
+
+void xml_next_within(struct xml *x, struct xml_work *work, const struct xml_limits *limits,
+		     const struct xml_scope *scope, const uint8_t *bytes, size_t len, struct xml_event *ret)
+{
+	struct call c = {state_of(x), work, bytes, (uint32_t)len, 0, limits, scope, ret};
 	assert(len <= BUFFER_BYTES_MAX);
 	assert(c.s->phase != XML_PHASE_SPENT);
 	assert(c.s->valid <= c.len);

@@ -28,17 +28,19 @@
  *
  * Streams. Before the header xml_next() expects one: answers XML_HEADER once. Then XML_ELEMENT for each first-level
  * element, and XML_FOOTER for </stream:stream>. After XML_FOOTER or XML_BAD the state is spent: only xml_restart() or
- * xml_enter() may follow. Prefixes declared on the stream header do not reach into elements, with
- * one exception: the first-level element itself may carry the prefix `stream`. Elements so are documents of their own
- * as soon as the default namespace jabber:client is given (RFC 6120, 4.8.5). A prefix bound only on the header is
- * refused (XML_ERROR_PREFIX).
+ * xml_enter() may follow.
+ *
+ * Scope. xml_next() knows nothing of what the header declares: a prefix that is not declared in the element is refused
+ * (XML_ERROR_PREFIX), with one exception: the first-level element itself may carry the prefix `stream`. Elements
+ * so are documents of their own as soon as the default namespace jabber:client is given (RFC 6120, 4.8.5).
+ * xml_next_within() takes a scope that the caller keeps (see xml_scope.h), finds prefixes in it too, and says which of
+ * its declarations an element relies on.
  *
  * Limits are checked as bytes arrive: the verdict for a document does not depend on how it was cut. A document with
  * several faults is refused for the first, in the order of its bytes; what precedes a fault is answered before it.
  *
  * Stricter than XML, since readers behind us disagree: a namespace name holds no white space and no control character,
- * literal or referenced; a character reference has at most 16 digits; a first-level element and its first child carry
- * no prefix `xml`, whose namespace no range could name.
+ * literal or referenced; a character reference has at most 16 digits.
  */
 #ifndef PARSER_XML_H
 #define PARSER_XML_H
@@ -81,6 +83,8 @@ enum xml_is {
 	XML_BAD	     /* not acceptable: error and error_at are set; nothing more can be read from this stream */
 };
 
+struct xml_scope; /* opaque: see xml_scope.h */
+
 /*
  * What xml_next() found. All places are offsets into the buffer as passed. Values are raw: between the quotes, with
  * references not replaced (xml_unescape_value, xml_unescape_text and xml_is_equal read them).
@@ -98,6 +102,7 @@ struct xml_event {
 	struct xml_range from_whole; /* the whole from attribute: white space before it, name, =, quotes and value */
 	uint32_t insert_at; /* where an attribute may be spliced in: right behind the element's qualified name */
 	bool stream_prefix; /* ELEMENT: the prefix is the `stream` of the header (its namespace that of streams) */
+	uint16_t relied_on; /* ELEMENT: declarations of `scope` that prefixes in it refer to, a bit for each */
 
 	/* HEADER: */
 	struct xml_range version;
@@ -105,6 +110,8 @@ struct xml_event {
 
 	/* ELEMENT: */
 	bool empty;		   /* no child elements and nothing else between the tags: <a/> or <a></a> */
+	uint8_t ns_from;	   /* enum xml_ns_from: where the namespace name is; `ns` is absent unless it is here */
+	uint8_t child_ns_from;	   /* the same for `child_ns` */
 	struct xml_range child;	   /* local name of the first child element; absent: none */
 	struct xml_range child_ns; /* its namespace name; absent: as for ns */
 	struct xml_range text;	   /* everything between start and end tag, raw (markup and all); absent when <a/> */
@@ -114,6 +121,19 @@ struct xml_event {
 	/* BAD (nothing else is set): */
 	enum xml_error error;
 	uint32_t error_at; /* offset of the byte that made it unacceptable */
+
+	/* ELEMENT that relies on any of it: what xml_next_within() was given; else NULL. */
+	const struct xml_scope *scope;
+};
+
+/*
+ * Where a namespace name is; xml_element_namespace() of xml_scope.h knows how to get there. Without a scope, nothing
+ * but the prefix `xml` leads out of the buffer.
+ */
+enum xml_ns_from {
+	XML_NS_FROM_HERE, /* in the buffer; or absent: the default */
+	XML_NS_FROM_XML,  /* the prefix is `xml` */
+	XML_NS_FROM_SCOPE /* the scope's first declaration, then the others */
 };
 
 struct xml {
@@ -138,6 +158,13 @@ void xml_enter(struct xml *);
 /* The heart: see above. `len` is at most 32 MiB. Limits may differ from call to call (they grow after login). */
 void xml_next(struct xml *, struct xml_work *, const struct xml_limits *, const uint8_t *bytes, size_t len,
 	      struct xml_event *ret);
+
+/*
+ * The same, in the scope of a stream header; NULL: none, which is what xml_next() does. While an element is partly
+ * there, each call gets the same scope, wherever it is in memory. A header's own prefixes are not looked up in it.
+ */
+void xml_next_within(struct xml *, struct xml_work *, const struct xml_limits *, const struct xml_scope *,
+		     const uint8_t *bytes, size_t len, struct xml_event *ret);
 
 /* Whether the work last used holds a part of this stream's next item. */
 bool xml_is_partial(const struct xml *);

@@ -4,7 +4,12 @@
 
 #include <assert.h>
 
-enum { NOT_DECLARED = -1, OF_XML = -2 };
+/* What a prefix leads to: a declaration in scope, counted from 0, or one of these; those kept of the header, downwards.
+ */
+enum { NOT_DECLARED = -1, OF_XML = -2, KEPT = -3 };
+
+/* Numbers of namespace names that are none of a declaration in the element. */
+enum { NO_SPACE = UINT16_MAX - 1, SPACE_OF_XML = UINT16_MAX, SPACE_KEPT = 0x8000 };
 
 bool xml_bytes_equal(const uint8_t *a, const uint8_t *b, uint32_t len)
 {
@@ -53,13 +58,13 @@ static bool value_has_reference(const uint8_t *bytes, struct xml_range value)
 	return false;
 }
 
-static bool values_equal(const uint8_t *bytes, struct xml_range a, struct xml_range b)
+static bool values_equal(const uint8_t *x, struct xml_range a, const uint8_t *y, struct xml_range b)
 {
-	if (!value_has_reference(bytes, a) && !value_has_reference(bytes, b))
-		return a.len == b.len && xml_bytes_equal(bytes + a.at, bytes + b.at, a.len);
+	if (!value_has_reference(x, a) && !value_has_reference(y, b))
+		return a.len == b.len && xml_bytes_equal(x + a.at, y + b.at, a.len);
 	uint32_t i = a.at, j = b.at, a_end = a.at + a.len, b_end = b.at + b.len;
 	while (i < a_end && j < b_end)
-		if (value_next(bytes, &i, a_end) != value_next(bytes, &j, b_end))
+		if (value_next(x, &i, a_end) != value_next(y, &j, b_end))
 			return false;
 	return i == a_end && j == b_end;
 }
@@ -81,18 +86,33 @@ static bool value_is_plain(const uint8_t *bytes, struct xml_range value)
 	return true;
 }
 
+uint16_t xml_namespace_same(const struct xml_scope *scope, const uint8_t *bytes, struct xml_range value)
+{
+	for (uint16_t i = 0; i < scope->count; i++)
+		if (values_equal(scope->text, xml_kept_name(&scope->kept[i]), bytes, value))
+			return i;
+	return XML_KEPT_NONE;
+}
+
 static uint16_t first_of_same(const struct xml_work *w, const uint8_t *bytes, uint32_t declared)
 {
 	struct xml_range value = {w->declared[declared].at, w->declared[declared].len};
+	uint16_t kept = w->scope ? xml_namespace_same(w->scope, bytes, value) : XML_KEPT_NONE;
+	if (kept != XML_KEPT_NONE)
+		return SPACE_KEPT + kept;
 	for (uint32_t i = 0; i < declared; i++) {
 		const struct xml_declared *d = &w->declared[i];
-		if (d->same == i && values_equal(bytes, (struct xml_range){d->at, d->len}, value))
+		if (d->same == i && values_equal(bytes, (struct xml_range){d->at, d->len}, bytes, value))
 			return (uint16_t)i;
 	}
 	return (uint16_t)declared;
 }
 
-/* Few elements ask, so declarations are compared when one does; and then once each. */
+/*
+ * The number of a declaration's namespace name: that of the header's declaration of the same name, or else the first
+ * declaration in scope of the same name. Few elements ask, so declarations are compared when one does; and then once
+ * each.
+ */
 static uint16_t same_of(struct xml_work *w, const uint8_t *bytes, uint32_t declared)
 {
 	for (; w->compared <= declared; w->compared++)
@@ -126,7 +146,7 @@ enum xml_error xml_namespace_declare(struct xml_work *w, const struct xml_limits
 	return XML_ERROR_NONE;
 }
 
-static int prefix_find(const struct xml_work *w, const uint8_t *bytes, uint32_t at, uint32_t len)
+static int declared_find(const struct xml_work *w, const uint8_t *bytes, uint32_t at, uint32_t len)
 {
 	for (uint32_t i = w->namespaces; i-- > 0;) {
 		const struct xml_declared *d = &w->declared[i];
@@ -134,6 +154,37 @@ static int prefix_find(const struct xml_work *w, const uint8_t *bytes, uint32_t 
 			return (int)i;
 	}
 	return xml_text_is(bytes, at, len, "xml") ? OF_XML : NOT_DECLARED;
+}
+
+/* A declaration that an element relies on is noted in the draft. */
+static int kept_find(struct xml_work *w, const uint8_t *prefix, uint32_t len)
+{
+	enum { PREFIX_AT = sizeof(" xmlns:") - 1 };
+	const struct xml_scope *scope = w->scope;
+	for (uint32_t i = 0; scope && i < scope->count; i++) {
+		const struct xml_kept *kept = &scope->kept[i];
+		if (kept->prefix_len != len || !xml_bytes_equal(scope->text + kept->at + PREFIX_AT, prefix, len))
+			continue;
+		w->draft.scope = scope;
+		w->draft.relied_on |= (uint16_t)(1u << i);
+		return KEPT - (int)i;
+	}
+	return NOT_DECLARED;
+}
+
+static int prefix_find(struct xml_work *w, const uint8_t *bytes, uint32_t at, uint32_t len)
+{
+	int found = declared_find(w, bytes, at, len);
+	return found == NOT_DECLARED && len ? kept_find(w, bytes + at, len) : found;
+}
+
+static uint16_t space_of(struct xml_work *w, const uint8_t *bytes, int found)
+{
+	if (found == OF_XML)
+		return SPACE_OF_XML;
+	if (found <= KEPT)
+		return SPACE_KEPT + w->scope->kept[KEPT - found].same;
+	return same_of(w, bytes, (uint32_t)found);
 }
 
 static enum xml_error twice_check(const struct xml_work *w, const uint8_t *bytes, const uint16_t *spaces, uint32_t last)
@@ -152,7 +203,6 @@ static enum xml_error twice_check(const struct xml_work *w, const uint8_t *bytes
 /* Attributes without prefix, and declarations, are unique by their qualified names already. */
 static enum xml_error attributes_resolve(struct xml_work *w, const uint8_t *bytes, uint32_t *ret_at)
 {
-	enum { NO_SPACE = UINT16_MAX - 1, SPACE_OF_XML = UINT16_MAX };
 	uint16_t spaces[XML_ATTRIBUTES_MAX];
 	uint32_t seen = 0;
 	for (uint32_t i = 0; i < w->attributes; i++) {
@@ -164,7 +214,7 @@ static enum xml_error attributes_resolve(struct xml_work *w, const uint8_t *byte
 		int found = prefix_find(w, bytes, a->at, a->prefix_len);
 		if (found == NOT_DECLARED)
 			return XML_ERROR_PREFIX;
-		spaces[i] = found == OF_XML ? SPACE_OF_XML : same_of(w, bytes, (uint32_t)found);
+		spaces[i] = space_of(w, bytes, found);
 		if (seen++ > 0 && twice_check(w, bytes, spaces, i))
 			return XML_ERROR_ATTRIBUTE_TWICE;
 	}
@@ -193,17 +243,25 @@ static struct xml_range namespace_range(const struct xml_work *w, int found)
 	return (struct xml_range){w->declared[found].at, w->declared[found].len};
 }
 
+static uint8_t namespace_from(int found)
+{
+	if (found <= KEPT)
+		return (uint8_t)(XML_NS_FROM_SCOPE + (KEPT - found));
+	return found == OF_XML ? XML_NS_FROM_XML : XML_NS_FROM_HERE;
+}
+
 static enum xml_error first_level_resolve(struct xml_work *w, const uint8_t *bytes, int found)
 {
 	struct xml_event *draft = &w->draft;
 	draft->ns = namespace_range(w, found);
+	draft->ns_from = namespace_from(found);
 	if (w->header) {
 		draft->content_ns = namespace_range(w, (int)w->usual - 1);
 		return header_check(w, bytes, found);
 	}
 	bool usual = xml_text_is(bytes, draft->prefix.at, draft->prefix.len, "stream");
 	draft->stream_prefix = usual && (found == NOT_DECLARED || xml_is_equal(bytes, draft->ns, XML_NS_STREAMS));
-	return draft->prefix.at && found < 0 && !draft->stream_prefix ? XML_ERROR_PREFIX : XML_ERROR_NONE;
+	return draft->prefix.at && found == NOT_DECLARED && !usual ? XML_ERROR_PREFIX : XML_ERROR_NONE;
 }
 
 enum xml_error xml_namespace_resolve(struct xml_work *w, const uint8_t *bytes, uint32_t *ret_at)
@@ -214,13 +272,18 @@ enum xml_error xml_namespace_resolve(struct xml_work *w, const uint8_t *bytes, u
 	enum xml_error error = XML_ERROR_NONE;
 	*ret_at = open->at;
 	if (prefix_len || w->depth == 1 || first_child) {
-		int found = prefix_find(w, bytes, open->at, prefix_len);
+		/* The first level's `stream` is known to everybody: it relies on nothing. */
+		bool known = w->depth == 1 && xml_text_is(bytes, open->at, prefix_len, "stream");
+		int found = known ? declared_find(w, bytes, open->at, prefix_len)
+				  : prefix_find(w, bytes, open->at, prefix_len);
 		if (w->depth == 1)
 			error = first_level_resolve(w, bytes, found);
-		else if (prefix_len && (found == NOT_DECLARED || (found == OF_XML && first_child)))
+		else if (prefix_len && found == NOT_DECLARED)
 			error = XML_ERROR_PREFIX;
-		if (first_child)
+		if (first_child) {
 			w->draft.child_ns = namespace_range(w, found);
+			w->draft.child_ns_from = namespace_from(found);
+		}
 	}
 	if (error == XML_ERROR_NONE && w->prefixed)
 		error = attributes_resolve(w, bytes, ret_at);

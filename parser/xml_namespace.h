@@ -5,6 +5,7 @@
 #ifndef PARSER_XML_NAMESPACE_H
 #define PARSER_XML_NAMESPACE_H
 
+#include "xml_scope.h"
 #include "xml_state.h"
 
 #define XML_NS_STREAMS "http://etherx.jabber.org/streams"
@@ -14,6 +15,28 @@
 /* Eight bytes that both have at the same place. */
 enum { NS_HOST = 7 };
 #define NS_HOST_WORD UINT64_C(0x6F2E33772E777777) /* www.w3.o, its first byte lowest */
+
+/*
+ * What a header declares: ` xmlns:p='name'` for each in `text`, `stream` first. Places are offsets into that.
+ */
+struct xml_scope {
+	uint16_t count, bytes; /* of `kept`, and of `text` */
+	struct xml_kept {
+		uint16_t at; /* the declaration; its prefix is behind ` xmlns:` */
+		uint16_t prefix_len, name_at, name_len;
+		uint16_t same; /* the first one of the same namespace name */
+	} kept[XML_SCOPE_MAX + 1];
+	uint8_t text[];
+};
+enum { XML_KEPT_NONE = UINT16_MAX };
+
+static inline struct xml_range xml_kept_name(const struct xml_kept *kept)
+{
+	return (struct xml_range){kept->name_at, kept->name_len};
+}
+
+/* The first one kept with the namespace name that `value`, raw, means; or XML_KEPT_NONE. */
+uint16_t xml_namespace_same(const struct xml_scope *, const uint8_t *bytes, struct xml_range value);
 
 bool xml_text_is(const uint8_t *bytes, uint32_t at, uint32_t len, const char *text);
 /* Whether two ranges hold the same bytes. */

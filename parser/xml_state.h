@@ -71,7 +71,7 @@ struct xml_declared {
 	uint32_t at, prefix_at; /* namespace name, raw; prefix */
 	uint32_t len;
 	uint16_t prefix_len; /* 0: the default namespace */
-	uint16_t same;	     /* the first declaration in scope of the same namespace name; known below work->compared */
+	uint16_t same;	     /* which namespace name it is: see same_of(); known below work->compared */
 };
 
 /* Attributes that the draft tells of, and xmlns: where a value is noted. */
@@ -103,6 +103,7 @@ struct xml_work {
 	uint32_t prefixed;   /* attributes with a prefix in that tag */
 	uint8_t at, quote;
 	bool header;
+	const struct xml_scope *scope;	   /* of this call; NULL: none */
 	uint64_t key;			   /* of the attribute whose value is awaited */
 	uint64_t seen;			   /* a bit for each of the element's attributes: see attribute_bit() */
 	struct xml_range noted[XML_NOTES]; /* of the first-level element */

@@ -167,6 +167,7 @@ enum { SAMPLES_MAX = 4096 };
 static struct value samples[SAMPLES_MAX];
 static size_t sample_count;
 static uint64_t *state;
+static bool header_declares;
 
 static size_t below(size_t bound)
 {
@@ -305,13 +306,17 @@ static void tree_make(struct document *d, size_t depth)
 		" xmlns:p='u' xmlns:q='v'", " xmlns:q='u' xmlns:p=\"v\" xmlns:r='v'",
 		" xmlns:q=\"u\" xmlns:p='v' xmlns:stream='http://etherx.jabber.org/streams'",
 		" xmlns:q='u' xmlns:p='&#x75;'"};
+	static const char *const mixed[] = {" xmlns:l='u' l:k='1' p:k='2'", " q:k='1' xmlns:l='&#117;' l:k='2'",
+					    " p:k='1' q:k='2'"};
 	add(d, "<");
 	add(d, name);
-	bool declared = depth == 0 && below(12);
+	bool declared = depth == 0 && (header_declares ? below(6) == 0 : below(12) > 0);
 	if (declared)
 		add(d, PICK(often));
+	if (header_declares && below(8) == 0)
+		add(d, PICK(mixed));
 	for (size_t i = below(4), first = below(16); i > 0; i--)
-		attribute_make(d, first + i, declared);
+		attribute_make(d, first + i, declared || (header_declares && below(4)));
 	if (below(3) == 0) {
 		add(d, below(6) ? "/>" : "\n/>");
 		return;
@@ -375,6 +380,25 @@ static void damage(struct document *d, size_t from)
 	}
 }
 
+/* Declarations for the elements: few, as a rule, and sometimes more than are kept. */
+static void header_declare(struct document *d)
+{
+	static const char *const names[] = {" xmlns:p=", " xmlns:q=", " xmlns:r=", "\n\txmlns:x =", " xmlns:pq="};
+	while (d->len > 0 && d->bytes[d->len - 1] != '>')
+		d->len--;
+	d->len--;
+	for (size_t i = 0, first = below(COUNT(names)), count = 2 + below(4); i < count; i++) {
+		add(d, names[(first + i) % COUNT(names)]);
+		value_make(d, true);
+	}
+	for (size_t i = below(40) ? 0 : 9; i > 0; i--) {
+		char name[] = " xmlns:n_='u'";
+		name[8] = (char)('0' + i);
+		add(d, name);
+	}
+	add(d, ">");
+}
+
 void document_make(struct document *d, uint64_t *random_state)
 {
 	static const size_t damages[] = {0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3};
@@ -383,6 +407,9 @@ void document_make(struct document *d, uint64_t *random_state)
 	if (below(60) == 0)
 		add(d, PICK(declarations));
 	add(d, headers[below(8) ? 1 : below(COUNT(headers))]);
+	header_declares = below(3) == 0;
+	if (header_declares)
+		header_declare(d);
 	size_t head = below(8) ? d->len : 0;
 	for (size_t i = below(3) + 1; i > 0; i--) {
 		struct value sample = {NULL, 0};

@@ -26,12 +26,12 @@ static void attributes_set(struct item *item, const uint8_t *bytes, const struct
 			item_set(item, fields[i].field, attribute_read(bytes, fields[i].range, to));
 }
 
-/* A namespace that the tokenizer leaves open is that of the header. */
-static void namespace_set(struct item *item, enum field field, const uint8_t *bytes, struct xml_range range,
-			  struct xml_range inherited)
+/* A namespace that the tokenizer leaves open is the default of the header. */
+static void namespace_set(struct item *item, enum field field, const uint8_t *bytes, struct xml_namespace ns,
+			  struct xml_range usual)
 {
 	static uint8_t to[DOCUMENT_BYTES_MAX];
-	struct value value = attribute_read(bytes, range.at ? range : inherited, to);
+	struct value value = ns.name.at ? attribute_read(ns.bytes, ns.name, to) : attribute_read(bytes, usual, to);
 	item_set(item, field, value.bytes ? value : (struct value){to, 0});
 }
 
@@ -49,7 +49,7 @@ static void element_set(struct item *item, const uint8_t *bytes, const struct xm
 	item->empty = e->empty;
 	item_set(item, CHILD, raw(bytes, e->child));
 	if (e->child.at)
-		namespace_set(item, CHILD_NS, bytes, e->child_ns, head->content_ns);
+		namespace_set(item, CHILD_NS, bytes, xml_child_namespace(bytes, e), head->content_ns);
 	if (e->elements == 1 && e->text.len)
 		item_set(item, TEXT, (struct value){to, xml_unescape_text(bytes, e->text, to)});
 }
@@ -60,7 +60,7 @@ static void event_add(struct reading *r, const uint8_t *bytes, const struct xml_
 	item_begin(&item, e->begin);
 	item.header = e->is == XML_HEADER;
 	item.end = e->end;
-	namespace_set(&item, NS, bytes, e->ns, e->stream_prefix && !e->ns.at ? head->ns : head->content_ns);
+	namespace_set(&item, NS, bytes, xml_element_namespace(bytes, e), head->content_ns);
 	item_set(&item, NAME, raw(bytes, e->name));
 	attributes_set(&item, bytes, e);
 	if (!item.header)
@@ -98,7 +98,8 @@ static bool kernels_agree(struct probe_plan plan, uint64_t *state, const struct 
 bool ours_read(const struct document *d, const struct xml_limits *limits, uint64_t *state, struct probe *ret_probe,
 	       struct reading *ret)
 {
-	struct probe_plan plan = {.kernel = "scalar", .bytes = d->bytes, .len = d->len, .limits = limits};
+	struct probe_plan plan = {
+		.kernel = "scalar", .scoped = true, .bytes = d->bytes, .len = d->len, .limits = limits};
 	const struct xml_event *head = &ret_probe->events[0];
 	probe_run(&plan, ret_probe);
 	reading_begin(ret);

@@ -34,6 +34,13 @@ void item_append(struct item *item, enum field field, struct value value)
 	item->len[field] += len;
 }
 
+bool item_field_is_same(const struct item *a, const struct item *b, enum field field)
+{
+	if (!a->there[field] || !b->there[field])
+		return a->there[field] == b->there[field];
+	return a->len[field] == b->len[field] && memcmp(a->bytes[field], b->bytes[field], a->len[field]) == 0;
+}
+
 void reading_begin(struct reading *r)
 {
 	r->len = r->lines = r->lines_refused = 0;

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DOCUMENT_BYTES_MAX = 1800 };
+enum { DOCUMENT_BYTES_MAX = 3600 };
 
 /* A value, not terminated; NULL: absent. */
 struct value {
@@ -46,6 +46,7 @@ struct reading {
 void item_begin(struct item *, size_t at);
 void item_set(struct item *, enum field, struct value);
 void item_append(struct item *, enum field, struct value);
+bool item_field_is_same(const struct item *, const struct item *, enum field);
 
 void reading_begin(struct reading *);
 void reading_add(struct reading *, const struct item *);

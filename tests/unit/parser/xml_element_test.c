@@ -141,8 +141,9 @@ Test(element, prefixes_refused)
 	expect_refused("<a xmlns='http://www.w3.org/XML/1998/namespac&#101;'/>", XML_ERROR_PREFIX, 10);
 	expect_refused("<a xmlns:p='http://www.w3.org/2000/xmlns/'/>", XML_ERROR_PREFIX, 12);
 	expect_refused("<xmlns:a/>", XML_ERROR_PREFIX, 1);
-	expect_refused("<xml:a/>", XML_ERROR_PREFIX, 1);
-	expect_refused("<a><xml:a/></a>", XML_ERROR_PREFIX, 4);
+	expect_refused("<xmlns:a/>", XML_ERROR_PREFIX, 1);
+	expect_refused("<a><xmlns:a/></a>", XML_ERROR_PREFIX, 4);
+	expect_refused("<xmla:a/>", XML_ERROR_PREFIX, 1);
 	expect_element("<a><b/><xml:a/></a>");
 	expect_element("<a xmlns:xml='http://www.w3.org/XML/1998/namespace' xml:id='1'/>");
 	expect_element("<a><xmlns xmlns='u' y='1'/></a>");

@@ -77,6 +77,23 @@ static void event_move(struct xml_event *e, size_t by)
 	e->used = 0; /* white space before an item may have gone with an earlier answer */
 }
 
+static void scope_keep(const uint8_t *bytes, const struct xml_event *header, struct probe *p)
+{
+	size_t size = 0;
+	p->unkept = xml_scope_measure(bytes, header, &size);
+	assert(size <= sizeof(p->scope));
+	if (size)
+		xml_scope_keep((struct xml_scope *)p->scope.bytes, bytes, header);
+	p->kept = size;
+}
+
+static const struct xml_scope *scope_of(const struct probe_plan *plan, const struct probe *p)
+{
+	if (!plan->scoped)
+		return NULL;
+	return p->kept ? (const struct xml_scope *)p->scope.bytes : &xml_scope_usual;
+}
+
 static size_t piece_end(const struct probe_plan *plan, size_t fed)
 {
 	for (size_t i = 0; i < plan->cut_count; i++)
@@ -97,7 +114,10 @@ static bool piece_take(const struct probe_plan *plan, struct xml *x, struct xml_
 			*work = work_new();
 		struct xml_event event;
 		memset(&event, 0x5A, sizeof(event));
-		xml_next(x, *work, plan->limits ? plan->limits : &probe_limits, buffer, filled, &event);
+		xml_next_within(x, *work, plan->limits ? plan->limits : &probe_limits, scope_of(plan, p), buffer,
+				filled, &event);
+		if (plan->scoped && event.is == XML_HEADER)
+			scope_keep(buffer, &event, p);
 		memset(buffer, '<', filled);
 		assert(event.used <= filled);
 		size_t before = p->taken;
@@ -121,6 +141,8 @@ void probe_run(const struct probe_plan *plan, struct probe *ret)
 	plan->enter ? xml_enter(&x) : xml_restart(&x);
 	ret->count = 0;
 	ret->taken = 0;
+	ret->kept = 0;
+	ret->unkept = XML_ERROR_NONE;
 	size_t fed = 0;
 	do {
 		fed = piece_end(plan, fed);
@@ -163,6 +185,9 @@ static const char *difference(const struct xml_event *a, const struct xml_event 
 	RANGE(from_whole)
 	FIELD(insert_at)
 	FIELD(stream_prefix)
+	FIELD(relied_on)
+	FIELD(ns_from)
+	FIELD(child_ns_from)
 	RANGE(version)
 	RANGE(content_ns)
 	FIELD(empty)

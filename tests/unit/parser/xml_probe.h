@@ -8,13 +8,20 @@
 #ifndef TESTS_XML_PROBE_H
 #define TESTS_XML_PROBE_H
 
-#include "xml.h"
+#include "xml_scope.h"
 
-enum { PROBE_EVENTS_MAX = 512, PROBE_BYTES_MAX = 1 << 20, PROBE_CUTS_MAX = 700, PROBE_SHORT_BYTES = 400 };
+enum {
+	PROBE_EVENTS_MAX = 512,
+	PROBE_BYTES_MAX = 1 << 20,
+	PROBE_CUTS_MAX = 700,
+	PROBE_SHORT_BYTES = 400,
+	PROBE_SCOPE_BYTES = XML_SCOPE_BYTES_MAX + 256
+};
 
 struct probe_plan {
 	const char *kernel;   /* NULL: the best */
 	bool enter;	      /* elements only: no header is expected */
+	bool scoped;	      /* what the header declares is kept, and elements are read in its scope */
 	const uint8_t *bytes; /* at most PROBE_BYTES_MAX */
 	size_t len;
 	const struct xml_limits *limits; /* NULL: probe_limits */
@@ -29,6 +36,12 @@ struct probe {
 	struct xml_event events[PROBE_EVENTS_MAX]; /* all but XML_MORE */
 	size_t taken;				   /* bytes dropped in the end, those of the last XML_MORE included */
 	bool partial;
+	enum xml_error unkept; /* scoped: the header declares too much; the usual scope holds */
+	size_t kept;	       /* bytes of the scope; 0: the usual one */
+	union {
+		uint16_t align;
+		uint8_t bytes[PROBE_SCOPE_BYTES];
+	} scope; /* what was kept; nothing else refers to it than the events */
 };
 
 extern const struct xml_limits probe_limits;
