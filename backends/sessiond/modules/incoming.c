@@ -1,6 +1,7 @@
 #include "incoming.h"
 
-#include <assert.h>
+#include "xml_splice.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,57 +111,41 @@ void incoming_refuse(const struct incoming *in, enum error_condition error)
 	free(to);
 }
 
-/* The whole `to` attribute around its value, with one of the white space before it, as from_whole is for `from`. */
-static struct xml_range to_whole(const struct incoming *in)
+static void insert_lang(const struct incoming *in, struct xml_splice *splice, struct text *lang)
 {
-	struct xml_range value = in->event->to;
-	uint32_t begin = value.at - 1, end = value.at + value.len + 1;
-
-	while (strchr(" \t\r\n=", in->bytes[begin - 1]) != NULL)
-		begin--;
-	begin -= (uint32_t)strlen(" to");
-	return (struct xml_range){begin, end - begin};
-}
-
-static void put_lang(const struct incoming *in, struct text *to)
-{
-	if (in->event->lang.at == 0 && in->session->lang != NULL)
-		text_put(to, " xml:lang='%s'", in->session->lang);
-}
-
-static void put_between(const struct incoming *in, uint32_t begin, uint32_t end, struct text *to)
-{
-	assert(begin <= end);
-	text_put(to, "%b", (const void *)(in->bytes + begin), (size_t)(end - begin));
-}
-
-static void put_without(const struct incoming *in, struct xml_range first, struct xml_range second, struct text *to)
-{
-	uint32_t at = in->event->insert_at;
-
-	if (second.at < first.at) {
-		put_without(in, second, first, to);
+	if (in->event->lang.at != 0 || in->session->lang == NULL)
 		return;
-	}
-	put_between(in, at, first.at, to);
-	put_between(in, first.at + first.len, second.at, to);
-	put_between(in, second.at + second.len, in->event->end, to);
+	text_put(lang, " xml:lang='%s'", in->session->lang);
+	xml_splice_insert(splice, lang->bytes, lang->len);
+}
+
+static void put_pieces(const struct xml_splice *splice, struct text *to)
+{
+	struct xml_piece pieces[XML_PIECES_MAX];
+	size_t count = xml_splice_pieces(splice, pieces);
+
+	for (size_t i = 0; i < count; i++)
+		text_put(to, "%b", (const void *)pieces[i].at, pieces[i].len);
 }
 
 void incoming_forward(const struct incoming *in, const char *addressing, struct text *to)
 {
 	const struct xml_event *event = in->event;
-	struct xml_range nothing = {event->insert_at, 0};
+	struct xml_attribute_place its_to;
+	struct xml_splice splice;
+	struct text lang = {0};
 
-	put_between(in, event->begin, event->insert_at, to);
-	put_lang(in, to);
-	if (addressing == NULL) {
-		put_without(in, nothing, nothing, to);
-		return;
+	xml_splice_begin(&splice, in->bytes, event);
+	insert_lang(in, &splice, &lang);
+	if (addressing != NULL) {
+		xml_splice_insert(&splice, addressing, strlen(addressing));
+		if (event->from_whole.at != 0)
+			xml_splice_remove(&splice, event->from_whole);
+		if (xml_attribute_find(in->bytes, event, "to", &its_to))
+			xml_splice_remove(&splice, its_to.whole);
 	}
-	text_put(to, "%r", addressing);
-	put_without(in, event->from_whole.at != 0 ? event->from_whole : nothing,
-		    event->to.at != 0 ? to_whole(in) : nothing, to);
+	put_pieces(&splice, to);
+	text_free(&lang);
 }
 
 void stanza_address(const char *xml, size_t len, const char *attributes, struct text *to)
