@@ -277,6 +277,7 @@ void client_free(struct worker *w, struct client *c)
 	login_free(w, c);
 	partial_free(w, c->partial);
 	shelf_give(&w->texts, c->stamp, c->stamp_len);
+	free(c->scope);
 	free(c->origin);
 	slab_free(&w->clients, session_handle(client_session(c)));
 }

@@ -13,7 +13,7 @@
 #include "slab.h"
 #include "stream.h"
 #include "wheel.h"
-#include "xml.h"
+#include "xml_scope.h"
 
 struct worker;
 struct uplink;
@@ -49,6 +49,7 @@ struct client {
 	struct xml xml;
 	struct login *login;
 	struct partial *partial;
+	struct xml_scope *scope;      /* what its stream's header declares; NULL: the usual */
 	char *stamp;		      /* " from='...' xml:lang='...'", ready to be spliced into stanzas; once bound */
 	struct client_origin *origin; /* as the PROXY header said; NULL: the socket's own peer */
 	struct client *choked_next;   /* of those whose link is full */

@@ -6,9 +6,10 @@
  *
  * Example: alice@localhost/x sends <message to='bob@localhost' from='eve@x'>...</message>, in a TLS record with half of
  * the next stanza behind it. conn_read answers the record's text. xml_next answers XML_ELEMENT [0, 57) with the places
- * of the name and of the from attribute. stream_read says STREAM_ACT_STANZA. The frame's payload is put together of
- * three parts of the text: "<message", the client's stamp " from='alice@localhost/x'", "
- * to='bob@localhost'>...</message>"; eve is left out. xml_next then says XML_MORE; the half stanza is copied into the
+ * of the name and of the from attribute. stream_read says STREAM_ACT_STANZA. The frame's payload is spliced together of
+ * pieces: "<message", the client's stamp " from='alice@localhost/x'", " to='bob@localhost'", ">...</message>"; eve is
+ * left out. (Had the stanza used a prefix that only the stream header declares, that declaration would stand behind the
+ * stamp.) xml_next then says XML_MORE; the half stanza is copied into the
  * client's partial, where the next bytes will join it.
  */
 #include "ingress.h"
@@ -98,30 +99,38 @@ static void partial_keep(struct worker *w, struct client *c, const uint8_t *rest
 
 /* ---- what an element leads to */
 
-/* The element with the client's own from, and its language when it names none; a from of its own is left out. */
-static void pass_stamped(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
+static void pass_spliced(struct worker *w, struct client *c, const struct xml_splice *splice)
 {
-	uint32_t cut = event->from_whole.at == 0 ? event->end : event->from_whole.at;
-	uint32_t behind = event->from_whole.at == 0 ? event->end : cut + event->from_whole.len;
-	struct uplink_bytes parts[] = {
-		{bytes + event->begin, event->insert_at - event->begin},
-		{c->stamp, event->lang.at == 0 ? c->stamp_len : c->stamp_from_len},
-		{bytes + event->insert_at, cut - event->insert_at},
-		{bytes + behind, event->end - behind},
-	};
+	struct xml_piece pieces[XML_PIECES_MAX];
+	size_t count = xml_splice_pieces(splice, pieces);
 
-	worker_count_stanza(w, COUNTER_messages_in, event, bytes);
+	worker_count_stanza(w, COUNTER_messages_in, splice->event, splice->bytes);
 	w->stanzas_up++;
-	uplink_element(w, c, parts, sizeof parts / sizeof parts[0]);
+	uplink_element(w, c, pieces, count);
 }
 
+/* The element, a document of its own, with the client's own from, and its language when it names none; a from of its
+ * own is left out. */
+static void pass_stamped(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
+{
+	struct xml_splice splice;
+
+	xml_splice_begin(&splice, bytes, event);
+	xml_splice_insert(&splice, c->stamp, event->lang.at == 0 ? c->stamp_len : c->stamp_from_len);
+	xml_splice_declarations(&splice);
+	if (event->from_whole.at != 0)
+		xml_splice_remove(&splice, event->from_whole);
+	pass_spliced(w, c, &splice);
+}
+
+/* The element, a document of its own. */
 static void pass(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
 {
-	struct uplink_bytes whole = {bytes + event->begin, event->end - event->begin};
+	struct xml_splice splice;
 
-	worker_count_stanza(w, COUNTER_messages_in, event, bytes);
-	w->stanzas_up++;
-	uplink_element(w, c, &whole, 1);
+	xml_splice_begin(&splice, bytes, event);
+	xml_splice_declarations(&splice);
+	pass_spliced(w, c, &splice);
 }
 
 /* Negotiation goes one step at a time: the answer may change how the next bytes are read (RFC 6120, 10.1). */
@@ -170,12 +179,42 @@ static void begin_tls(struct worker *w, struct client *c)
 		conn_write(&w->net, &c->conn, proceed, sizeof proceed - 1);
 }
 
+static void close_for_xml(struct worker *w, struct client *c, enum xml_error error)
+{
+	struct client_end end = {
+		.reason = REASON_XML, .condition = xml_error_condition(error), .text = xml_error_text(error)};
+
+	client_close(w, c, &end);
+}
+
+/* What the header declares is in scope in its elements. False: it is too much, and the client was closed. */
+static bool keep_scope(struct worker *w, struct client *c, const struct xml_event *header, const uint8_t *bytes)
+{
+	size_t size = 0;
+	enum xml_error error = xml_scope_measure(bytes, header, &size);
+
+	free(c->scope);
+	c->scope = NULL;
+	if (error != XML_ERROR_NONE) {
+		c->stream.header_sent = false;
+		close_for_xml(w, c, error);
+		return false;
+	}
+	if (size == 0)
+		return true;
+	c->scope = malloc(size);
+	assert(c->scope != NULL);
+	xml_scope_keep(c->scope, bytes, header);
+	return true;
+}
+
 static void act(struct worker *w, struct client *c, const struct stream_verdict *v, const struct xml_event *event,
 		const uint8_t *bytes)
 {
 	switch (v->act) {
 	case STREAM_ACT_HEADER:
-		client_greet(w, c);
+		if (keep_scope(w, c, event, bytes))
+			client_greet(w, c);
 		break;
 	case STREAM_ACT_STARTTLS:
 		begin_tls(w, c);
@@ -204,22 +243,13 @@ static void act(struct worker *w, struct client *c, const struct stream_verdict 
 	}
 }
 
-static void found_bad(struct worker *w, struct client *c, const struct xml_event *event)
-{
-	struct client_end end = {.reason = REASON_XML,
-				 .condition = xml_error_condition(event->error),
-				 .text = xml_error_text(event->error)};
-
-	client_close(w, c, &end);
-}
-
 static void found(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
 {
 	enum stream_state before = c->stream.state;
 	struct stream_verdict verdict;
 
 	if (event->is == XML_BAD) {
-		found_bad(w, c, event);
+		close_for_xml(w, c, event->error);
 		return;
 	}
 	stream_read(&c->stream, c->login == NULL ? NULL : &c->login->stream, event, bytes, &verdict);
@@ -237,9 +267,10 @@ static size_t take_elements(struct worker *w, struct client *c, const uint8_t *t
 	size_t taken = 0;
 
 	while (c->conn.life == CONN_OPEN && c->conn.tls != CONN_HANDSHAKE && !c->awaiting) {
+		const struct xml_scope *scope = c->scope != NULL ? c->scope : &xml_scope_usual;
 		struct xml_event event;
 
-		xml_next(&c->xml, work, limits, text + taken, len - taken, &event);
+		xml_next_within(&c->xml, work, limits, scope, text + taken, len - taken, &event);
 		if (event.is != XML_MORE)
 			found(w, c, &event, text + taken);
 		taken += event.used;

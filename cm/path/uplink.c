@@ -312,7 +312,7 @@ bool uplink_open(struct worker *w, struct client *c, const char *user)
 	return true;
 }
 
-void uplink_element(struct worker *w, struct client *c, const struct uplink_bytes *parts, size_t count)
+void uplink_element(struct worker *w, struct client *c, const struct xml_piece *parts, size_t count)
 {
 	uint8_t head[FRAME_HEAD_BYTES];
 	struct uplink *u;

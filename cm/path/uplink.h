@@ -8,6 +8,7 @@
 #include "address.h"
 #include "conn.h"
 #include "link.h"
+#include "xml_splice.h"
 
 struct worker;
 struct client;
@@ -48,13 +49,8 @@ bool uplinks_any_up(const struct worker *);
  */
 bool uplink_open(struct worker *, struct client *, const char *user);
 /* Frames of a client's session; nothing happens when it has none. */
-struct uplink_bytes {
-	const void *at;
-	size_t len;
-};
-enum { UPLINK_PARTS_MAX = 6 };
 /* One ELEMENT, its payload given in parts. The client is choked when the link is too full. */
-void uplink_element(struct worker *, struct client *, const struct uplink_bytes *parts, size_t count);
+void uplink_element(struct worker *, struct client *, const struct xml_piece *parts, size_t count);
 void uplink_close(struct worker *, struct client *, bool clean, const char *condition, const char *text);
 void uplink_pause(struct worker *, struct client *, bool pause);
 

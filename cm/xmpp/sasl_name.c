@@ -1,5 +1,6 @@
 #include "jid.h"
 #include "stream.h"
+#include "xml_splice.h"
 
 #include <string.h>
 
@@ -35,60 +36,26 @@ static bool part_cut(struct part *part, char end, struct part *ret)
 	return true;
 }
 
-/*
- * Tags are walked byte by byte, in text that the tokenizer has proved well-formed: after a name there is an attribute,
- * "/" or ">", and an attribute is a name, "=", and a value in quotes, with white space between.
- */
-static uint32_t space_skip(const uint8_t *bytes, uint32_t at)
-{
-	while (bytes[at] == ' ' || bytes[at] == '\t' || bytes[at] == '\r' || bytes[at] == '\n')
-		at++;
-	return at;
-}
-
-static uint32_t name_skip(const uint8_t *bytes, uint32_t at)
-{
-	while (!strchr(" \t\r\n=/>", bytes[at]))
-		at++;
-	return at;
-}
-
-/* The attribute at `at`; answers the place behind it, 0 at the tag's end. */
-static uint32_t attribute_read(const uint8_t *bytes, uint32_t at, struct part *ret_name, struct xml_range *ret_value)
-{
-	uint32_t name = space_skip(bytes, at), name_end, quote, end;
-
-	if (bytes[name] == '/' || bytes[name] == '>')
-		return 0;
-	name_end = name_skip(bytes, name);
-	quote = space_skip(bytes, space_skip(bytes, name_end) + 1);
-	for (end = quote + 1; bytes[end] != bytes[quote]; end++)
-		;
-	*ret_name = part_of(bytes, name, name_end);
-	*ret_value = (struct xml_range){quote + 1, end - quote - 1};
-	return end + 1;
-}
-
 static bool mechanism_find(const struct xml_event *auth, const uint8_t *bytes, struct xml_range *ret)
 {
-	uint32_t at = auth->insert_at;
-	struct part name;
+	struct xml_attribute_place mechanism;
 
-	while ((at = attribute_read(bytes, at, &name, ret)))
-		if (name.len == strlen("mechanism") && part_starts(name, "mechanism"))
-			return true;
-	return false;
+	if (!xml_attribute_find(bytes, auth, "mechanism", &mechanism))
+		return false;
+	*ret = mechanism.value;
+	return true;
 }
 
 /* The text of the first child, as far as no markup interrupts it. */
 static bool child_text(const struct xml_event *auth, const uint8_t *bytes, struct xml_range *ret)
 {
-	uint32_t at = auth->child.at + auth->child.len, next, begin;
-	struct part name;
+	uint32_t at = auth->child.at + auth->child.len, begin;
+	struct xml_attribute_place last;
 
-	while ((next = attribute_read(bytes, at, &name, ret)))
-		at = next;
-	at = space_skip(bytes, at);
+	while (xml_attribute_next(bytes, &at, &last))
+		;
+	while (bytes[at] != '/' && bytes[at] != '>')
+		at++;
 	if (bytes[at] == '/')
 		return false;
 	begin = ++at;

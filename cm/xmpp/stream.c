@@ -1,5 +1,6 @@
 #include "stream.h"
 #include "stream_header.h"
+#include "xml_scope.h"
 
 #include <assert.h>
 
@@ -56,12 +57,13 @@ static bool kind_is_stanza(enum kind kind)
 /* By name and namespace; by the name of a stanza alone it is FOREIGN. */
 static enum kind kind_find(const struct xml_event *event, const uint8_t *bytes)
 {
+	struct xml_namespace ns = xml_element_namespace(bytes, event);
 	enum kind found = KIND_OTHER;
 
 	for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++) {
 		if (!xml_is_equal(bytes, event->name, elements[i].name))
 			continue;
-		if (event->ns.at ? xml_is_equal(bytes, event->ns, elements[i].ns) : kind_is_stanza(elements[i].kind))
+		if (ns.name.at ? xml_namespace_is(ns, elements[i].ns) : kind_is_stanza(elements[i].kind))
 			return elements[i].kind;
 		if (kind_is_stanza(elements[i].kind))
 			found = KIND_FOREIGN;
@@ -71,7 +73,7 @@ static enum kind kind_find(const struct xml_event *event, const uint8_t *bytes)
 
 static bool iq_is_register(const struct xml_event *event, const uint8_t *bytes)
 {
-	return event->child.at && event->child_ns.at && xml_is_equal(bytes, event->child_ns, "jabber:iq:register") &&
+	return event->child.at && xml_namespace_is(xml_child_namespace(bytes, event), "jabber:iq:register") &&
 	       event->type.at && (xml_is_equal(bytes, event->type, "get") || xml_is_equal(bytes, event->type, "set"));
 }
 

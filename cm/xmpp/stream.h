@@ -71,9 +71,10 @@ void stream_init(struct stream *, bool direct);
 
 /*
  * The tokenizer found a header, an element, the footer. `event` is not XML_MORE or XML_BAD; `bytes` are those it
- * describes. The state is not HANDSHAKE or ENDED. `login` is NULL exactly when the state is BOUND. Before the first
- * call the caller zeroes login and sets its limits. kind.def is the automaton, element.def lists the elements there
- * are, answer.def the answers. After a close or an end the state is ENDED.
+ * describes, and the scope in which it was read still exists. The state is not HANDSHAKE or ENDED. `login` is NULL
+ * exactly when the state is BOUND. Before the first call the caller zeroes login and sets its limits. kind.def is the
+ * automaton, element.def lists the elements there are, answer.def the answers. After a close or an end the state is
+ * ENDED.
  *
  * Headers (RFC 6120, 4.7 and 4.8) are checked in this order; login has what was good before the fault:
  *

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define STAMP " from='juliet@example.org/r'"
+
 static struct stage stage;
 static struct server server;
 
@@ -119,6 +121,56 @@ Test(login, stanzas_get_the_clients_own_from)
 		actor_say(&a, cases[i][0]);
 		server_expect_element(&server, a.session, cases[i][1]);
 	}
+	actor_free(&a);
+}
+
+/* RFC 6120, 4.8.5: what only the header declares goes with the elements that rely on it. */
+Test(login, elements_take_along_what_the_header_declares)
+{
+	static const char *const cases[][2] = {
+		{"<presence/>", "<presence" STAMP "/>"},
+		{"<message from='eve@b' p:x='1'><q:y/></message>",
+		 "<message" STAMP " xmlns:p='urn:p' xmlns:q=\"urn:'q\" p:x='1'><q:y/></message>"},
+		{"<message><q:y xmlns:q='urn:z'/><body p:b=''/></message>",
+		 "<message" STAMP " xmlns:p='urn:p'><q:y xmlns:q='urn:z'/><body p:b=''/></message>"},
+		{"<iq type='get' id='1'><stream:x/></iq>",
+		 "<iq" STAMP " xmlns:stream='http://etherx.jabber.org/streams' type='get' id='1'><stream:x/></iq>"},
+		{"<sm:r/>", "<sm:r xmlns:sm='urn:xmpp:sm:3'/>"},
+	};
+	struct actor a;
+
+	actor_connect(&stage, &a, WAY_DIRECT);
+	actor_login_with(&a, &server, "r",
+			 HEADER " to='example.org' xmlns:p='urn:p' xmlns:q=\"urn:'q\" xmlns:sm='urn:xmpp:sm:3'>");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		actor_say(&a, cases[i][0]);
+		server_expect_element(&server, a.session, cases[i][1]);
+	}
+	actor_free(&a);
+}
+
+/* A stream's declarations end with it, and begin with its header. */
+Test(login, the_scope_is_that_of_the_present_stream)
+{
+	struct frame frame;
+	struct actor a;
+
+	actor_connect(&stage, &a, WAY_DIRECT);
+	actor_say(&a, HEADER " to='example.org' xmlns:s='urn:ietf:params:xml:ns:xmpp-sasl'>");
+	actor_until(&a, FEATURES(MECHANISMS));
+	actor_say(&a, "<s:auth mechanism='PLAIN'>AGp1bGlldABy</s:auth>");
+	server_expect(&server, FRAME_OPEN, 0, &frame);
+	a.session = frame.session;
+	server_expect_element(
+		&server, a.session,
+		"<s:auth xmlns:s='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGp1bGlldABy</s:auth>");
+	server_state(&server, a.session, FRAME_STAGE_AUTHENTICATED, "juliet@example.org", BINDING);
+	server_put(&server, a.session, SUCCESS);
+	actor_expect(&a, SUCCESS);
+	actor_say(&a, HEADER_ "<iq type='set' id='b'><s:bind/></iq>");
+	actor_until(&a, FEATURES(BINDING));
+	actor_until(&a, "<bad-namespace-prefix xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>");
+	actor_until(&a, "</stream:stream>");
 	actor_free(&a);
 }
 

@@ -569,13 +569,19 @@ void actor_auth(struct actor *a, struct server *v)
 
 void actor_login(struct actor *a, struct server *v, const char *resource)
 {
+	actor_login_with(a, v, resource, HEADER_);
+}
+
+void actor_login_with(struct actor *a, struct server *v, const char *resource, const char *header)
+{
 	char jid[128];
 
 	actor_auth(a, v);
 	server_state(v, a->session, FRAME_STAGE_AUTHENTICATED, "juliet@example.org", BINDING);
 	server_put(v, a->session, SUCCESS);
 	actor_expect(a, SUCCESS);
-	actor_say(a, HEADER_ BIND);
+	actor_say(a, header);
+	actor_say(a, BIND);
 	actor_until(a, FEATURES(BINDING));
 	server_expect_element(v, a->session, BIND);
 	snprintf(jid, sizeof jid, "juliet@example.org/%s", resource);

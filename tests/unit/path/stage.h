@@ -132,5 +132,7 @@ bool actor_hear(struct actor *);
 void actor_open(struct actor *);		  /* header answered */
 void actor_auth(struct actor *, struct server *); /* AUTH is at the server; actor->session is set */
 void actor_login(struct actor *, struct server *, const char *resource); /* bound */
+/* The same, with this header for the stream in which stanzas come. */
+void actor_login_with(struct actor *, struct server *, const char *resource, const char *header);
 
 #endif

@@ -87,6 +87,14 @@ static const struct row {
 	{"<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>", "eeeee"},
 	{"<error xmlns='http://etherx.jabber.org/streams'/>", "eeeee"},
 	{"<error/>", "uuuuu"},
+	{"<kc:message/>", "xxxxx"},
+	{"<kj:message/>", "nnnnn"},
+	{"<ks:message/>", "nnnnn"},
+	{"<xml:message/>", "nnnnn"},
+	{"<xml:error/>", "uuuuu"},
+	{"<ks:auth mechanism='PLAIN'/>", "1opuu"},
+	{"<kc:auth mechanism='PLAIN'/>", "uuuuu"},
+	{"<ks:abort/>", "uapuu"},
 	{"<stream:features/>", "uuuuu"},
 	{"<stream:message/>", "uuuuu"},
 };
@@ -132,10 +140,12 @@ Test(stream, registration_opens_a_session_where_it_is_offered)
 	static const char answers[] = "!opps";
 
 	for (size_t s = 0; s < STATES; s++) {
-		for (int set = 0; set < 2; set++) {
+		static const char *const elements[] = {REGISTER("set"), REGISTER("get"),
+						       "<iq type='get'><kr:query/></iq>"};
+		for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++) {
 			client_begin(&client, states[s]);
 			client.login.registration = true;
-			check_sign(&client, set ? REGISTER("set") : REGISTER("get"), answers[s]);
+			check_sign(&client, elements[i], answers[s]);
 		}
 	}
 	static const char *const others[] = {
@@ -248,7 +258,7 @@ Test(stream, login_bytes_at_the_limit_and_one_above)
 
 	for (uint32_t missing = 0; missing < 2; missing++) {
 		client_begin(&client, STREAM_SECURE);
-		cr_expect_eq(client.login.bytes, strlen(HEADER));
+		cr_expect_eq(client.login.bytes, strlen(HEADER_WIDE));
 		client.login.bytes_max = client.login.bytes + (uint32_t)strlen(auth) - missing;
 		cr_expect_eq(client_say(&client, auth).reason, missing ? REASON_LOGIN_LIMIT : REASON_NONE);
 	}
