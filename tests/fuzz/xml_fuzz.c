@@ -4,6 +4,7 @@
  * hold what the contract says of it, and be accepted again when it stands alone.
  */
 #include "xml_probe.h"
+#include "xml_splice.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-enum { HEAD = 8, CUTS = 16, INPUT_BYTES_MAX = 4096, ELEMENTS = 1, TIGHT = 2 };
+enum { HEAD = 8, CUTS = 16, INPUT_BYTES_MAX = 4096, ELEMENTS = 1, TIGHT = 2, SCOPED = 4 };
 
 static const struct xml_limits tight = {.element_bytes_max = 120,
 					.elements_max = 4,
@@ -19,6 +20,14 @@ static const struct xml_limits tight = {.element_bytes_max = 120,
 					.attributes_max = 3,
 					.name_bytes_max = 20,
 					.namespaces_max = 2};
+
+/* More attributes and declarations than the first time may be there. */
+static const struct xml_limits wide = {.element_bytes_max = 1 << 20,
+				       .elements_max = 20000,
+				       .depth_max = 64,
+				       .attributes_max = 65 + XML_SCOPE_MAX + 1,
+				       .name_bytes_max = 1024,
+				       .namespaces_max = 64 + XML_SCOPE_MAX + 1};
 
 static void range_check(const struct xml_event *e, struct xml_range range)
 {
@@ -44,24 +53,22 @@ static void event_check(const struct xml_event *e, size_t len)
 	assert(e->is != XML_ELEMENT || (e->elements >= e->depth && e->depth >= 1));
 }
 
-/* An element is a document of its own, also when an attribute was spliced in or its `from` was cut out. */
+/* An element is a document of its own, with what it relies on, also when an attribute was spliced in. */
 static void element_check(const struct probe_plan *plan, const struct xml_event *e)
 {
 	static struct probe alone;
-	static uint8_t copy[INPUT_BYTES_MAX + 16];
-	size_t before = e->insert_at - e->begin, len = e->end - e->begin;
-	memcpy(copy, plan->bytes + e->begin, before);
-	memcpy(copy + before, " zz_='1'", 8);
-	memcpy(copy + before + 8, plan->bytes + e->insert_at, len - before);
-	probe_run(&(struct probe_plan){.enter = true, .bytes = copy, .len = len + 8}, &alone);
-	assert(alone.count == 1 && alone.events[0].is == XML_ELEMENT && alone.taken == len + 8);
-	if (e->from.at) {
-		size_t cut = e->from_whole.at - e->begin, after = cut + e->from_whole.len;
-		memcpy(copy, plan->bytes + e->begin, cut);
-		memcpy(copy + cut, plan->bytes + e->begin + after, len - after);
-		probe_run(&(struct probe_plan){.enter = true, .bytes = copy, .len = len - e->from_whole.len}, &alone);
-		assert(alone.count == 1 && alone.events[0].is == XML_ELEMENT && alone.events[0].from.at == 0);
-	}
+	static uint8_t copy[INPUT_BYTES_MAX + XML_SCOPE_BYTES_MAX + 256];
+	struct xml_piece pieces[XML_PIECES_MAX];
+	struct xml_splice splice;
+	xml_splice_begin(&splice, plan->bytes, e);
+	xml_splice_insert(&splice, " zz_='1'", 8);
+	xml_splice_declarations(&splice);
+	size_t count = xml_splice_pieces(&splice, pieces), len = 0;
+	for (size_t i = 0; i < count; len += pieces[i++].len)
+		memcpy(copy + len, pieces[i].at, pieces[i].len);
+	probe_run(&(struct probe_plan){.enter = true, .bytes = copy, .len = len, .limits = &wide}, &alone);
+	assert(alone.count == 1 && alone.events[0].is == XML_ELEMENT && alone.taken == len);
+	assert(alone.events[0].relied_on == 0 && (plan->scoped || e->relied_on == 0));
 	uint8_t *raw = malloc(e->text.len + 1);
 	assert(xml_unescape_text(plan->bytes, e->text, raw) <= e->text.len);
 	free(raw);
@@ -94,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct probe_plan plan = {
 		.kernel = "scalar", .bytes = bytes + HEAD, .len = len - HEAD, .enter = bytes[0] & ELEMENTS};
 	plan.limits = bytes[0] & TIGHT ? &tight : &probe_limits;
+	plan.scoped = bytes[0] & SCOPED;
 	if (plan.len / 4 >= PROBE_EVENTS_MAX - 1)
 		plan.len = 4 * (PROBE_EVENTS_MAX - 2);
 	probe_run(&plan, &whole);
