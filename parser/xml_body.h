@@ -365,11 +365,9 @@ static inline bool ends_cdata(const struct xml_walk *k, uint32_t at)
 	return k->bytes[at - 1] == ']' && k->bytes[at - 2] == ']';
 }
 
+/* At what ends the text, to which item_walk() went. */
 static inline bool text_walk(struct xml_walk *k, struct xml_work *w)
 {
-	w->pos = run_end(k, w->pos, STOP_TEXT);
-	if (w->pos == k->end)
-		return false;
 	uint32_t at = w->pos++;
 	uint8_t c = k->bytes[at];
 	if (c == '<') {

@@ -23,8 +23,6 @@ static bool sequence_is_good(const uint8_t *p, uint32_t bytes)
 
 uint32_t xml_char_bytes(const uint8_t *p, uint32_t avail)
 {
-	if (avail == 0)
-		return 0;
 	if (p[0] < 0x80)
 		return xml_class[p[0]] & XML_CLASS_BAD ? 0 : 1;
 	uint32_t bytes = sequence_bytes(p[0]);

@@ -218,6 +218,23 @@ Test(limits, names)
 	expect_refused(&limits, XML_ERROR_LIMIT_NAME, 9);
 }
 
+/* So short that the straight way is not gone. */
+Test(limits, short_names)
+{
+	struct xml_limits limits = probe_limits;
+	limits.name_bytes_max = 7;
+	begin();
+	add("<abcdefg a='1' bcdefgh='2'>text<b/>&amp;]]<![CDATA[<]]>><c>\n</c> </abcdefg>");
+	expect_accepted(&limits);
+	cr_expect_eq(seen.events[0].elements, 3);
+	begin();
+	add("<a>text<bcdefghi/></a>");
+	expect_refused(&limits, XML_ERROR_LIMIT_NAME, 15);
+	begin();
+	add("<a>text]]></a>");
+	expect_refused(&limits, XML_ERROR_SYNTAX, 9);
+}
+
 Test(limits, namespaces)
 {
 	struct xml_limits limits = probe_limits;
