@@ -36,7 +36,6 @@ struct gate {
 	struct crew crew[WORKERS_MAX];
 	size_t crew_count;
 	struct listener *listeners; /* of all workers, one worker's after the other's */
-	uint64_t epoch;
 	bool ready_said;
 };
 
@@ -119,12 +118,15 @@ static bool hire(struct gate *g, size_t index, struct tls_context *context)
 	struct crew *c = &g->crew[index];
 	struct work *job = malloc(sizeof *job);
 	char name[64], host[32] = "gate";
+	uint64_t epoch; /* a worker's own: its sessions are named by it */
 
 	gethostname(host, sizeof host - 1);
 	snprintf(name, sizeof name, "%s/%zu", host, index);
+	if (getrandom(&epoch, sizeof epoch, 0) != sizeof epoch)
+		return fail("random numbers", strerror(errno));
 	g->workers[index] =
 		worker_new(g->config, tls_context_ref(context), g->listeners + index * g->config->listener_count,
-			   g->config->listener_count, g->epoch, name);
+			   g->config->listener_count, epoch, name);
 	if (job == NULL)
 		return fail("worker", "no memory");
 	*job = (struct work){g->workers[index], c};
@@ -196,8 +198,6 @@ static bool begin(struct gate *g)
 	char error[512];
 
 	g->crew_count = workers_wanted(g->config);
-	if (getrandom(&g->epoch, sizeof g->epoch, 0) != sizeof g->epoch)
-		return fail("random numbers", strerror(errno));
 	if (g->config->backend_count == 0) {
 		g->bundled = bundled_start(g->config, error);
 		if (g->bundled == NULL)

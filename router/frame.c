@@ -5,21 +5,21 @@
 #include <assert.h>
 #include <string.h>
 
-enum { LENGTH_BYTES = 4, FIELD_HEAD_BYTES = 3, FRAME_TYPES = 32 };
+enum { LENGTH_BYTES = 4, FIELD_HEAD_BYTES = 3, FRAME_TYPES = 32, COUNT_BYTES = 2, SESSION_BYTES = 7 };
 
 struct frame_rule {
 	const char *name;
 	uint32_t payload_min, payload_max;
 	uint8_t from;
-	bool of_session, of_fields;
+	bool of_session, of_fields, numbered;
 };
 
 #define NONE		.payload_max = 0
 #define FIELDS		.payload_max = FRAME_FIELDS_MAX, .of_fields = true
 #define BYTES(min, max) .payload_min = min, .payload_max = max
 static const struct frame_rule frame_rules[FRAME_TYPES] = {
-#define FRAME(id, name_, from_, session, payload, meaning)                                                             \
-	[id] = {.name = #name_, .from = FRAME_FROM_##from_, .of_session = session, payload},
+#define FRAME(id, name_, from_, session, numbered_, payload, meaning)                                                  \
+	[id] = {.name = #name_, .from = FRAME_FROM_##from_, .of_session = session, .numbered = numbered_, payload},
 #include "frames.def"
 };
 #undef NONE
@@ -30,6 +30,7 @@ enum field_kind {
 	FIELD_KIND_FLAG = 1,
 	FIELD_KIND_STAGE,
 	FIELD_KIND_U16,
+	FIELD_KIND_U32,
 	FIELD_KIND_U64,
 	FIELD_KIND_TEXT,
 	FIELD_KIND_BYTES
@@ -96,6 +97,11 @@ bool frame_is_from(enum frame_type type, enum frame_from from)
 	return rule_of(type)->from & from;
 }
 
+bool frame_is_numbered(enum frame_type type)
+{
+	return rule_of(type)->numbered;
+}
+
 static uint64_t number_read(const uint8_t *at, size_t len)
 {
 	uint64_t number = 0;
@@ -118,6 +124,7 @@ static bool value_is_allowed(const struct field_rule *rule, const uint8_t *at, s
 	case FIELD_KIND_STAGE:
 		return len == 1 && *at >= FRAME_STAGE_AUTHENTICATED && *at <= FRAME_STAGE_BOUND;
 	case FIELD_KIND_U16:
+	case FIELD_KIND_U32:
 	case FIELD_KIND_U64:
 		return len == rule->bytes;
 	case FIELD_KIND_TEXT:
@@ -185,6 +192,26 @@ static enum frame_error head_check(uint8_t type, frame_session session, size_t p
 	return FRAME_ERROR_NONE;
 }
 
+static enum frame_error fanout_check(const uint8_t *payload, size_t len)
+{
+	size_t count = number_read(payload, COUNT_BYTES);
+	if (count < 1 || count > FRAME_FANOUT_MAX || len <= COUNT_BYTES + count * SESSION_BYTES)
+		return FRAME_ERROR_FANOUT;
+	for (size_t i = 0; i < count; i++)
+		if (number_read(payload + COUNT_BYTES + i * SESSION_BYTES, SESSION_BYTES) == 0)
+			return FRAME_ERROR_FANOUT;
+	return FRAME_ERROR_NONE;
+}
+
+static enum frame_error payload_check(const struct frame *frame)
+{
+	if (frame_rules[frame->type].of_fields)
+		return fields_check(frame->type, frame->payload, frame->payload_len);
+	if (frame->type == FRAME_FANOUT)
+		return fanout_check(frame->payload, frame->payload_len);
+	return FRAME_ERROR_NONE;
+}
+
 size_t frame_read(const uint8_t *bytes, size_t len, struct frame *ret, enum frame_error *ret_error)
 {
 	*ret_error = FRAME_ERROR_NONE;
@@ -198,14 +225,13 @@ size_t frame_read(const uint8_t *bytes, size_t len, struct frame *ret, enum fram
 	if (len < FRAME_HEAD_BYTES)
 		return 0;
 	struct frame frame = {.type = bytes[4],
-			      .session = number_read(bytes + 5, 7),
+			      .session = number_read(bytes + 5, SESSION_BYTES),
 			      .payload = bytes + FRAME_HEAD_BYTES,
 			      .payload_len = total - FRAME_HEAD_BYTES};
 	*ret_error = head_check(bytes[4], frame.session, frame.payload_len);
 	if (*ret_error != FRAME_ERROR_NONE || len < total)
 		return 0;
-	if (frame_rules[frame.type].of_fields)
-		*ret_error = fields_check(frame.type, frame.payload, frame.payload_len);
+	*ret_error = payload_check(&frame);
 	if (*ret_error != FRAME_ERROR_NONE)
 		return 0;
 	*ret = frame;
@@ -216,7 +242,7 @@ static void head_write(uint8_t *to, enum frame_type type, frame_session session,
 {
 	number_write(to, 4, FRAME_HEAD_BYTES - LENGTH_BYTES + payload_len);
 	to[4] = type;
-	number_write(to + 5, 7, session);
+	number_write(to + 5, SESSION_BYTES, session);
 }
 
 void frame_head(uint8_t to[static FRAME_HEAD_BYTES], enum frame_type type, frame_session session, size_t payload_len)
@@ -224,6 +250,52 @@ void frame_head(uint8_t to[static FRAME_HEAD_BYTES], enum frame_type type, frame
 	assert(session >> 56 == 0);
 	assert(head_check(type, session, payload_len) == FRAME_ERROR_NONE);
 	head_write(to, type, session, payload_len);
+}
+
+void frame_ack(uint8_t to[static FRAME_ACK_BYTES], uint64_t count)
+{
+	frame_head(to, FRAME_ACK, 0, sizeof count);
+	number_write(to + FRAME_HEAD_BYTES, sizeof count, count);
+}
+
+uint64_t frame_ack_count(const struct frame *frame)
+{
+	assert(frame->type == FRAME_ACK);
+	return number_read(frame->payload, frame->payload_len);
+}
+
+struct frame_fanout frame_fanout(const struct frame *frame)
+{
+	assert(frame->type == FRAME_FANOUT);
+	uint32_t count = number_read(frame->payload, COUNT_BYTES), list = COUNT_BYTES + count * SESSION_BYTES;
+	return (struct frame_fanout){.sessions = frame->payload + COUNT_BYTES,
+				     .count = count,
+				     .element = frame->payload + list,
+				     .element_len = frame->payload_len - list};
+}
+
+frame_session frame_fanout_session(const struct frame_fanout *fanout, uint32_t index)
+{
+	assert(index < fanout->count);
+	return number_read(fanout->sessions + (size_t)index * SESSION_BYTES, SESSION_BYTES);
+}
+
+size_t frame_fanout_head_bytes(uint32_t count)
+{
+	assert(count >= 1 && count <= FRAME_FANOUT_MAX);
+	return FRAME_HEAD_BYTES + COUNT_BYTES + (size_t)count * SESSION_BYTES;
+}
+
+void frame_fanout_head(uint8_t *to, const frame_session *sessions, uint32_t count, size_t element_len)
+{
+	assert(element_len > 0);
+	frame_head(to, FRAME_FANOUT, 0, frame_fanout_head_bytes(count) - FRAME_HEAD_BYTES + element_len);
+	to += FRAME_HEAD_BYTES;
+	number_write(to, COUNT_BYTES, count);
+	for (uint32_t i = 0; i < count; i++) {
+		assert(sessions[i] != 0 && sessions[i] >> 56 == 0);
+		number_write(to + COUNT_BYTES + (size_t)i * SESSION_BYTES, SESSION_BYTES, sessions[i]);
+	}
 }
 
 bool frame_find(const struct frame *frame, enum frame_field field, struct frame_value *ret)

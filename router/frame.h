@@ -22,11 +22,14 @@ enum {
 	FRAME_PAYLOAD_MAX = 16 << 20, /* a longer frame is FRAME_ERROR_LENGTH as soon as its length is there */
 	FRAME_FIELDS_MAX = 65535,     /* payload of a frame of fields */
 	FRAME_PING_MAX = 16,	      /* payload of PING and PONG */
+	FRAME_KEEP_MAX = 1024,	      /* payload of KEEP */
+	FRAME_ACK_BYTES = 20,	      /* a whole ACK */
+	FRAME_FANOUT_MAX = 4096,      /* sessions of one FANOUT */
 	FRAME_VERSION = 1,	      /* of the protocol, this one */
 };
 
 enum frame_type {
-#define FRAME(id, name, from, session, payload, meaning) FRAME_##name = id,
+#define FRAME(id, name, from, session, numbered, payload, meaning) FRAME_##name = id,
 #include "frames.def"
 };
 enum frame_field {
@@ -35,11 +38,15 @@ enum frame_field {
 };
 enum frame_stage { FRAME_STAGE_AUTHENTICATED = 1, FRAME_STAGE_BOUND = 2 };
 
-/* Names a session on its link: chosen by the gate, opaque to the backend, never 0, never used again in the life of a
- * link. */
+/*
+ * Names a session of one worker of a gate: chosen by the gate, opaque to the backend, never 0, never used again while
+ * that worker lives. Together with the EPOCH of the worker it names the session over all links.
+ */
 typedef uint64_t frame_session; /* below 2^56 */
 
-/* What is wrong with the peer's bytes. frame_read finds those up to MISSING, link.h the others. */
+/* What is wrong with the peer's bytes. frame_read finds those up to FANOUT, link.h, retained.h and backend.h the
+ * others.
+ */
 enum frame_error {
 	FRAME_ERROR_NONE,
 #define FRAME_ERROR(name, text) FRAME_ERROR_##name,
@@ -51,6 +58,8 @@ const char *frame_type_name(enum frame_type);	/* as in frames.def */
 /* May this end send such a frame? */
 enum frame_from { FRAME_FROM_GATE = 1, FRAME_FROM_BACKEND = 2, FRAME_FROM_BOTH = 3 };
 bool frame_is_from(enum frame_type, enum frame_from);
+/* Is it counted, acknowledged, and sent again after a cut? */
+bool frame_is_numbered(enum frame_type);
 
 /* A frame in the caller's bytes; payload points into them. */
 struct frame {
@@ -71,7 +80,8 @@ size_t frame_read(const uint8_t *bytes, size_t len, struct frame *ret, enum fram
 
 /*
  * Writes the twelve bytes in front of a payload of payload_len bytes. It must be a head that frame_read accepts: that
- * is asserted. For ELEMENT, PING, PONG and the frames without a payload; frames of fields are built below.
+ * is asserted. For ELEMENT, PING, PONG, PROOF, KEEP and the frames without a payload; ACK, FANOUT and frames of fields
+ * are built below.
  */
 void frame_head(uint8_t to[static FRAME_HEAD_BYTES], enum frame_type, frame_session, size_t payload_len);
 
@@ -81,8 +91,27 @@ struct frame_value {
 	uint32_t len;
 };
 bool frame_find(const struct frame *, enum frame_field, struct frame_value *ret);
-/* The same, for U16, U64, FLAG and STAGE: `absent` when there is none. */
+/* The same, for U16, U32, U64, FLAG and STAGE: `absent` when there is none. */
 uint64_t frame_find_int(const struct frame *, enum frame_field, uint64_t absent);
+
+/* A whole ACK of so many frames, and the count in one. */
+void frame_ack(uint8_t to[static FRAME_ACK_BYTES], uint64_t count);
+uint64_t frame_ack_count(const struct frame *);
+
+/*
+ * FANOUT: a count of two bytes, so many sessions of seven bytes, and one element. frame_fanout answers the parts of one
+ * that frame_read gave; the views point into its payload. frame_fanout_head writes what stands before the element into
+ * room of frame_fanout_head_bytes(count): 1 to FRAME_FANOUT_MAX sessions, none of them 0, and an element with which the
+ * payload is not too long; that is asserted.
+ */
+struct frame_fanout {
+	const uint8_t *sessions, *element;
+	uint32_t count, element_len;
+};
+struct frame_fanout frame_fanout(const struct frame *);
+frame_session frame_fanout_session(const struct frame_fanout *, uint32_t index);
+size_t frame_fanout_head_bytes(uint32_t count);
+void frame_fanout_head(uint8_t *to, const frame_session *sessions, uint32_t count, size_t element_len);
 
 /*
  * Builds a frame of fields in the caller's room. Put fields, then end; end answers the frame's bytes, head included, or

@@ -105,7 +105,9 @@ void peer_begin(struct sessiond *server, int fd)
 		peer->next->place = &peer->next;
 	server->peers = peer;
 	server->peer_count++;
-	struct link_self self = {server->settings.name, "stanzagate-sessiond " STANZAGATE_VERSION, server->epoch};
+	struct link_self self = {.name = server->settings.name,
+				 .software = "stanzagate-sessiond " STANZAGATE_VERSION,
+				 .epoch = server->epoch};
 	struct link_send hello;
 	link_init(&peer->link, LINK_BACKEND, &self, server->now_ms, &hello);
 	peer_send_frame(peer, hello.bytes, hello.len);
@@ -202,6 +204,7 @@ static void peer_take(struct peer *peer)
 {
 	struct sessiond *server = peer->server;
 	struct link_found found;
+	uint64_t taken = peer->link.taken;
 	server->reading = peer;
 	while (buffer_len(&peer->in) > 0 && !peer->broken && !peer_is_stopped(peer)) {
 		link_next(&peer->link, buffer_at(&peer->in), buffer_len(&peer->in), server->now_ms, &found);
@@ -211,6 +214,8 @@ static void peer_take(struct peer *peer)
 		buffer_drop(&peer->in, found.used);
 	}
 	server->reading = NULL;
+	if (peer->link.taken > taken)
+		peer_mark(peer); /* it is to be acknowledged */
 }
 
 static void peer_on_end(struct peer *peer)
@@ -258,8 +263,17 @@ static void peer_release(struct peer *full)
 	}
 }
 
+/* Every frame that was read has been handled, its commits included. */
+static void peer_ack(struct peer *peer)
+{
+	struct link_send ack;
+	link_ack(&peer->link, peer->link.taken, &ack);
+	buffer_add(&peer->out, ack.bytes, ack.len);
+}
+
 static void peer_write(struct peer *peer)
 {
+	peer_ack(peer);
 	size_t len = buffer_len(&peer->out);
 	if (len > 0) {
 		ssize_t put = send(peer->source.fd, buffer_at(&peer->out), len, MSG_DONTWAIT | MSG_NOSIGNAL);

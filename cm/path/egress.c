@@ -39,9 +39,9 @@ static bool element_next(struct worker *w, const uint8_t *bytes, size_t len, str
 }
 
 /* Whether the payload is one element, and which. */
-static bool element_check(struct worker *w, const struct frame *frame, struct xml_event *ret)
+static bool element_check(struct worker *w, const uint8_t *bytes, size_t len, struct xml_event *ret)
 {
-	return element_next(w, frame->payload, frame->payload_len, ret) && ret->used == frame->payload_len;
+	return element_next(w, bytes, len, ret) && ret->used == len;
 }
 
 /* Whether the features of a frame, if there are any, are elements and nothing else. */
@@ -68,20 +68,27 @@ static void check_unread(struct worker *w, struct client *c)
 		uplink_pause(w, c, true);
 }
 
-static void on_element(struct worker *w, struct client *c, const struct frame *frame)
+/* An element that was checked; NULL: what came was none. */
+static void deliver(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
 {
-	struct xml_event event;
-
-	if (!element_check(w, frame, &event)) {
+	if (event == NULL) {
 		client_close_for(w, c, REASON_SERVER_XML);
 		return;
 	}
-	worker_count_stanza(w, COUNTER_messages_out, &event, frame->payload);
+	worker_count_stanza(w, COUNTER_messages_out, event, bytes);
 	w->stanzas_down++;
-	conn_write(&w->net, &c->conn, frame->payload, frame->payload_len);
+	conn_write(&w->net, &c->conn, bytes, event->used);
 	check_unread(w, c);
 	if (c->awaiting)
 		ingress_go_on(w, c);
+}
+
+static void on_element(struct worker *w, struct client *c, const struct frame *frame)
+{
+	struct xml_event event;
+	bool good = element_check(w, frame->payload, frame->payload_len, &event);
+
+	deliver(w, c, good ? &event : NULL, frame->payload);
 }
 
 static void on_state(struct worker *w, struct client *c, const struct frame *frame)
@@ -135,15 +142,40 @@ static void on_hold(struct worker *w, struct client *c, bool hold)
 	client_steer_reading(w, c);
 }
 
+/* Whose session it is on this link; NULL: nobody's any more. */
+static struct client *session_client(struct worker *w, const struct uplink *u, frame_session session,
+				     enum frame_type type)
+{
+	struct client *c = client_find(w, session);
+
+	if (c != NULL && c->uplink == (int8_t)u->index)
+		return c;
+	if (type != FRAME_CLOSE)
+		counter_add(&w->counters, COUNTER_link_frames_stale, 1);
+	return NULL;
+}
+
+/* One element for many; it is looked at once. */
+static void on_fanout(struct worker *w, struct uplink *u, const struct frame *frame)
+{
+	struct frame_fanout fanout = frame_fanout(frame);
+	struct xml_event event;
+	bool good = element_check(w, fanout.element, fanout.element_len, &event);
+
+	for (uint32_t i = 0; i < fanout.count; i++) {
+		struct client *c = session_client(w, u, frame_fanout_session(&fanout, i), frame->type);
+
+		if (c != NULL)
+			deliver(w, c, good ? &event : NULL, fanout.element);
+	}
+}
+
 static void on_session_frame(struct worker *w, struct uplink *u, const struct frame *frame)
 {
-	struct client *c = client_find(w, frame->session);
+	struct client *c = session_client(w, u, frame->session, frame->type);
 
-	if (c == NULL || c->uplink != (int8_t)u->index) {
-		if (frame->type != FRAME_CLOSE)
-			counter_add(&w->counters, COUNTER_link_frames_stale, 1);
+	if (c == NULL)
 		return;
-	}
 	if (frame->type == FRAME_ELEMENT)
 		on_element(w, c, frame);
 	else if (frame->type == FRAME_STATE)
@@ -188,6 +220,10 @@ static void on_frame(struct worker *w, struct uplink *u, const struct frame *fra
 		on_session_frame(w, u, frame);
 	else if (frame->type == FRAME_DOMAIN)
 		on_domain(w, u, frame);
+	else if (frame->type == FRAME_FANOUT)
+		on_fanout(w, u, frame);
+	else if (frame->type == FRAME_ACK)
+		uplink_on_ack(w, u, frame_ack_count(frame));
 	else if (frame->type == FRAME_DRAIN)
 		pool_drain(&w->pool, u->index);
 }
@@ -205,8 +241,7 @@ static void warn_of_namesake(struct worker *w, const struct uplink *u)
 
 static void on_up(struct worker *w, struct uplink *u)
 {
-	pool_up(&w->pool, u->index, u->link.name, worker_now_ms(w));
-	counter_add(&w->counters, COUNTER_backends_up, 1);
+	uplink_on_up(w, u);
 	log_event(CONFIG_LOG_INFO, "link.up", log_text("backend", u->link.name), log_count("version", u->link.version));
 	warn_of_namesake(w, u);
 }
@@ -255,6 +290,7 @@ void egress(struct worker *w, struct uplink *u)
 	} while (found.is != LINK_MORE && u->conn.life == CONN_OPEN);
 	if (u->conn.life != CONN_OPEN)
 		return;
+	uplink_ack(w, u, false);
 	memmove(u->in, u->in + taken, u->in_len - taken);
 	u->in_len -= taken;
 	fit_room(u);

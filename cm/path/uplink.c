@@ -34,6 +34,23 @@ static void send_bytes(struct worker *w, struct uplink *u, const void *bytes, si
 	conn_write(&w->net, &u->conn, bytes, len);
 }
 
+/* Retained frames are few and short-lived; the allocator is the process's. */
+static void *resize(void *context, void *old, size_t len)
+{
+	void *new;
+
+	(void)context;
+	if (len == 0) {
+		free(old);
+		return NULL;
+	}
+	new = realloc(old, len);
+	assert(new != NULL);
+	return new;
+}
+
+static const struct memory memory = {.resize = resize};
+
 static void dial(struct worker *w, struct uplink *u)
 {
 	int fd = address_socket(&u->address);
@@ -48,6 +65,7 @@ static void dial(struct worker *w, struct uplink *u)
 	u->serial++;
 	u->live = true;
 	u->in_len = 0;
+	retained_init(&u->retained, &memory, 0);
 	conn_init(&u->conn, fd, uplink_tag(u), true);
 	conn_connect(&w->net, &u->conn, (const struct sockaddr *)&u->address.at, u->address.len);
 }
@@ -73,6 +91,13 @@ static void say_hello(struct worker *w, struct uplink *u)
 	link_init(&u->link, LINK_GATE, &self, worker_now_ms(w), &send);
 	send_bytes(w, u, send.bytes, send.len);
 	receive(w, u);
+}
+
+void uplink_on_up(struct worker *w, struct uplink *u)
+{
+	retained_init(&u->retained, &memory, u->link.window);
+	pool_up(&w->pool, u->index, u->link.name, worker_now_ms(w));
+	counter_add(&w->counters, COUNTER_backends_up, 1);
 }
 
 /* ---- ends */
@@ -105,6 +130,11 @@ static void sessions_end(struct worker *w, const struct uplink *u)
 	}
 }
 
+static size_t unsent(const struct uplink *u)
+{
+	return conn_unsent(&u->conn) + u->retained.waiting_bytes;
+}
+
 static void unchoke_all(struct worker *w, struct uplink *u)
 {
 	while (u->choked != NULL) {
@@ -129,6 +159,7 @@ void uplink_fail(struct worker *w, struct uplink *u, const char *why)
 		counter_add(&w->counters, COUNTER_backends_up, -1);
 	conn_terminate(&w->net, &u->conn, REASON_SERVER_LOST);
 	pool_down(&w->pool, u->index, worker_now_ms(w), worker_random(w));
+	retained_free(&u->retained);
 	unchoke_all(w, u);
 	sessions_end(w, u);
 }
@@ -136,6 +167,7 @@ void uplink_fail(struct worker *w, struct uplink *u, const char *why)
 void uplink_gone(struct worker *w, struct uplink *u)
 {
 	(void)w;
+	retained_free(&u->retained);
 	u->live = false;
 }
 
@@ -193,7 +225,40 @@ void uplinks_tick(struct worker *w)
 			uplink_fail(w, u, frame_error_text(FRAME_ERROR_SILENT));
 		else
 			send_bytes(w, u, send.bytes, send.len);
+		if (u->link.up)
+			uplink_ack(w, u, true);
 	}
+}
+
+void uplink_ack(struct worker *w, struct uplink *u, bool at_once)
+{
+	struct link_send send;
+
+	if (u->conn.life != CONN_OPEN || (!at_once && u->link.taken_bytes < LINK_WINDOW / 4))
+		return;
+	link_ack(&u->link, u->link.taken, &send);
+	send_bytes(w, u, send.bytes, send.len);
+}
+
+/* Puts on the link what there is room for. */
+static void release(struct worker *w, struct uplink *u)
+{
+	const uint8_t *bytes;
+	size_t len;
+
+	while (retained_next(&u->retained, &bytes, &len))
+		send_bytes(w, u, bytes, len);
+}
+
+void uplink_on_ack(struct worker *w, struct uplink *u, uint64_t count)
+{
+	if (!retained_ack(&u->retained, count)) {
+		uplink_fail(w, u, frame_error_text(FRAME_ERROR_ACK));
+		return;
+	}
+	release(w, u);
+	if (unsent(u) < UPLINK_UNSENT_LOW)
+		unchoke_all(w, u);
 }
 
 static void received(struct worker *w, struct uplink *u, size_t len)
@@ -216,7 +281,7 @@ void uplink_complete(struct worker *w, struct uplink *u, enum conn_op op, const 
 		break;
 	case CONN_DID_SEND:
 		counter_add(&w->counters, COUNTER_link_bytes_out, done->result);
-		if (conn_unsent(&u->conn) < UPLINK_UNSENT_LOW)
+		if (unsent(u) < UPLINK_UNSENT_LOW)
 			unchoke_all(w, u);
 		break;
 	case CONN_DID_LOST:
@@ -235,17 +300,21 @@ static struct uplink *uplink_of(struct worker *w, const struct client *c)
 	return &w->uplinks[c->uplink];
 }
 
-static void send_frame(struct worker *w, struct uplink *u, const void *bytes, size_t len)
+/* A numbered frame of the client's session. */
+static void send_frame(struct worker *w, struct client *c, const void *bytes, size_t len)
 {
+	struct uplink *u = uplink_of(w, c);
+
 	assert(len > 0); /* a frame that did not fit its room would leave the session server behind */
 	counter_add(&w->counters, COUNTER_link_frames_out, 1);
-	send_bytes(w, u, bytes, len);
+	memcpy(retained_put(&u->retained, len, ++c->sent), bytes, len);
+	release(w, u);
 }
 
 /* A session server that does not keep up slows those who fill its link. */
 static void choke_if_full(struct worker *w, struct uplink *u, struct client *c)
 {
-	if (c->choked || conn_unsent(&u->conn) < UPLINK_UNSENT_HIGH)
+	if (c->choked || unsent(u) < UPLINK_UNSENT_HIGH)
 		return;
 	c->choked = true;
 	c->choked_next = u->choked;
@@ -306,16 +375,17 @@ bool uplink_open(struct worker *w, struct client *c, const char *user)
 	if (chosen == POOL_NONE)
 		return false;
 	c->uplink = (int8_t)chosen;
+	c->sent = 0;
 	frame_begin(&b, bytes, sizeof bytes, FRAME_OPEN, client_session(c));
 	put_open(&b, c);
-	send_frame(w, uplink_of(w, c), bytes, frame_end(&b));
+	send_frame(w, c, bytes, frame_end(&b));
 	return true;
 }
 
 void uplink_element(struct worker *w, struct client *c, const struct xml_piece *parts, size_t count)
 {
-	uint8_t head[FRAME_HEAD_BYTES];
 	struct uplink *u;
+	uint8_t *to;
 	size_t len = 0;
 
 	if (c->uplink < 0)
@@ -323,10 +393,16 @@ void uplink_element(struct worker *w, struct client *c, const struct xml_piece *
 	u = uplink_of(w, c);
 	for (size_t i = 0; i < count; i++)
 		len += parts[i].len;
-	frame_head(head, FRAME_ELEMENT, client_session(c), len);
-	send_frame(w, u, head, sizeof head);
-	for (size_t i = 0; i < count; i++)
-		send_bytes(w, u, parts[i].at, parts[i].len);
+	counter_add(&w->counters, COUNTER_link_frames_out, 1);
+	to = retained_put(&u->retained, FRAME_HEAD_BYTES + len, ++c->sent);
+	frame_head(to, FRAME_ELEMENT, client_session(c), len);
+	to += FRAME_HEAD_BYTES;
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].len > 0)
+			memcpy(to, parts[i].at, parts[i].len);
+		to += parts[i].len;
+	}
+	release(w, u);
 	choke_if_full(w, u, c);
 }
 
@@ -334,17 +410,15 @@ void uplink_close(struct worker *w, struct client *c, bool clean, const char *co
 {
 	uint8_t bytes[2048];
 	struct frame_builder b;
-	struct uplink *u;
 
 	if (c->uplink < 0)
 		return;
-	u = uplink_of(w, c);
 	frame_begin(&b, bytes, sizeof bytes, FRAME_CLOSE, client_session(c));
 	frame_put_int(&b, FIELD_CLEAN, clean);
 	if (condition[0] != '\0')
 		frame_put_text(&b, FIELD_CONDITION, condition);
 	frame_put_text(&b, FIELD_REASON, text);
-	send_frame(w, u, bytes, frame_end(&b));
+	send_frame(w, c, bytes, frame_end(&b));
 	session_detach(w, c);
 }
 
@@ -357,5 +431,6 @@ void uplink_pause(struct worker *w, struct client *c, bool pause)
 	c->paused = pause;
 	counter_add(&w->counters, COUNTER_paused, pause ? 1 : -1);
 	frame_head(head, pause ? FRAME_PAUSE : FRAME_RESUME, client_session(c), 0);
-	send_frame(w, uplink_of(w, c), head, sizeof head);
+	counter_add(&w->counters, COUNTER_link_frames_out, 1);
+	send_bytes(w, uplink_of(w, c), head, sizeof head);
 }

@@ -8,6 +8,7 @@
 #include "address.h"
 #include "conn.h"
 #include "link.h"
+#include "retained.h"
 #include "xml_splice.h"
 
 struct worker;
@@ -18,6 +19,7 @@ enum { UPLINK_READ_BYTES = 65536, UPLINK_UNSENT_HIGH = 1 << 20, UPLINK_UNSENT_LO
 struct uplink {
 	struct conn conn; /* first: a conn of kind WORKER_UPLINK is an uplink */
 	struct link link;
+	struct retained retained; /* what the session server has not acknowledged, or has no room for yet */
 	struct address address;
 	uint8_t *in; /* bytes read and not yet taken */
 	size_t in_len, in_cap;
@@ -34,6 +36,15 @@ void uplinks_tick(struct worker *);
 void uplink_complete(struct worker *, struct uplink *, enum conn_op, const struct io_done *);
 /* Its conn has ended. */
 void uplink_gone(struct worker *, struct uplink *);
+/* The session server has handled so many numbered frames: there is room for more. */
+void uplink_on_ack(struct worker *, struct uplink *, uint64_t count);
+/* Its HELLO has come: sessions may be opened. */
+void uplink_on_up(struct worker *, struct uplink *);
+/*
+ * Tells the session server what was taken, so that it may forget it: at once, or when much of the window is used. What
+ * a client gets does not wait for that.
+ */
+void uplink_ack(struct worker *, struct uplink *, bool at_once);
 /* Ends it, with all its sessions; `why` is for the log. */
 void uplink_fail(struct worker *, struct uplink *, const char *why);
 /* Tells every session server that this gate is leaving. */

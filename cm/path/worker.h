@@ -67,7 +67,7 @@ struct worker {
 	size_t listener_count;
 	struct network trusted[CONFIG_LIST_MAX]; /* who may send PROXY headers */
 	size_t trusted_count;
-	uint64_t epoch;			   /* of this process */
+	uint64_t epoch;			   /* of this worker; its sessions' names are its own */
 	uint64_t now_us;		   /* when this tick began */
 	uint64_t second_ms;		   /* when the next once-a-second work is due */
 	uint64_t drain_by_ms;		   /* 0: not draining */

@@ -55,10 +55,32 @@ static void fields_rebuild(const struct frame *frame)
 	assert(len >= FRAME_HEAD_BYTES && len <= FRAME_HEAD_BYTES + frame->payload_len);
 }
 
+static void fanout_rebuild(const struct frame *frame, const uint8_t *bytes)
+{
+	static uint8_t head[FRAME_HEAD_BYTES + 2 + 7 * FRAME_FANOUT_MAX];
+	static frame_session sessions[FRAME_FANOUT_MAX];
+	struct frame_fanout fanout = frame_fanout(frame);
+	size_t len = frame_fanout_head_bytes(fanout.count);
+	for (uint32_t i = 0; i < fanout.count; i++)
+		sessions[i] = frame_fanout_session(&fanout, i);
+	frame_fanout_head(head, sessions, fanout.count, fanout.element_len);
+	assert(memcmp(head, bytes, len) == 0);
+	assert(fanout.element == bytes + len);
+}
+
 static bool is_of_fields(enum frame_type type)
 {
-	return type == FRAME_HELLO || type == FRAME_DOMAIN || type == FRAME_OPEN || type == FRAME_STATE ||
-	       type == FRAME_CLOSE;
+	static const bool of_fields[] = {
+#define NONE							   false
+#define FIELDS							   true
+#define BYTES(min, max)						   false
+#define FRAME(id, name, from, session, numbered, payload, meaning) [id] = payload,
+#include "frames.def"
+#undef NONE
+#undef FIELDS
+#undef BYTES
+	};
+	return of_fields[type];
 }
 
 static struct pool_text text_find(const struct frame *frame, enum frame_field field)
@@ -92,6 +114,8 @@ static void frame_use(struct pool *pool, const struct link_found *found, const u
 		fields_rebuild(frame);
 	if (frame->type == FRAME_DOMAIN)
 		domain_put(pool, frame);
+	if (frame->type == FRAME_FANOUT)
+		fanout_rebuild(frame, bytes);
 }
 
 /* Hands over ever longer pieces, each in memory of its own, so that a look behind its end is seen. */

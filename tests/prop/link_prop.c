@@ -25,7 +25,7 @@ static void seed_set(uint64_t seed)
 	state = seed * 0x9e3779b97f4a7c15 + 1;
 }
 
-enum kind { FLAG, STAGE, U16, U64, TEXT, BYTES };
+enum kind { FLAG, STAGE, U16, U32, U64, TEXT, BYTES };
 #define MAY(name)  (1ull << FRAME_##name)
 #define MUST(name) (MAY(name) | MAY(name) << 32)
 static const struct row {
@@ -113,12 +113,13 @@ static void fields_are_found(const struct frame *frame)
 
 Test(link_prop, what_is_built_is_read)
 {
-	static const enum frame_type types[] = {FRAME_HELLO, FRAME_DOMAIN, FRAME_OPEN, FRAME_STATE, FRAME_CLOSE};
+	static const enum frame_type types[] = {FRAME_HELLO, FRAME_DOMAIN,   FRAME_LOAD,  FRAME_OPEN,	  FRAME_STATE,
+						FRAME_CLOSE, FRAME_REATTACH, FRAME_ADOPT, FRAME_ATTACHED, FRAME_LOST};
 	static uint8_t bytes[FRAME_HEAD_BYTES + FRAME_FIELDS_MAX];
 	for (uint64_t seed = 1; seed <= 20000; seed++) {
 		seed_set(seed);
-		enum frame_type type = types[draw(5)];
-		frame_session session = type == FRAME_HELLO || type == FRAME_DOMAIN ? 0 : 1 + draw((1ull << 56) - 1);
+		enum frame_type type = types[draw(sizeof types / sizeof *types)];
+		frame_session session = type < FRAME_OPEN ? 0 : 1 + draw((1ull << 56) - 1);
 		struct frame frame;
 		enum frame_error error;
 		size_t len = fields_draw(type, session, bytes, sizeof bytes);
@@ -142,11 +143,25 @@ static void plain_add(enum frame_type type, frame_session session, size_t payloa
 		stream[stream_len++] = draw(256);
 }
 
+static void fanout_add(void)
+{
+	frame_session sessions[9];
+	uint32_t count = 1 + draw(9);
+	size_t len = 1 + draw(100);
+	for (uint32_t i = 0; i < count; i++)
+		sessions[i] = 1 + draw(5);
+	frame_fanout_head(stream + stream_len, sessions, count, len);
+	stream_len += frame_fanout_head_bytes(count);
+	while (len-- > 0)
+		stream[stream_len++] = draw(256);
+}
+
 static void frame_add(void)
 {
 	frame_session session = 1 + draw(5);
-	static const enum frame_type types[] = {FRAME_OPEN, FRAME_STATE, FRAME_CLOSE, FRAME_DOMAIN};
-	switch (draw(8)) {
+	static const enum frame_type types[] = {FRAME_OPEN,	FRAME_STATE, FRAME_CLOSE,    FRAME_DOMAIN, FRAME_LOAD,
+						FRAME_REATTACH, FRAME_ADOPT, FRAME_ATTACHED, FRAME_LOST};
+	switch (draw(11)) {
 	case 0:
 		plain_add(FRAME_PING, 0, draw(17));
 		break;
@@ -160,11 +175,20 @@ static void frame_add(void)
 		plain_add(FRAME_DRAIN, 0, 0);
 		break;
 	case 4: {
-		enum frame_type type = types[draw(4)];
-		stream_len += fields_draw(type, type == FRAME_DOMAIN ? 0 : session, stream + stream_len,
+		enum frame_type type = types[draw(sizeof types / sizeof *types)];
+		stream_len += fields_draw(type, type < FRAME_OPEN ? 0 : session, stream + stream_len,
 					  FRAME_HEAD_BYTES + FRAME_FIELDS_MAX);
 		break;
 	}
+	case 5:
+		plain_add(FRAME_KEEP, session, draw(50));
+		break;
+	case 6:
+		plain_add(FRAME_ACK, 0, 8);
+		break;
+	case 7:
+		fanout_add();
+		break;
 	default:
 		plain_add(FRAME_ELEMENT, session, 1 + draw(draw(10) ? 200 : 5000));
 	}

@@ -8,7 +8,7 @@ import fakebackend as fake
 import gate as gates
 import pytest
 import xmppwire as xmpp
-from fakebackend import Backend, domain, fields, frame, hello
+from fakebackend import Backend, domain, fanout, fields, frame, hello
 
 
 def backends(address):
@@ -218,7 +218,7 @@ BAD_FRAMES = {
     "shorter than a head": struct.pack(">I", 7) + b"\x05" + b"\0" * 6,
     "longer than any": struct.pack(">I", (16 << 20) + 9) + struct.pack(">Q", fake.ELEMENT << 56 | 1),
     "endless": b"\xff\xff\xff\xff",
-    "of no type": frame(9),
+    "of no type": frame(10),
     "a session where none belongs": frame(fake.PING, 5, b"x"),
     "no session where one does": frame(fake.ELEMENT, 0, b"<x/>"),
     "a payload where none belongs": frame(fake.DRAIN, 0, b"x"),
@@ -228,6 +228,9 @@ BAD_FRAMES = {
     "a stage that is none": frame(fake.STATE, 1, fields(stage=b"\7", jid="a@localhost")),
     "a frame of gates": frame(fake.OPEN, 1, fields(domain_name="localhost", stream_id="x", address="x")),
     "a second HELLO": hello(),
+    "an ACK of what was never sent": frame(fake.ACK, 0, b"\0" * 6 + b"\xff\xff"),
+    "a FANOUT to nobody": frame(fake.FANOUT, 0, b"\0\0" + b"\0" * 7 + b"<presence/>"),
+    "a PROOF that nobody wants": frame(fake.PROOF, 0, bytes(32)),
     "HTTP": b"HTTP/1.1 400 Bad Request\r\n\r\n",
 }
 
@@ -249,6 +252,7 @@ def test_a_session_server_that_breaks_the_link(data, backend, faked):
 
 GREETINGS = {
     "another version": hello(version=2) + domain(),
+    "a window too small": hello(window=65535) + domain(),
     "no HELLO": domain(),
     "HTTP": b"HTTP/1.1 200 OK\r\n\r\n",
     "nothing, and the end": None,
@@ -282,6 +286,43 @@ def test_frames_of_sessions_that_are_gone_find_nobody(backend, faked):
     again.ping()
     bob.ping()
     assert not again.missed and not bob.missed
+
+
+def test_one_element_for_many(backend, faked):
+    alice, bob, carol = (login(faked, name) for name in ("alice", "bob", "carol"))
+    numbers = {client: backend.bound(client.jid).number for client in (alice, bob, carol)}
+    stale = faked.metrics()["stanzagate_link_frames_stale_total"]
+    link = backend.links[-1]
+    link.send(fanout([numbers[carol], 1 << 55, numbers[alice]], "<message id='both'/>"))
+    assert alice.expect("ELEMENT").get("id") == "both" and carol.expect("ELEMENT").get("id") == "both"
+    assert bob.ping() is not None
+    gates.wait_until(lambda: faked.metrics()["stanzagate_link_frames_stale_total"] == stale + 1, what="the one that is nobody's")
+    link.send(fanout([numbers[alice], numbers[carol]], "<message/><message/>"))
+    expect_error(alice, "internal-server-error")
+    expect_error(carol, "internal-server-error")
+    assert bob.ping() is not None and not bob.missed
+
+
+def test_a_session_server_whose_window_is_full(backend, make_gate):
+    """No more is sent than it has room for; what waits goes out, in order, when it acknowledges."""
+    backend.greeting, backend.acks = hello(window=65536) + domain(), False
+    gate = make_gate(backends(f"unix:{backend.path}"))
+    alice, seen = login(gate), []
+    backend.on_element = lambda session, xml: seen.append(int(re.search("id='(.*?)'", xml)[1]))
+    link = backend.links[-1]
+    link.ack()
+    for number in range(20):
+        alice.send(f"<message id='{number}'><body>{'x' * 10000}</body></message>")
+    gates.wait_until(lambda: len(seen) == 6, what="a window full")
+    backend.links[-1].send(frame(fake.PING, 0, b"still there?"))
+    gates.wait_until(lambda: fake.PONG in backend.kinds(), what="PONG")
+    assert len(seen) == 6, "no more than that"
+    while len(seen) < 20:
+        before = len(seen)
+        link.ack()
+        gates.wait_until(lambda: len(seen) > before, what="more")
+    assert seen == list(range(20))
+    alice.close()
 
 
 def test_states_in_the_wrong_order(backend, faked):

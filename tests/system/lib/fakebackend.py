@@ -17,9 +17,11 @@ import threading
 
 import xmppwire as xmpp
 
-HELLO, DOMAIN, PING, PONG, DRAIN = 1, 2, 3, 4, 5
-OPEN, ELEMENT, STATE, CLOSE, PAUSE, RESUME = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
-VERSION_MIN, VERSION_MAX, EPOCH, NAME, SOFTWARE, DOMAIN_NAME, FEATURES, FEATURES_BINDING = 1, 2, 3, 4, 5, 0x10, 0x11, 0x12
+HELLO, DOMAIN, PING, PONG, DRAIN, ACK, PROOF, LOAD, FANOUT = range(1, 10)
+OPEN, ELEMENT, STATE, CLOSE, PAUSE, RESUME, KEEP, REATTACH, ADOPT, ATTACHED, LOST = range(0x10, 0x1B)
+NUMBERED = {FANOUT, OPEN, ELEMENT, STATE, CLOSE, KEEP}
+VERSION_MIN, VERSION_MAX, EPOCH, NAME, SOFTWARE, WINDOW, PATIENCE_MS, NONCE = range(1, 9)
+DOMAIN_NAME, FEATURES, FEATURES_BINDING = 0x10, 0x11, 0x12
 STREAM_ID, ADDRESS, PORT, TLS_VERSION, TLS_CIPHER, TLS_EXPORTER, TLS_END_POINT, LANG, DIRECT, CLIENT_CERT_XMPP_ADDR, CLIENT_CERT_NAMES = range(0x20, 0x2B)
 STAGE, JID, NO_RESTART, CONDITION, REASON, CLEAN = 0x30, 0x31, 0x32, 0x40, 0x41, 0x42
 
@@ -49,9 +51,13 @@ def frame(kind, session=0, payload=b""):
     return struct.pack(">IQ", 8 + len(payload), kind << 56 | session) + payload
 
 
-def hello(name="session-1", version=1):
-    number = struct.pack(">H", version)
-    return frame(HELLO, 0, fields(version_min=number, version_max=number, epoch=os.urandom(8), name=name))
+def hello(name="session-1", version=1, window=4 << 20):
+    number, window = struct.pack(">H", version), struct.pack(">I", window)
+    return frame(HELLO, 0, fields(version_min=number, version_max=number, epoch=os.urandom(8), name=name, window=window))
+
+
+def fanout(numbers, xml):
+    return frame(FANOUT, 0, struct.pack(">H", len(numbers)) + b"".join(n.to_bytes(7, "big") for n in numbers) + xml.encode())
 
 
 def domain(name="localhost", features=MECHANISMS):
@@ -78,6 +84,7 @@ class Session:
 class Link:
     def __init__(self, backend, connection):
         self.backend, self.connection, self.sessions, self.ended = backend, connection, {}, False
+        self.taken = 0  # numbered frames
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -109,7 +116,11 @@ class Link:
         self.connection.close()
 
     def handle(self, kind, number, payload):
+        if kind == ACK:
+            return
         self.backend.frames.append((kind, number, payload))
+        if kind in NUMBERED:
+            self.taken += 1
         if kind == PING:
             self.send(frame(PONG, 0, payload))
         elif kind == OPEN:
@@ -120,12 +131,17 @@ class Link:
         elif kind == CLOSE and number in self.sessions:
             self.send(frame(CLOSE, number))
             del self.sessions[number]
+        if kind in NUMBERED and self.backend.acks:
+            self.ack()
+
+    def ack(self):
+        self.send(frame(ACK, 0, struct.pack(">Q", self.taken)))
 
 
 class Backend:
     def __init__(self, path):
         self.path, self.links, self.sessions, self.frames = str(path), [], [], []
-        self.on_element, self.greeting = None, hello() + domain()
+        self.on_element, self.greeting, self.acks = None, hello() + domain(), True
         self.names = itertools.count(1)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)

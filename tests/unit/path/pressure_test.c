@@ -39,14 +39,6 @@ static const char *message(unsigned number)
 	return text;
 }
 
-/* Whether a frame came meanwhile. */
-static bool server_hears(struct server *v, int wait_ms)
-{
-	struct pollfd ready = {.fd = v->fd, .events = POLLIN};
-
-	return v->at < v->len || poll(&ready, 1, wait_ms) == 1;
-}
-
 Test(pressure, a_session_that_the_server_pauses_sends_nothing)
 {
 	struct actor a, b;

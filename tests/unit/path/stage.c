@@ -270,6 +270,14 @@ static bool server_fill(struct server *v)
 	return got > 0;
 }
 
+void server_ack(struct server *v)
+{
+	struct link_send ack;
+
+	link_ack(&v->link, v->link.taken, &ack);
+	server_send(v, ack.bytes, ack.len);
+}
+
 void server_next(struct server *v, struct frame *ret)
 {
 	struct link_found found;
@@ -279,12 +287,14 @@ void server_next(struct server *v, struct frame *ret)
 		v->at += found.used;
 		cr_assert_neq(found.is, LINK_BAD, "the gate breaks the protocol: %s", frame_error_text(found.error));
 		server_send(v, found.send.bytes, found.send.len);
-		if (found.is == LINK_FRAME)
+		if (found.is == LINK_FRAME && found.frame.type != FRAME_ACK)
 			break;
 		if (found.is == LINK_MORE)
 			cr_assert(server_fill(v), "the gate has ended the link");
 	}
 	*ret = found.frame;
+	if (v->link.taken_bytes >= LINK_WINDOW_MIN)
+		server_ack(v);
 }
 
 void server_expect(struct server *v, enum frame_type type, frame_session session, struct frame *ret)
@@ -305,11 +315,29 @@ frame_session server_expect_element(struct server *v, frame_session session, con
 	return frame.session;
 }
 
-bool server_is_quiet(struct server *v)
+bool server_hears(struct server *v, int wait_ms)
 {
 	struct pollfd ready = {.fd = v->fd, .events = POLLIN};
 
-	return v->at == v->len && poll(&ready, 1, 0) == 0;
+	for (;;) {
+		struct frame frame;
+		enum frame_error error;
+		size_t used = frame_read(v->in + v->at, v->len - v->at, &frame, &error);
+
+		if (used > 0 && frame.type == FRAME_ACK)
+			v->at += used;
+		else if (used > 0 || error != FRAME_ERROR_NONE)
+			return true;
+		else if (poll(&ready, 1, wait_ms) != 1)
+			return false;
+		else if (!server_fill(v))
+			return true;
+	}
+}
+
+bool server_is_quiet(struct server *v)
+{
+	return !server_hears(v, 0);
 }
 
 void server_expect_end(struct server *v)

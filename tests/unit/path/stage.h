@@ -74,8 +74,13 @@ void server_accept(struct stage *, size_t which, struct server *);
 /* Takes the call and says hello, but serves nothing. */
 void server_accept_mute(struct stage *, size_t which, struct server *);
 void server_free(struct server *);
-/* The next frame, whose bytes are good until the next call. */
+/* Acknowledges what was taken. */
+void server_ack(struct server *);
+/* The next frame that is no ACK; its bytes are good until the next call. Now and then what is numbered is acknowledged.
+ */
 void server_next(struct server *, struct frame *ret);
+/* Whether a frame that is no ACK is there, or the end, or comes within so long. */
+bool server_hears(struct server *, int wait_ms);
 /* The next frame, which must be of this type, and of this session unless that is 0. */
 void server_expect(struct server *, enum frame_type, frame_session, struct frame *ret);
 /* The next frame, which must be this element. Answers its session. */

@@ -48,6 +48,14 @@ static const char *payload_text(const char *payload)
 		return "fields";
 	if (strcmp(payload, "BYTES(0, FRAME_PING_MAX)") == 0)
 		return "0 to 16 bytes";
+	if (strcmp(payload, "BYTES(0, FRAME_KEEP_MAX)") == 0)
+		return "0 to 1024 bytes";
+	if (strcmp(payload, "BYTES(8, 8)") == 0)
+		return "8 bytes";
+	if (strcmp(payload, "BYTES(32, 32)") == 0)
+		return "32 bytes";
+	if (strcmp(payload, "BYTES(10, FRAME_PAYLOAD_MAX)") == 0)
+		return "10 to 16777216 bytes";
 	cr_assert_str_eq(payload, "BYTES(1, FRAME_PAYLOAD_MAX)");
 	return "1 to 16777216 bytes";
 }
@@ -60,19 +68,19 @@ static const char *sender_text(enum frame_from from)
 
 Test(doc, frames)
 {
-	row("| type | name | sent by | session | payload | meaning |\n|---|---|---|---|---|---|\n");
-#define FRAME(id, name, from, session, payload, meaning)                                                               \
-	row("| %s | %s | %s | %s | %s | %s |\n", #id, #name, sender_text(FRAME_FROM_##from), session ? "yes" : "no",   \
-	    payload_text(#payload), meaning);
+	row("| type | name | sent by | session | numbered | payload | meaning |\n|---|---|---|---|---|---|---|\n");
+#define FRAME(id, name, from, session, numbered, payload, meaning)                                                     \
+	row("| %s | %s | %s | %s | %s | %s | %s |\n", #id, #name, sender_text(FRAME_FROM_##from),                      \
+	    session ? "yes" : "no", numbered ? "yes" : "no", payload_text(#payload), meaning);
 #include "frames.def"
-	cr_assert(FRAME_PING_MAX == 16 && FRAME_PAYLOAD_MAX == 16777216);
+	cr_assert(FRAME_PING_MAX == 16 && FRAME_PAYLOAD_MAX == 16777216 && FRAME_KEEP_MAX == 1024);
 	page_has_table();
 }
 
 /* "MUST(A) | MAY(B)" of fields.def, as the page says it: "A (must), B (may)". */
 static const char *in_text(const char *in)
 {
-	static char text[100];
+	static char text[160];
 	size_t len = 0;
 	while (*in) {
 		const char *word = strncmp(in, "MUST(", 5) == 0 ? "must" : "may", *name = strchr(in, '(') + 1;

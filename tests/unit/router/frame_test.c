@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES_IN_VECTORS = 24, BADS_IN_VECTORS = 48 };
+enum { FRAMES_IN_VECTORS = 40, BADS_IN_VECTORS = 76 };
 
 static char title[256];
 
@@ -141,7 +141,7 @@ Test(frame, largest_element_is_taken)
 
 /* What frames.def says about each frame, tried out: a session or none, a payload or none. */
 Test(frame, every_type_has_its_session){
-#define FRAME(id, name, from, session_, payload, meaning)                                                              \
+#define FRAME(id, name, from, session_, numbered, payload, meaning)                                                    \
 	{                                                                                                              \
 		uint8_t bytes[FRAME_HEAD_BYTES] = {[3] = 8, [4] = id, [11] = !(session_)};                             \
 		struct frame frame;                                                                                    \
@@ -157,7 +157,7 @@ Test(frame, unknown_types_are_refused)
 {
 	for (int type = 0; type < 256; type++) {
 		bool known = false;
-#define FRAME(id, name, from, session, payload, meaning) known |= type == id;
+#define FRAME(id, name, from, session, numbered, payload, meaning) known |= type == id;
 #include "frames.def"
 		uint8_t bytes[FRAME_HEAD_BYTES] = {[3] = 8, [4] = type};
 		struct frame frame;
@@ -228,6 +228,78 @@ Test(frame, builder_never_writes_behind_its_room)
 	}
 }
 
+Test(frame, numbered_are_those_that_change_a_session)
+{
+	static const enum frame_type numbered[] = {FRAME_OPEN,	FRAME_ELEMENT, FRAME_STATE,
+						   FRAME_CLOSE, FRAME_KEEP,    FRAME_FANOUT};
+	unsigned count = 0;
+#define FRAME(id, name, from, session, numbered_, payload, meaning)                                                    \
+	cr_assert(frame_is_numbered(id) == numbered_);                                                                 \
+	count += numbered_;
+#include "frames.def"
+	cr_assert(count == sizeof numbered / sizeof *numbered);
+	for (size_t i = 0; i < count; i++)
+		cr_assert(frame_is_numbered(numbered[i]), "%zu", i);
+}
+
+Test(frame, acks_count)
+{
+	uint8_t bytes[FRAME_ACK_BYTES];
+	struct frame frame;
+	enum frame_error error;
+	frame_ack(bytes, 0xfedcba9876543210);
+	cr_assert(frame_read(bytes, sizeof bytes, &frame, &error) == sizeof bytes);
+	cr_assert(frame.type == FRAME_ACK && frame_ack_count(&frame) == 0xfedcba9876543210);
+}
+
+Test(frame, fanout_lists_its_sessions)
+{
+	static frame_session sessions[FRAME_FANOUT_MAX];
+	static uint8_t bytes[FRAME_HEAD_BYTES + 2 + 7 * FRAME_FANOUT_MAX + 4];
+	for (size_t i = 0; i < FRAME_FANOUT_MAX; i++)
+		sessions[i] = (1ull << 56) - 1 - i * 0x010203040506;
+	static const uint32_t counts[] = {1, 2, 255, 256, FRAME_FANOUT_MAX};
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		struct frame frame;
+		enum frame_error error;
+		size_t head = frame_fanout_head_bytes(counts[i]);
+		frame_fanout_head(bytes, sessions, counts[i], 4);
+		memcpy(bytes + head, "<r/>", 4);
+		cr_assert(frame_read(bytes, head + 4, &frame, &error) == head + 4);
+		struct frame_fanout fanout = frame_fanout(&frame);
+		cr_assert(fanout.count == counts[i] && fanout.element_len == 4);
+		cr_assert(memcmp(fanout.element, "<r/>", 4) == 0);
+		for (uint32_t s = 0; s < fanout.count; s++)
+			cr_assert(frame_fanout_session(&fanout, s) == sessions[s], "%u", s);
+	}
+}
+
+Test(frame, fanout_of_one_too_many_is_refused)
+{
+	static uint8_t bytes[FRAME_HEAD_BYTES + 2 + 7 * (FRAME_FANOUT_MAX + 1) + 4];
+	struct frame frame;
+	enum frame_error error;
+	memset(bytes, 1, sizeof bytes);
+	frame_head(bytes, FRAME_FANOUT, 0, sizeof bytes - FRAME_HEAD_BYTES);
+	bytes[FRAME_HEAD_BYTES] = (FRAME_FANOUT_MAX + 1) >> 8;
+	bytes[FRAME_HEAD_BYTES + 1] = (FRAME_FANOUT_MAX + 1) & 0xff;
+	cr_assert(frame_read(bytes, sizeof bytes, &frame, &error) == 0 && error == FRAME_ERROR_FANOUT);
+	bytes[FRAME_HEAD_BYTES + 1]--;
+	cr_assert(frame_read(bytes, sizeof bytes, &frame, &error) == sizeof bytes);
+}
+
+Test(frame, fanout_to_nobody_is_not_made, .signal = SIGABRT)
+{
+	uint8_t bytes[64];
+	frame_fanout_head(bytes, NULL, 0, 1);
+}
+
+Test(frame, fanout_to_no_session_is_not_made, .signal = SIGABRT)
+{
+	uint8_t bytes[64];
+	frame_fanout_head(bytes, &(frame_session){0}, 1, 1);
+}
+
 #define BUILD(type, session, ...)                                                                                      \
 	({                                                                                                             \
 		uint8_t room[8192];                                                                                    \
@@ -268,11 +340,13 @@ Test(frame, integers_keep_their_bytes)
 	frame_put_int(&b, FIELD_VERSION_MAX, 0xfffe);
 	frame_put_int(&b, FIELD_EPOCH, 0xfedcba9876543210);
 	frame_put_text(&b, FIELD_NAME, "n");
+	frame_put_int(&b, FIELD_WINDOW, 0xfffefdfc);
 	size_t len = frame_end(&b);
 	cr_assert(frame_read(room, len, &frame, &error) == len);
 	cr_assert(frame_find_int(&frame, FIELD_VERSION_MIN, 0) == 0x0102);
 	cr_assert(frame_find_int(&frame, FIELD_VERSION_MAX, 0) == 0xfffe);
 	cr_assert(frame_find_int(&frame, FIELD_EPOCH, 0) == 0xfedcba9876543210);
+	cr_assert(frame_find_int(&frame, FIELD_WINDOW, 0) == 0xfffefdfc);
 }
 
 Test(frame, head_of_a_frame_of_no_session_with_one, .signal = SIGABRT)

@@ -2,10 +2,11 @@
 #include "vectors.h"
 
 #include <criterion/criterion.h>
+#include <openssl/hmac.h>
 #include <signal.h>
 #include <string.h>
 
-enum { TALKS_IN_VECTORS = 16 };
+enum { TALKS_IN_VECTORS = 33 };
 
 static const struct link_self self = {.name = "self", .software = "test 1", .epoch = 0x1122334455667788};
 
@@ -64,7 +65,7 @@ Test(link, longest_names_fit)
 	memset(name, 'n', sizeof name);
 	name[255] = '\0';
 	link_init(&link, LINK_GATE, &(struct link_self){.name = name, .software = name}, 0, &send);
-	cr_assert(send.len == FRAME_HEAD_BYTES + 5 + 5 + 11 + 258 + 258);
+	cr_assert(send.len == FRAME_HEAD_BYTES + 5 + 5 + 11 + 258 + 258 + 7);
 	link_next(&link, hello, hello_of(LINK_BACKEND, name, 5, hello), 0, &found);
 	cr_assert(found.is == LINK_UP);
 	cr_assert_str_eq(link.name, name);
@@ -119,6 +120,18 @@ static const char *word_of(const struct link_found *found, const struct link *li
 	return words;
 }
 
+struct key {
+	uint8_t bytes[64];
+	size_t len;
+};
+
+static void key_mac(void *context, const uint8_t *bytes, size_t len, uint8_t ret[static LINK_PROOF_BYTES])
+{
+	const struct key *key = context;
+	unsigned mac_len;
+	cr_assert(HMAC(EVP_sha256(), key->bytes, key->len, bytes, len, ret, &mac_len) && mac_len == LINK_PROOF_BYTES);
+}
+
 static void verdict_is(const struct link_found *found, const struct link *link, const struct vectors *v)
 {
 	char expected[VECTORS_LINE_MAX];
@@ -156,6 +169,19 @@ static void turn_play(struct link *link, struct vectors *v)
 	}
 }
 
+/* What a talk says about the key, before anything is heard. */
+static void key_line(const struct vectors *v, struct key *key, struct link_key *shared)
+{
+	if (strcmp(v->key, "key") == 0)
+		key->len = vectors_hex(v->value, key->bytes, sizeof key->bytes);
+	else if (strcmp(v->key, "nonce") == 0)
+		cr_assert(vectors_hex(v->value, shared->nonce, sizeof shared->nonce) == LINK_NONCE_BYTES);
+	else if (strcmp(v->key, "binding") == 0)
+		shared->binding_len = vectors_hex(v->value, shared->binding, sizeof shared->binding);
+	else
+		cr_assert_fail("%s", v->key);
+}
+
 Test(link, talks_of_the_vectors)
 {
 	struct vectors v;
@@ -163,8 +189,17 @@ Test(link, talks_of_the_vectors)
 	int count = 0;
 	for (; vectors_block(&v, "talk"); count++) {
 		struct link link;
-		link_begin(&link, strcmp(vectors_expect(&v, "end"), "gate") == 0 ? LINK_GATE : LINK_BACKEND);
-		while (vectors_line(&v)) {
+		struct link_send hello;
+		struct key key = {.len = 0};
+		struct link_key shared = {.mac = key_mac, .context = &key};
+		struct link_self own = self;
+		enum link_end end = strcmp(vectors_expect(&v, "end"), "gate") == 0 ? LINK_GATE : LINK_BACKEND;
+		bool more = vectors_line(&v);
+		for (; more && strcmp(v.key, "hears") != 0; more = vectors_line(&v))
+			key_line(&v, &key, &shared);
+		own.key = key.len > 0 ? &shared : NULL;
+		link_init(&link, end, &own, 0, &hello);
+		for (; more; more = vectors_line(&v)) {
 			cr_assert_str_eq(v.key, "hears");
 			turn_play(&link, &v);
 		}
@@ -173,17 +208,22 @@ Test(link, talks_of_the_vectors)
 	cr_assert(count == TALKS_IN_VECTORS, "%d", count);
 }
 
+/* Of a frame's payload, in what follows: the bytes that it has at least. */
+#define NONE		0
+#define FIELDS		0
+#define BYTES(min, max) (min)
+
 /* Each end refuses what only itself may send, and nothing else. */
 Test(link, directions_on_both_ends)
 {
 	enum { NOBODY = 0, GATE = FRAME_FROM_GATE, BACKEND = FRAME_FROM_BACKEND, BOTH = FRAME_FROM_BOTH };
 	for (int end = LINK_GATE; end <= LINK_BACKEND; end++) {
 		int peer = end == LINK_GATE ? BACKEND : GATE;
-#define FRAME(id, name_, from, session, payload, meaning)                                                              \
+#define FRAME(id, name_, from, session, numbered, payload, meaning)                                                    \
 	{                                                                                                              \
 		struct link link = link_up_at(end, 0);                                                                 \
 		struct link_found found;                                                                               \
-		uint8_t head[FRAME_HEAD_BYTES] = {[3] = 8, [4] = id, [11] = session};                                  \
+		uint8_t head[FRAME_HEAD_BYTES] = {[3] = 8 + (payload), [4] = id, [11] = session};                      \
 		link_next(&link, head, sizeof head, 0, &found);                                                        \
 		cr_assert((found.error == FRAME_ERROR_DIRECTION) == !((from)&peer), #name_);                           \
 	}
@@ -193,16 +233,136 @@ Test(link, directions_on_both_ends)
 
 Test(link, nothing_but_hello_comes_first)
 {
-#define FRAME(id, name_, from, session, payload, meaning)                                                              \
+#define FRAME(id, name_, from, session, numbered, payload, meaning)                                                    \
 	if (id != FRAME_HELLO) {                                                                                       \
 		struct link link;                                                                                      \
 		struct link_found found;                                                                               \
-		uint8_t head[FRAME_HEAD_BYTES] = {[3] = 8 + (id == FRAME_ELEMENT), [4] = id, [11] = session};          \
+		uint8_t head[FRAME_HEAD_BYTES] = {[3] = 8 + (payload), [4] = id, [11] = session};                      \
 		link_begin(&link, FRAME_FROM_##from &FRAME_FROM_BACKEND ? LINK_GATE : LINK_BACKEND);                   \
 		link_next(&link, head, sizeof head, 0, &found);                                                        \
 		cr_assert(found.is == LINK_BAD && found.error == FRAME_ERROR_ORDER, #name_);                           \
 	}
 #include "frames.def"
+#undef NONE
+#undef FIELDS
+#undef BYTES
+}
+
+Test(link, hello_says_what_the_caller_wants)
+{
+	struct link link, other;
+	struct link_send send;
+	struct link_found found;
+	struct link_self own = self;
+	own.window = LINK_WINDOW_MIN;
+	own.patience_ms = 60000;
+	link_init(&link, LINK_GATE, &own, 0, &send);
+	link_begin(&other, LINK_BACKEND);
+	link_next(&other, send.bytes, send.len, 0, &found);
+	cr_assert(found.is == LINK_UP && other.window == LINK_WINDOW_MIN && other.patience_ms == 60000);
+	link_init(&link, LINK_GATE, &self, 0, &send);
+	link_begin(&other, LINK_BACKEND);
+	link_next(&other, send.bytes, send.len, 0, &found);
+	cr_assert(found.is == LINK_UP && other.window == LINK_WINDOW && other.patience_ms == 0);
+}
+
+Test(link, window_too_small, .signal = SIGABRT)
+{
+	struct link link;
+	struct link_send send;
+	struct link_self own = self;
+	own.window = LINK_WINDOW_MIN - 1;
+	link_init(&link, LINK_GATE, &own, 0, &send);
+}
+
+static void take(struct link *link, enum frame_type type, frame_session session, size_t len, uint64_t now_ms)
+{
+	uint8_t bytes[64] = {0};
+	struct link_found found;
+	frame_head(bytes, type, session, len);
+	link_next(link, bytes, FRAME_HEAD_BYTES + len, now_ms, &found);
+	cr_assert(found.is == LINK_FRAME && found.used == FRAME_HEAD_BYTES + len);
+}
+
+/* What an ACK says, 0: none was made. */
+static uint64_t ack_of(struct link *link, uint64_t handled)
+{
+	struct link_send send;
+	struct frame frame;
+	enum frame_error error;
+	link_ack(link, handled, &send);
+	if (send.len == 0)
+		return 0;
+	cr_assert(frame_read(send.bytes, send.len, &frame, &error) == send.len && frame.type == FRAME_ACK);
+	return frame_ack_count(&frame);
+}
+
+Test(link, numbered_frames_are_counted_and_acknowledged)
+{
+	struct link link = link_up_at(LINK_GATE, 0);
+	cr_assert(link.taken == 0 && ack_of(&link, 0) == 0, "HELLO is not counted");
+	take(&link, FRAME_ELEMENT, 7, 5, 0);
+	take(&link, FRAME_PAUSE, 7, 0, 0);
+	take(&link, FRAME_KEEP, 8, 0, 0);
+	take(&link, FRAME_RESUME, 7, 0, 0);
+	cr_assert(link.taken == 2 && link.taken_bytes == 2 * FRAME_HEAD_BYTES + 5);
+	cr_assert(ack_of(&link, 1) == 1 && link.taken_bytes == 0);
+	cr_assert(ack_of(&link, 1) == 0, "once is enough");
+	cr_assert(ack_of(&link, 2) == 2);
+}
+
+Test(link, acks_nothing_that_was_not_taken, .signal = SIGABRT)
+{
+	struct link link = link_up_at(LINK_GATE, 0);
+	ack_of(&link, 1);
+}
+
+/* No two proofs are alike: of the ends, of links with other nonces. And nothing is up before them. */
+Test(link, proofs_are_of_one_link_and_one_end)
+{
+	struct key secret = {.bytes = "k", .len = 1};
+	struct link_key keys[2] = {{.mac = key_mac, .context = &secret, .nonce = {1}},
+				   {.mac = key_mac, .context = &secret, .nonce = {2}}};
+	struct link gate, backend;
+	struct link_send hello_g, hello_b;
+	struct link_found by_gate, by_backend, found;
+	struct link_self own = self;
+	own.key = &keys[0];
+	link_init(&gate, LINK_GATE, &own, 0, &hello_g);
+	own.key = &keys[1];
+	link_init(&backend, LINK_BACKEND, &own, 0, &hello_b);
+	link_next(&gate, hello_b.bytes, hello_b.len, 0, &by_gate);
+	link_next(&backend, hello_g.bytes, hello_g.len, 0, &by_backend);
+	cr_assert(by_gate.is == LINK_QUIET && by_backend.is == LINK_QUIET && !gate.up && !backend.up);
+	cr_assert(by_gate.send.len == FRAME_HEAD_BYTES + LINK_PROOF_BYTES && by_gate.send.len == by_backend.send.len);
+	cr_assert(memcmp(by_gate.send.bytes, by_backend.send.bytes, by_gate.send.len) != 0);
+	link_next(&gate, by_gate.send.bytes, by_gate.send.len, 0, &found);
+	cr_assert(found.is == LINK_BAD && found.error == FRAME_ERROR_PROOF && !gate.up);
+	link_next(&gate, by_backend.send.bytes, by_backend.send.len, 0, &found);
+	cr_assert(found.is == LINK_UP && gate.up);
+	link_next(&backend, by_gate.send.bytes, by_gate.send.len, 0, &found);
+	cr_assert(found.is == LINK_UP && backend.up);
+}
+
+Test(link, times_are_the_caller_s)
+{
+	struct link link;
+	struct link_send send;
+	struct link_found found;
+	struct link_self own = self;
+	uint8_t hello[LINK_SEND_MAX];
+	own.hello_within_ms = 900;
+	own.ping_after_ms = 50;
+	own.dead_after_ms = 120;
+	link_init(&link, LINK_GATE, &own, 0, &send);
+	cr_assert(link_tick(&link, 899, &send) && send.len == 0, "no PING before HELLO");
+	cr_assert(!link_tick(&link, 900, &send));
+	size_t len = hello_of(LINK_BACKEND, "peer", 42, hello);
+	link_next(&link, hello, len, 1000, &found);
+	cr_assert(link_tick(&link, 1049, &send) && send.len == 0);
+	cr_assert(link_tick(&link, 1050, &send) && send.len > 0);
+	cr_assert(link_tick(&link, 1119, &send));
+	cr_assert(!link_tick(&link, 1120, &send));
 }
 
 Test(link, frames_of_one_read_come_one_by_one)

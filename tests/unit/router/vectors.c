@@ -12,7 +12,7 @@ struct named {
 };
 
 static const struct named types[] = {
-#define FRAME(id, name, from, session, payload, meaning) {#name, id},
+#define FRAME(id, name, from, session, numbered, payload, meaning) {#name, id},
 #include "frames.def"
 	{NULL, 0},
 };

@@ -43,7 +43,7 @@ void gate_send_hello(struct gate *gate)
 {
 	struct link link;
 	struct link_send hello;
-	link_init(&link, LINK_GATE, &(struct link_self){"gate-1", "test", 7}, 0, &hello);
+	link_init(&link, LINK_GATE, &(struct link_self){.name = "gate-1", .software = "test", .epoch = 7}, 0, &hello);
 	gate_send(gate, hello.bytes, hello.len);
 }
 
@@ -134,7 +134,14 @@ static bool gate_fill(struct gate *gate)
 	return true;
 }
 
-bool gate_next(struct gate *gate, struct frame *ret)
+static void gate_ack(struct gate *gate)
+{
+	uint8_t ack[FRAME_ACK_BYTES];
+	frame_ack(ack, ++gate->taken);
+	gate_send(gate, ack, sizeof ack);
+}
+
+static bool gate_take(struct gate *gate, struct frame *ret)
 {
 	enum frame_error error;
 	if (gate->used > 0)
@@ -147,6 +154,17 @@ bool gate_next(struct gate *gate, struct frame *ret)
 		if (!gate_fill(gate))
 			return false;
 	}
+	return true;
+}
+
+bool gate_next(struct gate *gate, struct frame *ret)
+{
+	do
+		if (!gate_take(gate, ret))
+			return false;
+	while (ret->type == FRAME_ACK);
+	if (frame_is_numbered(ret->type))
+		gate_ack(gate);
 	return true;
 }
 

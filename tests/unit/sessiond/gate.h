@@ -9,6 +9,7 @@ struct gate {
 	int fd;
 	uint8_t *in;
 	size_t len, cap, used; /* bytes held; those of the last frame */
+	uint64_t taken;	       /* numbered frames */
 };
 
 /* Connects and sends nothing. */
@@ -27,7 +28,8 @@ void gate_open_plain(struct gate *, frame_session, const char *domain);
 /* An element from a format. */
 void gate_put(struct gate *, frame_session, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The next frame; its payload is good until the next call. False: the server has closed the link. */
+/* The next frame that is no ACK; its payload is good until the next call. What is numbered is acknowledged. False: the
+ * server has closed the link. */
 bool gate_next(struct gate *, struct frame *ret);
 /* The next frame must be this one. */
 void gate_expect(struct gate *, enum frame_type, frame_session, struct frame *ret);

@@ -134,7 +134,7 @@ Test(links, frames_may_come_byte_by_byte)
 	gate_dial(&other, fixture.socket);
 	struct link link;
 	struct link_send hello;
-	link_init(&link, LINK_GATE, &(struct link_self){"gate-2", "test", 8}, 0, &hello);
+	link_init(&link, LINK_GATE, &(struct link_self){.name = "gate-2", .software = "test", .epoch = 8}, 0, &hello);
 	memcpy(bytes, hello.bytes, hello.len);
 	frame_head(bytes + hello.len, FRAME_PING, 0, 0);
 	for (size_t i = 0; i < hello.len + FRAME_HEAD_BYTES; i++)
