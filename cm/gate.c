@@ -5,6 +5,7 @@
 #include "config_file.h"
 #include "log.h"
 #include "reload.h"
+#include "tls_memory.h"
 #include "watch.h"
 #include "worker.h"
 
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -197,6 +199,10 @@ static bool begin(struct gate *g)
 {
 	char error[512];
 
+	if (!g->config->core_dumps) /* before any key is read */
+		prctl(PR_SET_DUMPABLE, 0);
+	if (!tls_memory_wipe_freed())
+		return fail("OpenSSL", "its memory is in use already");
 	g->crew_count = workers_wanted(g->config);
 	if (g->config->backend_count == 0) {
 		g->bundled = bundled_start(g->config, error);

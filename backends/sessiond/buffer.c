@@ -7,8 +7,16 @@ enum { CAP_MIN = 4096, CAP_KEPT = 256 << 10 };
 
 void buffer_free(struct buffer *buffer)
 {
+	if (buffer->bytes)
+		explicit_bzero(buffer->bytes, buffer->end);
 	free(buffer->bytes);
 	*buffer = (struct buffer){0};
+}
+
+/* What was dropped may have been a password. */
+static void buffer_wipe(const struct buffer *buffer, size_t from, size_t to)
+{
+	explicit_bzero(buffer->bytes + from, to - from);
 }
 
 static void buffer_close_up(struct buffer *buffer)
@@ -16,6 +24,7 @@ static void buffer_close_up(struct buffer *buffer)
 	if (buffer->begin == 0)
 		return;
 	memmove(buffer->bytes, buffer_at(buffer), buffer_len(buffer));
+	buffer_wipe(buffer, buffer_len(buffer), buffer->end);
 	buffer->end -= buffer->begin;
 	buffer->begin = 0;
 }
@@ -31,9 +40,14 @@ uint8_t *buffer_room(struct buffer *buffer, size_t len)
 		size_t cap = buffer->cap ? buffer->cap : CAP_MIN;
 		while (cap - buffer->end < len)
 			cap *= 2;
-		uint8_t *bytes = realloc(buffer->bytes, cap);
+		uint8_t *bytes = malloc(cap);
 		if (!bytes)
 			abort();
+		if (buffer->bytes) {
+			memcpy(bytes, buffer->bytes, buffer->end);
+			buffer_wipe(buffer, 0, buffer->end);
+			free(buffer->bytes);
+		}
 		buffer->bytes = bytes;
 		buffer->cap = cap;
 	}
@@ -43,6 +57,8 @@ uint8_t *buffer_room(struct buffer *buffer, size_t len)
 void buffer_drop(struct buffer *buffer, size_t len)
 {
 	assert(len <= buffer_len(buffer));
+	if (len > 0)
+		buffer_wipe(buffer, buffer->begin, buffer->begin + len);
 	buffer->begin += len;
 	if (buffer->begin < buffer->end)
 		return;

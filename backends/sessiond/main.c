@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 static const char usage[] =
 	"usage: stanzagate-sessiond run --database FILE --domain DOMAIN... --listen ADDRESS... [options]\n"
@@ -23,6 +24,7 @@ static const char usage[] =
 	"  --no-channel-binding  offer no -PLUS mechanisms\n"
 	"  --name NAME         as gates see it (stanzagate-sessiond)\n"
 	"  --iterations N      of SCRAM for new passwords, at least 4096 (15000)\n"
+	"  --core-dumps        the kernel may write a core dump, which holds what was in memory\n"
 	"  --offline-max N     messages kept for one account that is offline (100)\n"
 	"\n"
 	"user: accounts; works while the server runs. The password is asked for, or read from standard input\n"
@@ -30,6 +32,7 @@ static const char usage[] =
 	"  --iterations N      as above\n";
 
 static struct sessiond *running;
+static bool core_dumps;
 
 int command_fail(int status, const char *format, ...)
 {
@@ -81,6 +84,7 @@ enum option_id {
 	OPTION_NO_CHANNEL_BINDING,
 	OPTION_NAME,
 	OPTION_ITERATIONS,
+	OPTION_CORE_DUMPS,
 	OPTION_OFFLINE_MAX
 };
 static const struct option run_options[] = {
@@ -91,6 +95,7 @@ static const struct option run_options[] = {
 	{"no-channel-binding", no_argument, NULL, OPTION_NO_CHANNEL_BINDING},
 	{"name", required_argument, NULL, OPTION_NAME},
 	{"iterations", required_argument, NULL, OPTION_ITERATIONS},
+	{"core-dumps", no_argument, NULL, OPTION_CORE_DUMPS},
 	{"offline-max", required_argument, NULL, OPTION_OFFLINE_MAX},
 	{0},
 };
@@ -114,6 +119,8 @@ static bool option_take(int option, struct sessiond_settings *settings)
 		return true;
 	case OPTION_ITERATIONS:
 		return number_parse(optarg, &settings->iterations);
+	case OPTION_CORE_DUMPS:
+		return core_dumps = true;
 	case OPTION_OFFLINE_MAX:
 		return number_parse(optarg, &settings->offline_messages_max);
 	default:
@@ -143,6 +150,8 @@ static int command_run(int argc, char **argv)
 	};
 	if (!options_take(argc, argv, &settings))
 		return command_fail(COMMAND_USAGE, "run: wrong arguments; see --help");
+	if (!core_dumps)
+		prctl(PR_SET_DUMPABLE, 0);
 	running = sessiond_new(&settings, error);
 	if (!running)
 		return command_fail(COMMAND_FAILED, "%s", error);

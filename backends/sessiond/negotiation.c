@@ -165,6 +165,7 @@ static void login_element(struct client *client, const struct element *element)
 	} else {
 		client_shut(client, "unsupported-stanza-type", NULL);
 	}
+	explicit_bzero(text, strlen(text));
 	free(text);
 }
 

@@ -217,6 +217,9 @@ static void secret_free(char **secret)
 /* Drops the exchange; who the client is stays. */
 static void exchange_end(struct sasl *sasl)
 {
+	char *password = sasl->session ? (char *)gsasl_property_fast(sasl->session, GSASL_PASSWORD) : NULL;
+	if (password) /* GNU SASL would only free it */
+		OPENSSL_cleanse(password, strlen(password));
 	if (sasl->session)
 		gsasl_finish(sasl->session);
 	sasl->session = NULL;

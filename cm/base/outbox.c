@@ -32,6 +32,7 @@ void chunk_free(struct chunk *c)
 	if (c == NULL)
 		return;
 	chunk_bytes -= (int64_t)(c->cap + sizeof(struct chunk));
+	explicit_bzero(c->bytes, c->filled); /* there may have been a password in it */
 	free(c);
 }
 

@@ -545,6 +545,7 @@ static void tls_free(struct net *net, struct conn *c)
 	if (c->tls != CONN_RECORDS)
 		return;
 	bytes = record_bytes(c->record);
+	record_crypto_forget(net->crypto, c->record->cipher);
 	record_done(c->record);
 	shelf_give(&net->records, c->record, bytes);
 }

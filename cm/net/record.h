@@ -81,6 +81,8 @@ struct record_keys record_keys(struct record *, enum record_direction);
 struct record_crypto;
 struct record_crypto *record_crypto_new(void);	 /* NULL: OpenSSL could not make them */
 void record_crypto_free(struct record_crypto *); /* NULL is fine */
+/* Overwrites the key that the contexts of a cipher were last used with, for whose connection has ended. */
+void record_crypto_forget(struct record_crypto *, enum record_cipher);
 /*
  * How many records may be sealed under one key, for every cipher; at least 1. Without this call it is 2^24 for AES-GCM
  * (RFC 8446, 5.5 and RFC 9325, 4.4 allow 2^24.5 full-sized ones) and without practical limit for ChaCha20-Poly1305.

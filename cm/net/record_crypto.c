@@ -69,6 +69,14 @@ void record_crypto_free(struct record_crypto *crypto)
 	free(crypto);
 }
 
+void record_crypto_forget(struct record_crypto *crypto, enum record_cipher cipher)
+{
+	static const uint8_t zero[32];
+
+	EVP_EncryptInit_ex2(crypto->seal[cipher], NULL, zero, zero, NULL);
+	EVP_DecryptInit_ex2(crypto->open[cipher], NULL, zero, zero, NULL);
+}
+
 void record_crypto_limit(struct record_crypto *crypto, uint64_t records_max)
 {
 	assert(records_max >= 1);

@@ -64,7 +64,7 @@ static void login_free(struct worker *w, struct client *c)
 	free(c->login->header);
 	tls_context_unref(c->login->context);
 	free(c->login->facts.identity);
-	explicit_bzero(&c->login->facts, sizeof c->login->facts);
+	explicit_bzero(c->login, sizeof *c->login);
 	free(c->login);
 	c->login = NULL;
 }
@@ -348,8 +348,12 @@ static void sent(struct worker *w, struct client *c)
 }
 
 /* Bytes of a client; a PROXY header that must stand before them is taken off. */
-static void received(struct worker *w, struct client *c, uint8_t *bytes, size_t len)
+static void received(struct worker *w, struct client *c, uint8_t *whole, size_t whole_len)
 {
+	bool secret = c->login != NULL;
+	uint8_t *bytes = whole;
+	size_t len = whole_len;
+
 	if (c->proxy != PROXY_NONE) {
 		if (!entry_read(w, c, &bytes, &len))
 			return;
@@ -360,6 +364,8 @@ static void received(struct worker *w, struct client *c, uint8_t *bytes, size_t 
 	if (c->direct && c->conn.tls == CONN_PLAIN)
 		client_begin_tls(w, c);
 	ingress(w, c, bytes, len);
+	if (secret) /* records are opened where they lie */
+		explicit_bzero(whole, whole_len);
 }
 
 void client_complete(struct worker *w, struct client *c, enum conn_op op, const struct io_done *done)

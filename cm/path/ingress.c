@@ -35,6 +35,7 @@ void partial_free(struct worker *w, struct partial *p)
 		return;
 	counter_add(&w->counters, COUNTER_memory_partial, -(int64_t)partial_bytes(p));
 	free(p->work);
+	explicit_bzero(p->bytes, p->cap); /* before login there may have been a password in it */
 	free(p);
 }
 
@@ -55,14 +56,17 @@ static struct partial *partial_grow(struct worker *w, struct partial *old, size_
 		cap *= 2;
 	if (old != NULL && old->cap >= cap)
 		return old;
-	p = realloc(old, sizeof *p + cap);
+	p = malloc(sizeof *p + cap);
 	assert(p != NULL);
-	if (old == NULL) {
-		*p = (struct partial){0};
-		counter_add(&w->counters, COUNTER_memory_partial, sizeof *p);
-	}
-	counter_add(&w->counters, COUNTER_memory_partial, (int64_t)cap - p->cap);
-	p->cap = (uint32_t)cap;
+	counter_add(&w->counters, COUNTER_memory_partial, (int64_t)(sizeof *p + cap));
+	*p = (struct partial){.cap = (uint32_t)cap};
+	if (old == NULL)
+		return p;
+	p->work = old->work;
+	p->len = old->len;
+	memcpy(p->bytes, old->bytes, old->len);
+	old->work = NULL;
+	partial_free(w, old);
 	return p;
 }
 
@@ -309,6 +313,7 @@ void ingress(struct worker *w, struct client *c, uint8_t *bytes, size_t len)
 {
 	struct conn_input in = {bytes, len};
 	struct conn_text text;
+	bool leftover = false;
 
 	c->heard_s = worker_now_s(w);
 	counter_add(&w->counters, COUNTER_client_bytes_in, (int64_t)len);
@@ -317,7 +322,8 @@ void ingress(struct worker *w, struct client *c, uint8_t *bytes, size_t len)
 			conn_read(&w->net, &c->conn, &in, &text, c->login == NULL ? NULL : &c->login->facts);
 
 		if (found == CONN_MORE)
-			return;
+			break;
+		leftover |= found == CONN_SECURE;
 		if (found == CONN_TEXT)
 			take_text(w, c, text.at, text.len);
 		else if (found == CONN_SECURE)
@@ -327,6 +333,8 @@ void ingress(struct worker *w, struct client *c, uint8_t *bytes, size_t len)
 		else
 			take_bad(w, c, &text);
 	}
+	if (leftover) /* what came behind the handshake was opened there */
+		explicit_bzero(w->net.leftover, sizeof w->net.leftover);
 }
 
 void ingress_go_on(struct worker *w, struct client *c)

@@ -25,9 +25,9 @@ static const struct {
 	{"stanza_bytes_max: 2\n", "FILE:7: stanza_bytes_max: found an unknown key, allowed limits.stanza_bytes_max\n"},
 	{"limit:\n  clients_max: 2\n  foo: [1, {a: b}]\n", "FILE:7: limit: found an unknown key, allowed limits\n"},
 	{"metrics:\n  zzzzzzzzz: 1\n", "FILE:8: metrics.zzzzzzzzz: found an unknown key, allowed address\n"},
-	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n",
-	 "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed workers, drain_ms_max, log, metrics, tls, "
-	 "proxy, limits, sessiond, listeners, backends, certificates\n"},
+	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n", "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed "
+					    "workers, drain_ms_max, core_dumps, log, metrics, tls, "
+					    "proxy, limits, sessiond, listeners, backends, certificates\n"},
 	{"backends:\n  - {name: a, adress: x, address: 'unix:/a'}\n",
 	 "FILE:8: backends[0].adress: found an unknown key, allowed backends[].address\n"},
 	{"log.level: debug\n", "FILE:7: \"log.level\": found a key like that, allowed one word for each level\n"},
