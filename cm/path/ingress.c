@@ -24,6 +24,27 @@
 
 /* ---- text that is partly there */
 
+/* An element in two pieces is nothing unusual, and the tokenizer's notes are thousands of bytes: a few stay for the
+ * next. */
+static struct xml_work *work_new(struct worker *w)
+{
+	struct xml_work *work;
+
+	if (w->spare_count > 0)
+		return w->spare_works[--w->spare_count];
+	work = aligned_alloc(64, (xml_work_bytes() + 63) / 64 * 64);
+	assert(work != NULL);
+	return work;
+}
+
+static void work_free(struct worker *w, struct xml_work *work)
+{
+	if (work != NULL && w->spare_count < WORKER_SPARE_WORKS)
+		w->spare_works[w->spare_count++] = work;
+	else
+		free(work);
+}
+
 static size_t partial_bytes(const struct partial *p)
 {
 	return sizeof *p + p->cap + (p->work == NULL ? 0 : xml_work_bytes());
@@ -34,17 +55,9 @@ void partial_free(struct worker *w, struct partial *p)
 	if (p == NULL)
 		return;
 	counter_add(&w->counters, COUNTER_memory_partial, -(int64_t)partial_bytes(p));
-	free(p->work);
 	explicit_bzero(p->bytes, p->cap); /* before login there may have been a password in it */
+	work_free(w, p->work);
 	free(p);
-}
-
-static struct xml_work *work_new(void)
-{
-	struct xml_work *work = aligned_alloc(64, (xml_work_bytes() + 63) / 64 * 64);
-
-	assert(work != NULL);
-	return work;
 }
 
 static struct partial *partial_grow(struct worker *w, struct partial *old, size_t need)
@@ -97,7 +110,7 @@ static void partial_keep(struct worker *w, struct client *c, const uint8_t *rest
 	if (c->partial->work == NULL && xml_is_partial(&c->xml)) {
 		c->partial->work = w->work;
 		counter_add(&w->counters, COUNTER_memory_partial, (int64_t)xml_work_bytes());
-		w->work = work_new();
+		w->work = work_new(w);
 	}
 }
 

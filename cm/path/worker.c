@@ -137,6 +137,8 @@ void worker_free(struct worker *w)
 	free(w->pool_domains);
 	free(w->pool_text);
 	free(w->work);
+	while (w->spare_count > 0)
+		free(w->spare_works[--w->spare_count]);
 	free(w->frame_work);
 	free(w);
 }

@@ -21,7 +21,12 @@
 
 #include <stdatomic.h>
 
-enum { WORKER_DOMAINS = 256, WORKER_TEXT_BYTES = 1 << 20, WORKER_ERROR_BYTES = IO_ERROR_BYTES };
+enum {
+	WORKER_SPARE_WORKS = 16,
+	WORKER_DOMAINS = 256,
+	WORKER_TEXT_BYTES = 1 << 20,
+	WORKER_ERROR_BYTES = IO_ERROR_BYTES
+};
 
 /* What the main thread tells a worker, and what it may read of it. Set, then worker_wake(). */
 struct orders {
@@ -54,9 +59,11 @@ struct worker {
 	struct tls_context *context;
 	struct xml_limits login_limits, limits; /* before and after login */
 	struct slab clients;
-	struct shelf texts;    /* what clients keep of text: their stamps */
-	struct xml_work *work; /* for whoever is not in the middle of an element */
-	struct xml frame_xml;  /* for elements in frames */
+	struct shelf texts;				  /* what clients keep of text: their stamps */
+	struct xml_work *work;				  /* for whoever is not in the middle of an element */
+	struct xml_work *spare_works[WORKER_SPARE_WORKS]; /* for the next ones who are */
+	size_t spare_count;
+	struct xml frame_xml; /* for elements in frames */
 	struct xml_work *frame_work;
 	struct wheel wheel;
 	struct pool pool;
