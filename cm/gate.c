@@ -17,9 +17,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-enum { WORKERS_MAX = 256, LOOK_MS = 100 };
+enum { WORKERS_MAX = 256, LOOK_MS = 100, DESCRIPTORS_BESIDES = 256 };
 
 /* A worker's thread. */
 struct crew {
@@ -37,6 +38,7 @@ struct gate {
 	struct worker *workers[WORKERS_MAX]; /* crew_count of them, NULL before they are made */
 	struct crew crew[WORKERS_MAX];
 	size_t crew_count;
+	uint32_t direct_wanted;	    /* direct descriptors of each worker */
 	struct listener *listeners; /* of all workers, one worker's after the other's */
 	bool ready_said;
 };
@@ -129,6 +131,7 @@ static bool hire(struct gate *g, size_t index, struct tls_context *context)
 	g->workers[index] =
 		worker_new(g->config, tls_context_ref(context), g->listeners + index * g->config->listener_count,
 			   g->config->listener_count, epoch, name);
+	g->workers[index]->direct_wanted = g->direct_wanted;
 	if (job == NULL)
 		return fail("worker", "no memory");
 	*job = (struct work){g->workers[index], c};
@@ -195,6 +198,35 @@ static bool watch(struct gate *g)
 	return true;
 }
 
+/* All that the system allows; how many that is. */
+static uint64_t descriptors_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return UINT64_MAX;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_max;
+}
+
+/* Whether there may be more clients than descriptors, and what comes of it. */
+static void descriptors_plan(struct gate *g)
+{
+	uint64_t limit = descriptors_raise();
+	uint64_t clients = g->crew_count * g->config->clients_max;
+	bool scarce = limit < clients + DESCRIPTORS_BESIDES;
+
+	if (g->config->direct_descriptors == CONFIG_ON || (g->config->direct_descriptors == CONFIG_AUTO && scarce))
+		g->direct_wanted = (uint32_t)g->config->clients_max;
+	else if (scarce)
+		log_event(CONFIG_LOG_WARNING, "gate.descriptors", log_count("limit", limit),
+			  log_count("clients_max", clients),
+			  log_text("advice",
+				   "all clients count against this limit of open files: raise it (LimitNOFILE= "
+				   "or ulimit -n), set io.direct_descriptors, or lower limits.clients_max"));
+}
+
 static bool begin(struct gate *g)
 {
 	char error[512];
@@ -204,6 +236,7 @@ static bool begin(struct gate *g)
 	if (!tls_memory_wipe_freed())
 		return fail("OpenSSL", "its memory is in use already");
 	g->crew_count = workers_wanted(g->config);
+	descriptors_plan(g);
 	if (g->config->backend_count == 0) {
 		g->bundled = bundled_start(g->config, error);
 		if (g->bundled == NULL)

@@ -15,6 +15,8 @@
 enum { CONFIG_LIST_MAX = 64, CONFIG_CERTIFICATES_MAX = 255 };
 enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
 
+enum config_kernel { CONFIG_OFF, CONFIG_ON, CONFIG_AUTO };
+
 struct config_listener {
 	char *address; /* "host:port", numeric host */
 	bool direct;
@@ -45,6 +47,7 @@ struct config_domain {
 #define CONFIG_C_ADDR	 char *
 #define CONFIG_C_LEVEL	 enum config_log_level
 #define CONFIG_C_CLIENTS uint32_t /* certificates: 0 off, 1 request, 2 require */
+#define CONFIG_C_KERNEL	 uint32_t /* 0 off, 1 on, 2 auto */
 #define CONFIG_C_TLS	 int	  /* 12 or 13 */
 
 struct config {

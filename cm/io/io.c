@@ -1,5 +1,7 @@
 #include "io.h"
 
+#include "direct.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <liburing.h>
@@ -9,6 +11,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +26,12 @@ enum {
 /* Tags of io's own; all others are the caller's. */
 static const uint64_t tag_wake = UINT64_MAX;
 static const uint64_t tag_nobody = UINT64_MAX - 1;
+static const uint64_t tag_plain = UINT64_MAX - 2;
+/* Its low half is the slot of the table that was closed. */
+static const uint64_t tag_closed = UINT64_MAX << 32;
+
+/* In the name of a socket in the ring's table; no descriptor of the process comes near it. */
+enum { DIRECT = 1 << 30, DIRECT_SLOTS_MAX = 1 << 24 };
 
 struct io {
 	struct io_uring ring;
@@ -29,6 +39,7 @@ struct io {
 	uint8_t *receive_memory;
 	struct io_uring_cqe *batch[IO_WAIT_BATCH_MAX];
 	unsigned batch_len, batch_at;
+	struct direct direct;
 	int wake_fd;
 	char features[128];
 };
@@ -171,6 +182,7 @@ struct io *io_new(char error[static IO_ERROR_BYTES])
 void io_free(struct io *io)
 {
 	io_uring_queue_exit(&io->ring);
+	direct_close(&io->direct);
 	buffers_close(io);
 	close(io->wake_fd);
 	free(io);
@@ -199,6 +211,20 @@ static struct io_uring_sqe *ask(struct io *io, uint64_t tag)
 	return sqe;
 }
 
+static bool is_direct(int fd)
+{
+	return fd >= DIRECT;
+}
+
+/* Tells the kernel in which table the descriptor stands, once the rest is filled in. */
+static void aim(struct io_uring_sqe *sqe, int fd)
+{
+	if (!is_direct(fd))
+		return;
+	sqe->fd = fd & ~DIRECT;
+	sqe->flags |= IOSQE_FIXED_FILE;
+}
+
 /* The prep functions of liburing leave user_data alone. */
 void io_accept(struct io *io, int fd, uint64_t tag)
 {
@@ -207,7 +233,10 @@ void io_accept(struct io *io, int fd, uint64_t tag)
 
 void io_watch(struct io *io, int fd, uint64_t tag)
 {
-	io_uring_prep_poll_multishot(ask(io, tag), fd, POLLIN | POLLRDHUP);
+	struct io_uring_sqe *sqe = ask(io, tag);
+
+	io_uring_prep_poll_multishot(sqe, fd, POLLIN | POLLRDHUP);
+	aim(sqe, fd);
 }
 
 void io_receive(struct io *io, int fd, uint64_t tag)
@@ -217,16 +246,23 @@ void io_receive(struct io *io, int fd, uint64_t tag)
 	io_uring_prep_recv(sqe, fd, NULL, IO_RECEIVE_BYTES, MSG_DONTWAIT);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = IO_BUFFER_GROUP;
+	aim(sqe, fd);
 }
 
 void io_receive_into(struct io *io, int fd, void *to, size_t cap, uint64_t tag)
 {
-	io_uring_prep_recv(ask(io, tag), fd, to, cap, 0);
+	struct io_uring_sqe *sqe = ask(io, tag);
+
+	io_uring_prep_recv(sqe, fd, to, cap, 0);
+	aim(sqe, fd);
 }
 
 void io_send(struct io *io, int fd, const void *bytes, size_t len, uint64_t tag)
 {
-	io_uring_prep_send(ask(io, tag), fd, bytes, len, MSG_WAITALL | MSG_NOSIGNAL);
+	struct io_uring_sqe *sqe = ask(io, tag);
+
+	io_uring_prep_send(sqe, fd, bytes, len, MSG_WAITALL | MSG_NOSIGNAL);
+	aim(sqe, fd);
 }
 
 void io_connect(struct io *io, int fd, const struct sockaddr *address, uint32_t len, uint64_t tag)
@@ -241,17 +277,115 @@ void io_cancel(struct io *io, uint64_t tag)
 
 void io_close(struct io *io, int fd)
 {
-	io_uring_prep_close(ask(io, tag_nobody), fd);
+	if (is_direct(fd))
+		io_uring_prep_close_direct(ask(io, tag_closed | (unsigned)(fd & ~DIRECT)), (unsigned)(fd & ~DIRECT));
+	else
+		io_uring_prep_close(ask(io, tag_nobody), fd);
 }
 
-void io_wait(struct io *io, uint64_t timeout_ms)
-{
-	struct __kernel_timespec ts = {.tv_sec = (long long)(timeout_ms / 1000),
-				       .tv_nsec = (long long)(timeout_ms % 1000) * 1000000};
-	struct io_uring_cqe *first;
+/* ---- direct descriptors */
 
-	io_uring_submit_and_wait_timeout(&io->ring, &first, 1, &ts, NULL);
-	io->batch_len = io->batch_at = 0;
+static uint32_t descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > DIRECT_SLOTS_MAX)
+		return DIRECT_SLOTS_MAX;
+	return (uint32_t)limit.rlim_cur;
+}
+
+uint32_t io_direct_open(struct io *io, uint32_t wanted, char why[static IO_ERROR_BYTES])
+{
+	const char *lacks = direct_probe();
+	uint32_t slots = descriptor_limit();
+
+	assert(io->direct.slots == 0);
+	if (lacks != NULL) {
+		snprintf(why, IO_ERROR_BYTES, "direct descriptors need what this kernel cannot do: %s", lacks);
+		return 0;
+	}
+	slots = wanted < slots ? wanted : slots;
+	if (!direct_open(&io->direct, &io->ring, slots)) {
+		snprintf(why, IO_ERROR_BYTES, "there is no table for %u direct descriptors: %s", slots,
+			 strerror(errno));
+		return 0;
+	}
+	return slots;
+}
+
+uint32_t io_direct_slots(const struct io *io)
+{
+	return io->direct.slots;
+}
+
+uint32_t io_direct_used(const struct io *io)
+{
+	return direct_used(&io->direct);
+}
+
+int io_adopt(struct io *io, int fd)
+{
+	int64_t slot = direct_take(&io->direct);
+
+	if (slot < 0)
+		return fd;
+	if (io_uring_register_files_update(&io->ring, (unsigned)slot, &fd, 1) != 1) {
+		direct_give(&io->direct, (uint32_t)slot);
+		return fd;
+	}
+	close(fd);
+	return (int)slot | DIRECT;
+}
+
+/*
+ * The result of an operation that is done as soon as it is handed over: it is among the last completions. Its place is
+ * made nobody's, so that it is not met again. Negative when it is not there, because the queue is full.
+ */
+static int result_at_once(struct io *io, uint64_t tag)
+{
+	struct io_uring_cq *cq = &io->ring.cq;
+	unsigned head = *cq->khead, at = io_uring_smp_load_acquire(cq->ktail);
+
+	while (at-- != head) {
+		struct io_uring_cqe *cqe = &cq->cqes[at & cq->ring_mask];
+
+		if (cqe->user_data != tag)
+			continue;
+		cqe->user_data = tag_nobody;
+		return cqe->res;
+	}
+	return -EAGAIN;
+}
+
+int io_plain(struct io *io, int fd)
+{
+	struct io_uring_sqe *sqe;
+	int plain;
+
+	if (!is_direct(fd))
+		return fd;
+	sqe = ask(io, tag_plain);
+	io_uring_prep_nop(sqe);
+	sqe->opcode = DIRECT_OP_FIXED_FD_INSTALL;
+	aim(sqe, fd);
+	io_uring_submit(&io->ring);
+	plain = result_at_once(io, tag_plain);
+	return plain < 0 ? -1 : plain;
+}
+
+void io_plain_end(int fd, int plain)
+{
+	if (plain >= 0 && plain != fd)
+		close(plain);
+}
+
+void io_shutdown(struct io *io, int fd, int how)
+{
+	int plain = io_plain(io, fd);
+
+	if (plain >= 0)
+		shutdown(plain, how);
+	io_plain_end(fd, plain);
 }
 
 static void wake_taken(struct io *io, bool more)
@@ -262,6 +396,27 @@ static void wake_taken(struct io *io, bool more)
 	(void)got; /* another wake may have emptied it already */
 	if (!more)
 		io_watch(io, io->wake_fd, tag_wake);
+}
+
+/* What concerns nobody but io. */
+static void own_done(struct io *io, const struct io_done *done)
+{
+	if (done->tag == tag_wake)
+		wake_taken(io, done->more);
+	else if (done->tag == tag_plain && done->result >= 0)
+		close(done->result); /* it came too late to be of use */
+	else if (done->tag < tag_plain)
+		direct_give(&io->direct, (uint32_t)done->tag);
+}
+
+void io_wait(struct io *io, uint64_t timeout_ms)
+{
+	struct __kernel_timespec ts = {.tv_sec = (long long)(timeout_ms / 1000),
+				       .tv_nsec = (long long)(timeout_ms % 1000) * 1000000};
+	struct io_uring_cqe *first;
+
+	io_uring_submit_and_wait_timeout(&io->ring, &first, 1, &ts, NULL);
+	io->batch_len = io->batch_at = 0;
 }
 
 /* The next completion that is not io's own; they are taken from the ring in batches. */
@@ -291,10 +446,9 @@ bool io_next(struct io *io, struct io_done *ret)
 		completion_read(io, cqe, ret);
 		io->batch_at++;
 		io_uring_cqe_seen(&io->ring, cqe);
-		if (ret->tag == tag_wake)
-			wake_taken(io, ret->more);
-		else if (ret->tag != tag_nobody)
+		if (ret->tag < tag_closed)
 			return true;
+		own_done(io, ret);
 	}
 	return false;
 }

@@ -62,6 +62,32 @@ void io_connect(struct io *, int fd, const struct sockaddr *, uint32_t len, uint
 void io_cancel(struct io *, uint64_t tag);
 /* Closes; there is no completion. Nothing may be pending for the descriptor. */
 void io_close(struct io *, int fd);
+/* shutdown(2), done when it returns; `how` is its SHUT_RD, SHUT_WR or SHUT_RDWR. */
+void io_shutdown(struct io *, int fd, int how);
+
+/*
+ * Direct descriptors: a ring has a table of its own for sockets, in which they do not count against the process's limit
+ * of descriptors (RLIMIT_NOFILE). A table is no longer than that limit, but every ring has one.
+ *
+ * io_direct_open makes the table, for `wanted` sockets or as many as the limit allows, and answers how many. 0: there
+ * is none, and `why` says in one line what this kernel cannot do (which is tried, not guessed from its version). At
+ * most once, before anything else is asked for.
+ */
+uint32_t io_direct_open(struct io *, uint32_t wanted, char why[static IO_ERROR_BYTES]);
+/* What the table holds, and sockets that are in it now. */
+uint32_t io_direct_slots(const struct io *);
+uint32_t io_direct_used(const struct io *);
+/*
+ * Moves a socket into the table, if there is one and it has room. Answers its name for the verbs of this header, and
+ * for nothing else; the descriptor is closed. Without room the descriptor itself is answered, and all stays as it was.
+ */
+int io_adopt(struct io *, int fd);
+/*
+ * A plain descriptor for what no verb does: the same one, if it is plain; else another of the same socket, for a short
+ * while. -1: there is none to be had now. Give it back with io_plain_end, with the name it was got for.
+ */
+int io_plain(struct io *, int fd);
+void io_plain_end(int fd, int plain);
 
 /* Hands over what was asked for, and waits until there is a completion, io_wake was called, or the time is over. */
 void io_wait(struct io *, uint64_t timeout_ms);

@@ -508,7 +508,7 @@ static void conn_finish(struct net *net, struct conn *c)
 	if (c->finished)
 		return;
 	c->finished = true;
-	shutdown(c->fd, SHUT_WR);
+	io_shutdown(net->io, c->fd, SHUT_WR);
 	if (c->peer_ended || c->receive_whole)
 		conn_terminate(net, c, c->reason);
 }
@@ -607,7 +607,7 @@ void conn_terminate(struct net *net, struct conn *c, enum reason reason)
 	if (c->life != CONN_ENDING)
 		c->reason = (uint8_t)reason;
 	c->life = CONN_TERMINATED;
-	shutdown(c->fd, SHUT_RDWR);
+	io_shutdown(net->io, c->fd, SHUT_RDWR);
 	for (enum conn_op op = CONN_WATCH; op < CONN_OPS; op++)
 		if (conn_is_pending(c, op) && op != CONN_SEND)
 			io_cancel(net->io, conn_tag(c, op));

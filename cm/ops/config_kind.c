@@ -130,28 +130,34 @@ static bool entry_read(const struct config_rule *rule, const char *directory, co
 	return true;
 }
 
-static const char *const proxy_words[] = {"no", "v1", "v2", "any"}; /* by their bits */
-
-static bool proxy_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+/* Which of some words it is. */
+static bool word_read(const char *const *words, uint32_t count, const char *text, void *ret)
 {
-	for (uint32_t versions = 0; versions < 4; versions++)
-		if (strcmp(text, proxy_words[versions]) == 0) {
-			*(uint32_t *)ret = versions;
+	for (uint32_t i = 0; i < count; i++)
+		if (strcmp(text, words[i]) == 0) {
+			*(uint32_t *)ret = i;
 			return true;
 		}
 	return false;
 }
 
+static const char *const proxy_words[] = {"no", "v1", "v2", "any"}; /* by their bits */
 static const char *const clients_words[] = {"off", "request", "require"};
+static const char *const kernel_words[] = {"off", "on", "auto"};
+
+static bool proxy_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	return word_read(proxy_words, 4, text, ret);
+}
 
 static bool clients_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
 {
-	for (uint32_t i = 0; i < 3; i++)
-		if (strcmp(text, clients_words[i]) == 0) {
-			*(uint32_t *)ret = i;
-			return true;
-		}
-	return false;
+	return word_read(clients_words, 3, text, ret);
+}
+
+static bool kernel_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	return word_read(kernel_words, 3, text, ret);
 }
 
 /* Answers the path, with the directory before it when it is relative; NULL: empty. Owned by the caller. */
@@ -268,6 +274,7 @@ static const struct {
 	[CONFIG_KIND_ENTRY] = {entry_read, false, false, "starttls or direct"},
 	[CONFIG_KIND_PROXY] = {proxy_read, false, false, "no, v1, v2 or any"},
 	[CONFIG_KIND_CLIENTS] = {clients_read, false, false, "off, request or require"},
+	[CONFIG_KIND_KERNEL] = {kernel_read, false, false, "off, on or auto"},
 	[CONFIG_KIND_NETWORK] = {network_read, true, false,
 				 "IPv4/bits or IPv6/bits, numeric, without bits behind the prefix"},
 	[CONFIG_KIND_FILE] = {path_read, true, false, "a file that can be read"},
@@ -318,6 +325,8 @@ void config_value_show(const struct config_rule *rule, const void *member, char 
 		text = proxy_words[*(const uint32_t *)member];
 	else if (rule->kind == CONFIG_KIND_CLIENTS)
 		text = clients_words[*(const uint32_t *)member];
+	else if (rule->kind == CONFIG_KIND_KERNEL)
+		text = kernel_words[*(const uint32_t *)member];
 	uint64_t number = rule->kind == CONFIG_KIND_WEIGHT ? *(const uint32_t *)member : 0;
 	if (rule->kind == CONFIG_KIND_INT)
 		number = *(const uint64_t *)member;

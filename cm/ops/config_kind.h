@@ -20,6 +20,7 @@ enum config_kind {
 	CONFIG_KIND_ENTRY,   /* bool: direct */
 	CONFIG_KIND_PROXY,   /* uint32_t: versions */
 	CONFIG_KIND_CLIENTS, /* uint32_t: 0 off, 1 request, 2 require */
+	CONFIG_KIND_KERNEL,  /* uint32_t: 0 off, 1 on, 2 auto */
 	CONFIG_KIND_FILE,    /* char *, as all that follow: a file that must be there */
 	CONFIG_KIND_MAYFILE, /* the same, or "none": NULL */
 	CONFIG_KIND_PATH,    /* a file */

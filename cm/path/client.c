@@ -125,7 +125,7 @@ void client_new(struct worker *w, int fd, const struct listener *by)
 	c->heard_s = worker_now_s(w);
 	stream_init(&c->stream, c->direct);
 	xml_restart(&c->xml);
-	conn_init(&c->conn, fd, client_tag(self), false);
+	conn_init(&c->conn, io_adopt(w->net.io, fd), client_tag(self), false);
 	conn_start(&w->net, &c->conn);
 	wheel_set(&w->wheel, &c->timer, first_deadline(w, c));
 	count_new(w, c);
@@ -168,14 +168,19 @@ static void say_end(struct worker *w, struct client *c, const char *condition, c
 	conn_write(&w->net, &c->conn, to, len);
 }
 
-void client_address(const struct client *c, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port)
+void client_address(struct worker *w, const struct client *c, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port)
 {
 	struct address peer;
+	int plain;
 
 	snprintf(to, ADDRESS_TEXT_BYTES, "%s", c->origin != NULL ? c->origin->host : "gone");
 	*ret_port = c->origin != NULL ? c->origin->port : 0;
-	if (c->origin == NULL && address_of_peer(c->conn.fd, &peer))
+	if (c->origin != NULL)
+		return;
+	plain = io_plain(w->net.io, c->conn.fd);
+	if (address_of_peer(plain, &peer))
 		address_host(&peer, to, ret_port);
+	io_plain_end(c->conn.fd, plain);
 }
 
 static void log_close(struct worker *w, struct client *c, const struct client_end *end, const char *condition)
@@ -184,10 +189,9 @@ static void log_close(struct worker *w, struct client *c, const struct client_en
 	char host[ADDRESS_TEXT_BYTES];
 	uint16_t port;
 
-	(void)w;
 	if (!log_is_on(level))
 		return;
-	client_address(c, host, &port);
+	client_address(w, c, host, &port);
 	log_event(level, "client.closed", log_text("address", host), log_count("port", port),
 		  log_text("reason", reason_label(end->reason)), log_text("condition", condition),
 		  log_text("text", end->text), log_text("detail", end->detail != NULL ? end->detail : ""));

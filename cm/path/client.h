@@ -75,7 +75,7 @@ struct listener;
  */
 void client_new(struct worker *, int fd, const struct listener *);
 /* Where it is, as text: what its PROXY header said, or the socket's own peer; "gone" and 0 when that has left. */
-void client_address(const struct client *, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port);
+void client_address(struct worker *, const struct client *, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port);
 /* A completion of one of its conn's operations. */
 void client_complete(struct worker *, struct client *, enum conn_op, const struct io_done *);
 /* It has ended and nothing of it is with the kernel: gives everything back. */

@@ -335,13 +335,13 @@ static void put_tls(struct frame_builder *b, const struct tls_facts *facts)
 	frame_put_text(b, FIELD_CLIENT_CERT_NAMES, facts->identity->names);
 }
 
-static void put_open(struct frame_builder *b, const struct client *c)
+static void put_open(struct worker *w, struct frame_builder *b, const struct client *c)
 {
 	const struct stream_login *login = &c->login->stream;
 	char host[ADDRESS_TEXT_BYTES];
 	uint16_t port;
 
-	client_address(c, host, &port);
+	client_address(w, c, host, &port);
 	frame_put_text(b, FIELD_DOMAIN, login->domain);
 	frame_put_text(b, FIELD_STREAM_ID, login->id);
 	frame_put_text(b, FIELD_ADDRESS, host);
@@ -377,7 +377,7 @@ bool uplink_open(struct worker *w, struct client *c, const char *user)
 	c->uplink = (int8_t)chosen;
 	c->sent = 0;
 	frame_begin(&b, bytes, sizeof bytes, FRAME_OPEN, client_session(c));
-	put_open(&b, c);
+	put_open(w, &b, c);
 	send_frame(w, c, bytes, frame_end(&b));
 	return true;
 }

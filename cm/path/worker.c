@@ -11,9 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-enum { WAIT_MS_MAX = 1000, ACCEPT_AGAIN_MS = 100, TRIM_AFTER_LOGINS = 256 };
+enum { WAIT_MS_MAX = 1000, ACCEPT_AGAIN_MS = 100, TRIM_AFTER_LOGINS = 256, SPENT_SAID_MS = 60000 };
 
 uint64_t worker_now_ms(const struct worker *w)
 {
@@ -174,6 +175,25 @@ static void listeners_accept(struct worker *w, uint64_t *wait_ms)
 	}
 }
 
+static uint64_t descriptor_limit(void)
+{
+	struct rlimit limit = {0};
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur;
+}
+
+/* Clients wait at the door, since the kernel gives no descriptor more. Said once a minute. */
+static void say_spent(struct worker *w, int error)
+{
+	if (worker_now_ms(w) < w->spent_said_ms + SPENT_SAID_MS && w->spent_said_ms != 0)
+		return;
+	w->spent_said_ms = worker_now_ms(w);
+	log_event(CONFIG_LOG_WARNING, "worker.descriptors_spent", log_text("why", strerror(-error)),
+		  log_count("limit", descriptor_limit()), log_count("clients", w->clients.used),
+		  log_text("advice", "raise the limit of open files (LimitNOFILE= or ulimit -n)"));
+}
+
 static void listener_complete(struct worker *w, struct listener *l, const struct io_done *done)
 {
 	if (!done->more)
@@ -184,6 +204,8 @@ static void listener_complete(struct worker *w, struct listener *l, const struct
 		io_close(w->net.io, done->result);
 	else if (done->result != -ECANCELED) {
 		counter_add(&w->counters, COUNTER_accept_errors, 1);
+		if (done->result == -EMFILE || done->result == -ENFILE)
+			say_spent(w, done->result);
 		l->again_ms = worker_now_ms(w) + ACCEPT_AGAIN_MS;
 	}
 }
@@ -258,6 +280,7 @@ static void gauges(struct worker *w)
 		if (w->uplinks[i].live)
 			unsent += conn_unsent(&w->uplinks[i].conn);
 	counter_store(&w->counters.value[COUNTER_link_unread_bytes], unsent);
+	counter_store(&w->counters.value[COUNTER_direct_descriptors], io_direct_used(w->net.io));
 	counter_store(&w->counters.value[COUNTER_memory_client], slab_bytes(&w->clients));
 	counter_store(&w->counters.value[COUNTER_memory_record], shelf_bytes(&w->net.records));
 	counter_store(&w->counters.value[COUNTER_memory_text], shelf_bytes(&w->texts));
@@ -410,20 +433,41 @@ static void tick(struct worker *w)
 	sweep(w);
 }
 
+/*
+ * A table for clients in the ring, where they do not count against the process's limit. Without it the limit is what
+ * stands between clients and clients_max, and whoever runs the gate has to know it.
+ */
+static bool direct_begin(struct worker *w, struct io *io, char error[static WORKER_ERROR_BYTES])
+{
+	char why[IO_ERROR_BYTES];
+
+	if (w->direct_wanted == 0 || io_direct_open(io, w->direct_wanted, why) > 0)
+		return true;
+	if (w->config->direct_descriptors == CONFIG_ON) {
+		snprintf(error, WORKER_ERROR_BYTES, "%s", why);
+		return false;
+	}
+	log_event(CONFIG_LOG_WARNING, "worker.descriptors", log_text("worker", w->name), log_text("why", why),
+		  log_count("limit", descriptor_limit()), log_count("clients_max", w->config->clients_max),
+		  log_text("advice", "all clients of the process count against this limit of open files: raise it "
+				     "(LimitNOFILE= or ulimit -n) or lower limits.clients_max"));
+	return true;
+}
+
 bool worker_run(struct worker *w, char error[static WORKER_ERROR_BYTES])
 {
 	struct io *io = io_new(error);
 
-	if (io == NULL) {
+	w->net.io = io;
+	if (io == NULL || !direct_begin(w, io, error)) {
 		atomic_store(&w->orders.done, true);
 		return false;
 	}
-	w->net.io = io;
 	w->net.counters = &w->counters;
 	w->now_us = io_now_us();
 	wheel_init(&w->wheel, worker_now_ms(w));
-	log_event(CONFIG_LOG_INFO, "worker.started", log_text("worker", w->name),
-		  log_text("io_uring", io_features(io)));
+	log_event(CONFIG_LOG_INFO, "worker.started", log_text("worker", w->name), log_text("io_uring", io_features(io)),
+		  log_count("direct_descriptors", io_direct_slots(io)));
 	atomic_store(&w->orders.io, io);
 	atomic_store(&w->orders.listening, true);
 	while (!drained(w))

@@ -74,6 +74,8 @@ struct worker {
 	size_t listener_count;
 	struct network trusted[CONFIG_LIST_MAX]; /* who may send PROXY headers */
 	size_t trusted_count;
+	uint32_t direct_wanted;		   /* direct descriptors; 0: none. For whoever made the worker to set */
+	uint64_t spent_said_ms;		   /* when it was last said that no descriptor is left */
 	uint64_t epoch;			   /* of this worker; its sessions' names are its own */
 	uint64_t now_us;		   /* when this tick began */
 	uint64_t second_ms;		   /* when the next once-a-second work is due */

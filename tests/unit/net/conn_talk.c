@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TAG = 42, QUIET_TICKS = 3 };
+enum { TAG = 42, QUIET_TICKS = 3, DIRECT_SOCKETS = 4 };
 
 static struct talk *talk_begin(void)
 {
@@ -20,6 +20,8 @@ static struct talk *talk_begin(void)
 	t->text = malloc(TALK_TEXT_MAX);
 	t->io = io_new(error);
 	cr_assert(t->io != NULL, "%s", error);
+	if (getenv("CONN_DIRECT") != NULL && io_direct_open(t->io, DIRECT_SOCKETS, error) == 0)
+		cr_skip_test("%s", error);
 	t->net = (struct net){.io = t->io, .counters = &t->counters, .crypto = record_crypto_new()};
 	return t;
 }
@@ -31,7 +33,7 @@ struct talk *talk_new(void)
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 	t->fd = pair[1];
-	conn_init(&t->conn, pair[0], TAG, false);
+	conn_init(&t->conn, io_adopt(t->io, pair[0]), TAG, false);
 	conn_start(&t->net, &t->conn);
 	return t;
 }

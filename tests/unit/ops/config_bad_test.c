@@ -26,7 +26,7 @@ static const struct {
 	{"limit:\n  clients_max: 2\n  foo: [1, {a: b}]\n", "FILE:7: limit: found an unknown key, allowed limits\n"},
 	{"metrics:\n  zzzzzzzzz: 1\n", "FILE:8: metrics.zzzzzzzzz: found an unknown key, allowed address\n"},
 	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n", "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed "
-					    "workers, drain_ms_max, core_dumps, log, metrics, tls, "
+					    "workers, drain_ms_max, core_dumps, io, log, metrics, tls, "
 					    "proxy, limits, sessiond, listeners, backends, certificates\n"},
 	{"backends:\n  - {name: a, adress: x, address: 'unix:/a'}\n",
 	 "FILE:8: backends[0].adress: found an unknown key, allowed backends[].address\n"},
@@ -54,6 +54,7 @@ static const struct {
 	{"log: debug\n", "FILE:7: log: found \"debug\", allowed keys\n"},
 	{"log: [debug]\n", "FILE:7: log: found a list, allowed keys\n"},
 	{"log: {level: loud}\n", "FILE:7: log.level: found \"loud\", allowed error, warning, info or debug\n"},
+	{"io: {direct_descriptors: yes}\n", "FILE:7: io.direct_descriptors: found \"yes\", allowed off, on or auto\n"},
 	{"sessiond: {registration: maybe}\n", "FILE:7: sessiond.registration: found \"maybe\", allowed yes or no\n"},
 	{"sessiond: {registration: 'yes'}\n",
 	 "FILE:7: sessiond.registration: found a text in quotes, allowed yes or no\n"},

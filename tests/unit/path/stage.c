@@ -95,6 +95,7 @@ void stage_make(struct stage *s)
 	cr_assert(xml_kernel_choose(NULL));
 	servers_listen(s);
 	s->worker = worker_new(&s->config, context_new(s), listeners, 2, 7, "gate/0");
+	s->worker->direct_wanted = getenv("STAGE_DIRECT") != NULL ? 100 : 0;
 }
 
 static void *run(void *stage)
