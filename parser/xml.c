@@ -186,8 +186,7 @@ static void item_begin(struct call *c)
 	w->pos = 1;
 	w->at = XML_AT_LT;
 	w->elements = w->depth = w->deepest = w->namespaces = w->usual = w->compared = 0;
-	for (int i = 0; i < XML_NOTES; i++)
-		w->noted[i] = (struct xml_range){0, 0};
+	w->attributes = w->from_gap = 0;
 	w->header = c->s->phase != XML_PHASE_ELEMENTS;
 }
 

@@ -54,6 +54,22 @@ static const uint8_t attribute_notes[64] = {
 #include "xml_attribute.def"
 };
 
+/* Where in struct xml_work a note is taken of a first-level element's value. */
+enum {
+	NOTED_NONE = offsetof(struct xml_work, none),
+	NOTED_TO = offsetof(struct xml_work, draft.to),
+	NOTED_FROM = offsetof(struct xml_work, draft.from),
+	NOTED_ID = offsetof(struct xml_work, draft.id),
+	NOTED_TYPE = offsetof(struct xml_work, draft.type),
+	NOTED_LANG = offsetof(struct xml_work, draft.lang),
+	NOTED_VERSION = NOTED_NONE, /* of the header only: see note_take() */
+	NOTED_XMLNS = NOTED_NONE
+};
+static const uint16_t attribute_noted[64] = {
+#define ATTRIBUTE(note, word) [ATTRIBUTE_HASH(word)] = NOTED_##note,
+#include "xml_attribute.def"
+};
+
 /* Where the value of the attribute is noted. */
 static ALWAYS_INLINE enum xml_note attribute_note(uint64_t key)
 {
@@ -73,21 +89,33 @@ static inline bool attribute_is_twice(const struct xml_walk *k, const struct xml
 	return false;
 }
 
-/* At the end of the first-level element's start tag. */
-static ALWAYS_INLINE void noted_tell(struct xml_work *w)
+static ALWAYS_INLINE void value_note(struct xml_work *w, uint16_t noted, struct xml_range value)
 {
-	struct xml_event *draft = &w->draft;
-	struct xml_range from = w->noted[XML_NOTE_FROM];
-	uint32_t gap = w->noted_gap[XML_NOTE_FROM];
-	draft->to = w->noted[XML_NOTE_TO];
-	draft->from = from;
-	draft->id = w->noted[XML_NOTE_ID];
-	draft->type = w->noted[XML_NOTE_TYPE];
-	draft->lang = w->noted[XML_NOTE_LANG];
-	if (w->header)
-		draft->version = w->noted[XML_NOTE_VERSION];
+	*(struct xml_range *)((uint8_t *)w + noted) = value;
+}
+
+/* The value of the attribute read last. */
+static inline void note_take(struct xml_work *w, enum xml_note note, struct xml_range value)
+{
+	static const uint16_t noted[XML_NOTES] = {
+		[XML_NOTE_NONE] = NOTED_NONE,	 [XML_NOTE_TO] = NOTED_TO,	[XML_NOTE_FROM] = NOTED_FROM,
+		[XML_NOTE_ID] = NOTED_ID,	 [XML_NOTE_TYPE] = NOTED_TYPE,	[XML_NOTE_LANG] = NOTED_LANG,
+		[XML_NOTE_VERSION] = NOTED_NONE, [XML_NOTE_XMLNS] = NOTED_NONE,
+	};
+	value_note(w, noted[note], value);
+	if (note == XML_NOTE_VERSION && w->header)
+		w->draft.version = value;
+	if (note == XML_NOTE_FROM)
+		w->from_gap = w->gap;
+}
+
+/* At the end of the first-level element's start tag. */
+static ALWAYS_INLINE void from_tell(struct xml_work *w)
+{
+	struct xml_range from = w->draft.from;
+	uint32_t gap = w->from_gap ? w->from_gap : from.at - (uint32_t)sizeof("from='");
 	if (from.at)
-		draft->from_whole = (struct xml_range){gap, from.at + from.len + 1 - gap};
+		w->draft.from_whole = (struct xml_range){gap, from.at + from.len + 1 - gap};
 }
 
 #endif

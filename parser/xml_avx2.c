@@ -35,6 +35,11 @@ static ALWAYS_INLINE lanes lanes_lower(lanes a, lanes b)
 	return (lanes)_mm256_min_epu8((__m256i)a, (__m256i)b);
 }
 
+static ALWAYS_INLINE lanes lanes_least(lanes a, lanes b)
+{
+	return (lanes)_mm256_min_epi8((__m256i)a, (__m256i)b);
+}
+
 static ALWAYS_INLINE lanes_truth lanes_equal(lanes a, lanes b)
 {
 	return (lanes)_mm256_cmpeq_epi8((__m256i)a, (__m256i)b);
@@ -61,9 +66,9 @@ static ALWAYS_INLINE uint64_t window_bits(const lanes_truth truth[WINDOW / LANES
 	return lanes_bits(truth[0]) | lanes_bits(truth[1]) << 32;
 }
 
-static ALWAYS_INLINE uint32_t bits_first(uint64_t bits)
+static ALWAYS_INLINE uint64_t bits_first(uint64_t bits)
 {
-	return (uint32_t)_tzcnt_u64(bits);
+	return _tzcnt_u64(bits);
 }
 
 #define LANES_BEFORE(before, v, n)                                                                                     \

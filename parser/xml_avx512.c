@@ -35,6 +35,11 @@ static ALWAYS_INLINE lanes lanes_lower(lanes a, lanes b)
 	return (lanes)_mm512_min_epu8((__m512i)a, (__m512i)b);
 }
 
+static ALWAYS_INLINE lanes lanes_least(lanes a, lanes b)
+{
+	return (lanes)_mm512_min_epi8((__m512i)a, (__m512i)b);
+}
+
 static ALWAYS_INLINE lanes_truth lanes_equal(lanes a, lanes b)
 {
 	return _mm512_cmpeq_epi8_mask((__m512i)a, (__m512i)b);
@@ -60,9 +65,9 @@ static ALWAYS_INLINE uint64_t window_bits(const lanes_truth truth[WINDOW / LANES
 	return truth[0];
 }
 
-static ALWAYS_INLINE uint32_t bits_first(uint64_t bits)
+static ALWAYS_INLINE uint64_t bits_first(uint64_t bits)
 {
-	return (uint32_t)_tzcnt_u64(bits);
+	return _tzcnt_u64(bits);
 }
 
 /* Bytes move within quarters: what goes before each is the quarter below it. */

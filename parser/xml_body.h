@@ -11,8 +11,15 @@
  *
  *                    It also stops at U+0000, which stands behind copies of the last bytes.
  *     struct marks marks_of(const uint8_t *window)
- *     uint32_t marks_run(struct marks, size_t skip)
- *                    the same for STOP_MARK, in two parts; it may stop early, at bytes that values seldom hold
+ *     size_t marks_open(struct marks, uint64_t word)
+ *     size_t marks_close(struct marks, size_t open)
+ *                    where the window, which begins with an attribute's name and its first eight bytes as a word, may
+ *                    have the value's opening quote; and, if it is at `open`, where its closing quote may be, or else
+ *                    WINDOW. Both are guesses that the bytes there prove or not; but between them is no quote, no '<',
+ *                    no '&'
+ *     enum { NAME_EQUAL_MAX }
+ *     bool names_equal(const uint8_t *a, const uint8_t *b, size_t len)
+ *                    whether two names of at most that many bytes are the same; as many may be read
  *
  * Every function below returns whether to go on; if not, walk->error tells a fault from bytes running out. Whatever a
  * function had to know about bytes already passed is in struct xml_work, so the walk may stop at any byte. Faults are
@@ -213,7 +220,7 @@ static inline bool tag_resolve(struct xml_walk *k, struct xml_work *w)
 	bool plain = w->depth > 2 && w->prefixed == 0 && w->prefix_len == 0;
 	uint32_t at;
 	if (w->depth == 1)
-		noted_tell(w);
+		from_tell(w);
 	enum xml_error error = plain ? XML_ERROR_NONE : xml_namespace_resolve(w, k->bytes, &at);
 	return error == XML_ERROR_NONE || walk_bad(k, error, at);
 }
@@ -320,10 +327,8 @@ static inline bool attribute_end(struct xml_walk *k, struct xml_work *w)
 		if (xml_text_is(k->bytes, w->token, w->name_len, "xml:lang"))
 			note = XML_NOTE_LANG;
 	}
-	if (w->depth == 1) {
-		w->noted[note] = value;
-		w->noted_gap[note] = w->gap;
-	}
+	if (w->depth == 1)
+		note_take(w, note, value);
 	w->gap = ++w->pos;
 	w->at = XML_AT_TAG;
 	return true;
@@ -490,13 +495,12 @@ static inline bool start_tag_walk(struct xml_walk *k, struct xml_work *w)
 	return w->at != XML_AT_SLASH || (w->pos < k->end && tag_slash(k, w));
 }
 
-/* One step of the automaton; between steps, straight ahead. */
-static inline void item_walk(struct xml_walk *k, struct xml_work *w)
+/* One step of the automaton; between steps, straight ahead. `roomy`: where a straight step may begin before it. */
+static __attribute__((noinline)) void item_walk(struct xml_walk *k, struct xml_work *w, uint32_t roomy)
 {
-	uint32_t roomy = k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0;
 	do {
 		if (w->pos < roomy && straight_begins(k, w))
-			straight_walk(k, w, k->bytes, roomy);
+			straight_walk(k, w, k->bytes, 0, roomy);
 		if (w->at == XML_AT_TEXT)
 			w->pos = run_end(k, w->pos, STOP_TEXT);
 		if (w->pos >= roomy && straight_begins(k, w))
@@ -507,11 +511,15 @@ static inline void item_walk(struct xml_walk *k, struct xml_work *w)
 }
 
 /* Where less than a window may be read, the bytes are looked at in a copy that has one. */
-static inline void window_walk(struct xml_walk *k, struct xml_work *w)
+static ALWAYS_INLINE void window_walk(struct xml_walk *k, struct xml_work *w)
 {
+	uint32_t roomy = k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0;
 	if (k->readable >= WINDOW) {
 		k->last = k->readable - WINDOW;
-		item_walk(k, w);
+		if (w->pos < roomy && straight_begins(k, w))
+			straight_walk(k, w, k->bytes, 0, roomy);
+		if (w->at != XML_AT_DONE)
+			item_walk(k, w, roomy);
 		return;
 	}
 	uint8_t copy[WINDOW];
@@ -521,7 +529,7 @@ static inline void window_walk(struct xml_walk *k, struct xml_work *w)
 	of_copy.bytes = copy;
 	of_copy.readable = WINDOW;
 	of_copy.last = 0;
-	item_walk(&of_copy, w);
+	item_walk(&of_copy, w, roomy);
 	k->error = of_copy.error;
 	k->error_at = of_copy.error_at;
 }

@@ -10,6 +10,7 @@
  *     lanes lanes_shifted(lanes v)                      each byte's upper half in its lower; the upper does not matter
  *     lanes lanes_less(lanes a, lanes b)                a - b, or 0 where b is greater
  *     lanes lanes_lower(lanes a, lanes b)               the lower byte
+ *     lanes lanes_least(lanes a, lanes b)               the lower one as signed numbers
  *     LANES_BEFORE(lanes before, lanes v, n)            v moved up by n, the end of `before` below it
  *     typedef ... lanes_truth                           for each byte, all its bits or none; | & ~ work on it
  *     lanes_truth lanes_equal(lanes a, lanes b)
@@ -17,7 +18,7 @@
  *     bool lanes_any(lanes v, lanes_truth t)            whether any bit is set in either
  *     uint64_t lanes_bits(lanes_truth)                  a bit for each byte
  *     uint64_t window_bits(const lanes_truth truth[WINDOW / LANES])
- *     uint32_t bits_first(uint64_t bits)                the lowest; 64: none
+ *     uint64_t bits_first(uint64_t bits)                the lowest; 64: none
  */
 #include "xml_char.h"
 #include "xml_state.h"
@@ -57,6 +58,8 @@ static ALWAYS_INLINE lanes_truth lanes_end(lanes v, enum stop stop)
 		return lanes_end_name(v);
 	if (stop == STOP_URI)
 		return lanes_equal(lanes_pick(XML_TABLE_URI, v), v) | lanes_above(lanes_of(XML_TABLE_21), v);
+	if (stop == STOP_BLANK)
+		return lanes_above(lanes_of(XML_TABLE_21), v);
 	if (stop == STOP_TEXT)
 		return lanes_equal(lanes_pick(XML_TABLE_TEXT, v), v);
 	if (stop == STOP_GT)
@@ -64,7 +67,7 @@ static ALWAYS_INLINE lanes_truth lanes_end(lanes v, enum stop stop)
 	return lanes_equal(lanes_pick((enum xml_table)(XML_TABLE_QUOTE + (stop - STOP_QUOTE)), v), v);
 }
 
-static ALWAYS_INLINE uint32_t window_run(const uint8_t *window, uint32_t skip, enum stop stop)
+static ALWAYS_INLINE uint64_t window_run(const uint8_t *window, uint32_t skip, enum stop stop)
 {
 	if (stop == STOP_NAME) {
 		return bits_first(lanes_bits(lanes_end(lanes_load(window), stop)) >> skip);
@@ -90,9 +93,21 @@ static ALWAYS_INLINE struct marks marks_of(const uint8_t *window)
 	return (struct marks){window_bits(marks)};
 }
 
-static ALWAYS_INLINE uint32_t marks_run(struct marks marks, size_t skip)
+static ALWAYS_INLINE size_t marks_open(struct marks marks, uint64_t word)
 {
-	return bits_first(marks.bits >> skip);
+	return bits_first(marks.bits);
+}
+
+static ALWAYS_INLINE size_t marks_close(struct marks marks, size_t open)
+{
+	return bits_first(marks.bits & (marks.bits - 1));
+}
+
+enum { NAME_EQUAL_MAX = LANES };
+
+static ALWAYS_INLINE bool names_equal(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	return bits_first(~lanes_bits(lanes_equal(lanes_load(a), lanes_load(b)))) >= len;
 }
 
 static ALWAYS_INLINE lanes pair_faults(lanes v, lanes before1)
@@ -121,11 +136,31 @@ static ALWAYS_INLINE lanes_truth character_faults(lanes v, lanes before1, lanes 
 	return (first_two & last) | (control & ~lanes_equal(lanes_pick(XML_TABLE_SPACE, v), v));
 }
 
-static ALWAYS_INLINE bool lanes_are_faulty(lanes v, lanes before)
+/* A bit anywhere says that there is a fault. */
+struct lanes_faults {
+	lanes sequence;
+	lanes_truth character;
+};
+
+static ALWAYS_INLINE struct lanes_faults lanes_faults(lanes v, lanes before)
 {
 	lanes before1 = LANES_BEFORE(before, v, 1);
 	lanes before2 = LANES_BEFORE(before, v, 2);
-	return lanes_any(sequence_faults(v, before, before1, before2), character_faults(v, before1, before2));
+	return (struct lanes_faults){sequence_faults(v, before, before1, before2),
+				     character_faults(v, before1, before2)};
+}
+
+static ALWAYS_INLINE bool lanes_are_faulty(lanes v, lanes before)
+{
+	struct lanes_faults faults = lanes_faults(v, before);
+	return lanes_any(faults.sequence, faults.character);
+}
+
+/* `before`, v and then `more` stand one behind another. */
+static ALWAYS_INLINE bool pair_is_faulty(lanes v, lanes more, lanes before)
+{
+	struct lanes_faults first = lanes_faults(v, before), second = lanes_faults(more, v);
+	return lanes_any(first.sequence | second.sequence, first.character | second.character);
 }
 
 /* Control characters but the line feed, and bytes above U+007F: as signed numbers, they are below the blank. */
@@ -134,38 +169,41 @@ static ALWAYS_INLINE lanes_truth lanes_unusual(lanes v)
 	return lanes_above(lanes_of(XML_TABLE_20), v) & ~lanes_equal(v, lanes_of(XML_TABLE_0A));
 }
 
-/* What stands before a vector, if it may end within a sequence. */
-struct lanes_before {
-	lanes v;
-	bool joined;
-};
-
-static ALWAYS_INLINE bool lanes_are_good(lanes v, struct lanes_before *before)
+/* Mostly there is no line feed either. */
+static ALWAYS_INLINE bool pair_is_usual(lanes v, lanes more)
 {
-	if (!before->joined && !truth_any(lanes_unusual(v)))
-		return true;
-	if (lanes_are_faulty(v, before->v))
-		return false;
-	before->v = v;
-	before->joined = truth_any(lanes_above(lanes_of(XML_TABLE_00), v));
-	return true;
+	return !truth_any(lanes_above(lanes_of(XML_TABLE_20), lanes_least(v, more))) ||
+	       !truth_any(lanes_unusual(v) | lanes_unusual(more));
+}
+
+/* What stands before a vector, zeros where no sequence may go on from there. */
+static ALWAYS_INLINE lanes lanes_joined(lanes v, bool *ret_joined)
+{
+	*ret_joined = lanes_bits(lanes_above(lanes_of(XML_TABLE_00), v)) >> (LANES - 3) != 0;
+	return *ret_joined ? v : (lanes){0};
 }
 
 /* Passes vectors without fault; the sequence that the last of them may have cut is left to what follows. */
 static ALWAYS_INLINE uint32_t lanes_pass(const uint8_t *bytes, uint32_t from, uint32_t len)
 {
-	struct lanes_before before = {{0}, false};
+	lanes before = {0};
+	bool joined = false;
 	uint32_t at = from;
-	while (len - at >= LANES) {
-		lanes v = lanes_load(bytes + at);
-		if (len - at >= 2 * LANES && !before.joined &&
-		    !truth_any(lanes_unusual(v) | lanes_unusual(lanes_load(bytes + at + LANES)))) {
-			at += 2 * LANES;
+	for (; len - at >= 2 * LANES; at += 2 * LANES) {
+		lanes v = lanes_load(bytes + at), more = lanes_load(bytes + at + LANES);
+		if (!joined && pair_is_usual(v, more))
 			continue;
-		}
-		if (!lanes_are_good(v, &before))
+		if (pair_is_faulty(v, more, before))
 			break;
-		at += LANES;
+		before = lanes_joined(more, &joined);
+	}
+	for (; len - at >= LANES; at += LANES) {
+		lanes v = lanes_load(bytes + at);
+		if (!joined && !truth_any(lanes_unusual(v)))
+			continue;
+		if (lanes_are_faulty(v, before))
+			break;
+		before = lanes_joined(v, &joined);
 	}
 	while (at > from && bytes[at - 1] >= 0x80)
 		if (bytes[--at] >= 0xC0)

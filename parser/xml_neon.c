@@ -34,6 +34,11 @@ static ALWAYS_INLINE lanes lanes_lower(lanes a, lanes b)
 	return (lanes)vminq_u8((uint8x16_t)a, (uint8x16_t)b);
 }
 
+static ALWAYS_INLINE lanes lanes_least(lanes a, lanes b)
+{
+	return (lanes)vminq_s8((int8x16_t)a, (int8x16_t)b);
+}
+
 static ALWAYS_INLINE lanes_truth lanes_equal(lanes a, lanes b)
 {
 	return (lanes)vceqq_u8((uint8x16_t)a, (uint8x16_t)b);
@@ -70,9 +75,9 @@ static ALWAYS_INLINE uint64_t lanes_bits(lanes_truth truth)
 	return (uint64_t)vaddv_u8(vget_low_u8(kept)) | (uint64_t)vaddv_u8(vget_high_u8(kept)) << 8;
 }
 
-static ALWAYS_INLINE uint32_t bits_first(uint64_t bits)
+static ALWAYS_INLINE uint64_t bits_first(uint64_t bits)
 {
-	return bits ? (uint32_t)__builtin_ctzll(bits) : 64;
+	return bits ? (uint64_t)__builtin_ctzll(bits) : 64;
 }
 
 #define LANES_BEFORE(before, v, n) ((lanes)vextq_u8((uint8x16_t)(before), (uint8x16_t)(v), 16 - (n)))

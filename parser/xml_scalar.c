@@ -9,7 +9,7 @@ enum { WINDOW = 64, NAME_WINDOW = 64 };
 #define STOPS(stop) (1 << (stop))
 static const uint8_t stops[256] = {
 	[0x00] = UINT8_MAX,
-	[0x01 ... 0x20] = STOPS(STOP_NAME) | STOPS(STOP_URI),
+	[0x01 ... 0x20] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_BLANK),
 	['!'] = STOPS(STOP_NAME),
 	['"'] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_MARK) | STOPS(STOP_QUOTE),
 	['#' ... '%'] = STOPS(STOP_NAME),
@@ -27,15 +27,15 @@ static const uint8_t stops[256] = {
 	['[' ... '^'] = STOPS(STOP_NAME),
 	['`'] = STOPS(STOP_NAME),
 	['{' ... '~'] = STOPS(STOP_NAME),
-	[0x7F ... 0xFF] = STOPS(STOP_NAME) | STOPS(STOP_URI),
+	[0x7F ... 0xFF] = STOPS(STOP_NAME) | STOPS(STOP_URI) | STOPS(STOP_BLANK),
 };
 
-static ALWAYS_INLINE uint32_t window_run(const uint8_t *window, uint32_t skip, enum stop stop)
+static ALWAYS_INLINE uint64_t window_run(const uint8_t *window, uint32_t skip, enum stop stop)
 {
 	const uint8_t *p = window + skip, *end = window + WINDOW;
 	while (p < end && !(stops[*p] & STOPS(stop)))
 		p++;
-	return p < end ? (uint32_t)(p - window) - skip : WINDOW;
+	return p < end ? (uint64_t)(p - window) - skip : WINDOW;
 }
 
 struct marks {
@@ -47,9 +47,35 @@ static ALWAYS_INLINE struct marks marks_of(const uint8_t *window)
 	return (struct marks){window};
 }
 
-static ALWAYS_INLINE uint32_t marks_run(struct marks marks, size_t skip)
+/* Behind the first '='. */
+static ALWAYS_INLINE size_t marks_open(struct marks marks, uint64_t word)
 {
-	return window_run(marks.window, (uint32_t)skip, STOP_MARK);
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t other = word ^ ones * '=', equals = (other - ones) & ~other & ones * 0x80;
+	return equals ? (size_t)__builtin_ctzll(equals) / 8 + 1 : WINDOW;
+}
+
+static ALWAYS_INLINE size_t marks_close(struct marks marks, size_t open)
+{
+	size_t bytes = window_run(marks.window, (uint32_t)open + 1, STOP_MARK);
+	return bytes < WINDOW ? open + 1 + bytes : WINDOW;
+}
+
+enum { NAME_EQUAL_MAX = 16 };
+
+static ALWAYS_INLINE uint64_t bytes_differ(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x, y;
+	__builtin_memcpy(&x, a, 8);
+	__builtin_memcpy(&y, b, 8);
+	return x ^ y;
+}
+
+static ALWAYS_INLINE bool names_equal(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	if (len >= 8)
+		return (bytes_differ(a, b) | bytes_differ(a + len - 8, b + len - 8)) == 0;
+	return bytes_differ(a, b) << (64 - 8 * len) == 0;
 }
 
 #include "xml_body.h"

@@ -35,6 +35,11 @@ static ALWAYS_INLINE lanes lanes_lower(lanes a, lanes b)
 	return (lanes)_mm_min_epu8((__m128i)a, (__m128i)b);
 }
 
+static ALWAYS_INLINE lanes lanes_least(lanes a, lanes b)
+{
+	return (lanes)_mm_min_epi8((__m128i)a, (__m128i)b);
+}
+
 static ALWAYS_INLINE lanes_truth lanes_equal(lanes a, lanes b)
 {
 	return (lanes)_mm_cmpeq_epi8((__m128i)a, (__m128i)b);
@@ -62,9 +67,9 @@ static ALWAYS_INLINE uint64_t window_bits(const lanes_truth truth[WINDOW / LANES
 	       lanes_bits(truth[3]) << 48;
 }
 
-static ALWAYS_INLINE uint32_t bits_first(uint64_t bits)
+static ALWAYS_INLINE uint64_t bits_first(uint64_t bits)
 {
-	return bits ? (uint32_t)__builtin_ctzll(bits) : 64;
+	return bits ? (uint64_t)__builtin_ctzll(bits) : 64;
 }
 
 #define LANES_BEFORE(before, v, n) ((lanes)_mm_alignr_epi8((__m128i)(v), (__m128i)(before), 16 - (n)))

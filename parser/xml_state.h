@@ -74,7 +74,7 @@ struct xml_declared {
 	uint16_t same;	     /* which namespace name it is: see same_of(); known below work->compared */
 };
 
-/* Attributes that the draft tells of, and xmlns: where a value is noted. */
+/* Attributes that the draft tells of, and xmlns. */
 enum xml_note {
 	XML_NOTE_NONE,
 	XML_NOTE_TO,
@@ -89,6 +89,7 @@ enum xml_note {
 
 struct xml_work {
 	struct xml_event draft; /* of the item, places counted from its first byte */
+	struct xml_range none;	/* written where a value is not noted */
 	uint32_t pos;		/* next byte to look at */
 	uint32_t token;		/* where the name, end tag name, reference or mark being read began */
 	uint32_t colon;		/* its colon; 0: none so far */
@@ -103,11 +104,10 @@ struct xml_work {
 	uint32_t prefixed;   /* attributes with a prefix in that tag */
 	uint8_t at, quote;
 	bool header;
-	const struct xml_scope *scope;	   /* of this call; NULL: none */
-	uint64_t key;			   /* of the attribute whose value is awaited */
-	uint64_t seen;			   /* a bit for each of the element's attributes: see attribute_bit() */
-	struct xml_range noted[XML_NOTES]; /* of the first-level element */
-	uint32_t noted_gap[XML_NOTES];	   /* and where the white space before each begins */
+	const struct xml_scope *scope; /* of this call; NULL: none */
+	uint64_t key;		       /* of the attribute whose value is awaited */
+	uint64_t seen;		       /* a bit for each of the element's attributes: see attribute_bit() */
+	uint32_t from_gap;	       /* where the white space before its `from` begins; 0: it is one blank */
 	struct xml_open open[XML_DEPTH_MAX];
 	struct xml_attribute attribute[XML_ATTRIBUTES_MAX];
 	struct xml_declared declared[XML_NAMESPACES_MAX];
@@ -129,10 +129,11 @@ enum stop {
 	STOP_NAME,  /* all but letters, digits, '.', '-', '_' below U+0080 */
 	STOP_QUOTE, /* '<', '&' and the quote that the value began with */
 	STOP_APOSTROPHE,
-	STOP_URI,  /* all but U+0021 to U+007E, and of these quotes and '<', '&' */
-	STOP_TEXT, /* '<', '&', '>' */
-	STOP_MARK, /* both quotes, '<', '&' */
-	STOP_GT	   /* '>' */
+	STOP_URI,   /* all but U+0021 to U+007E, and of these quotes and '<', '&' */
+	STOP_BLANK, /* all but U+0021 to U+007E; U+007F only if a mark is none */
+	STOP_TEXT,  /* '<', '&', '>' */
+	STOP_MARK,  /* both quotes, '<', '&' */
+	STOP_GT	    /* '>' */
 };
 
 /* STOP_QUOTE for '"', which is even, and STOP_APOSTROPHE for '\'', which is odd; and back, without a branch. */

@@ -11,21 +11,33 @@ struct straight {
 	const struct xml_walk *k;
 	struct xml_work *w;
 	const uint8_t *bytes; /* where the item's first byte is, or would be if all of it had been copied */
+	size_t copied;	      /* from here on that is so; what is before stands where k says */
 	size_t bound;	      /* a step may begin before it */
 	size_t pos;	      /* past the end if need be, until it is written down */
-	uint32_t name_max, attributes_max, depth_max, elements_left;
-	uint32_t depth, attributes, namespaces, usual;
+	uint32_t name_max, depth_max, elements_left;
+	uint32_t depth, scope; /* see scope_of() */
 	uint64_t seen;
-	size_t token, value; /* names and values begin there */
+	struct xml_attribute *attribute, *attributes_end; /* the next one's place */
+	size_t token, value;				  /* names and values begin there */
 };
 
-/* Bytes that a step may look at from where it begins: a window, and a few around it. */
+/*
+ * Bytes that a step may look at from where it begins: what it begins with, a window, and a few behind it. So a step
+ * that is of two bytes, or of a name, leaves the next one room for as much.
+ */
 enum { STRAIGHT_ROOM = WINDOW + 8 };
 /* The longest name: one window must reach from its first byte over `="` into the value. */
 enum { STRAIGHT_NAME_MAX = NAME_WINDOW - 1 < WINDOW - 4 ? NAME_WINDOW - 1 : WINDOW - 4 };
 
 /* What a step leads to: straight on (behind an element's end, with more to come), or a state of the automaton. */
 enum { STRAIGHT_ON = 0xFF, STRAIGHT_CLOSED = 0xFE };
+
+/* The declarations in scope, and the default namespace's, as struct xml_open has them: two bytes that are one number.
+ */
+static ALWAYS_INLINE uint32_t scope_of(uint32_t namespaces, uint32_t usual)
+{
+	return namespaces | usual << 8;
+}
 
 static ALWAYS_INLINE uint64_t straight_word(const struct straight *s, size_t at)
 {
@@ -43,111 +55,173 @@ static ALWAYS_INLINE bool name_is_usual(const struct straight *s, size_t at, siz
 	return s->bytes[at] >= 'A' && len - 1 < s->name_max;
 }
 
-/* A declaration whose value is plain. Those of xml and xmlns are the automaton's. */
-static ALWAYS_INLINE bool straight_declare(struct straight *s, size_t len)
+/* A declaration whose value, up to pos, is plain. Those of xml and xmlns are the automaton's. */
+static ALWAYS_INLINE bool straight_declare(struct straight *s)
 {
 	struct xml_work *w = s->w;
+	size_t len = s->pos - s->value;
+	uint32_t namespaces = s->scope & UINT8_MAX;
 	bool special = (len == sizeof(NS_XML) - 1) | (len == sizeof(NS_XMLNS) - 1);
-	if (s->namespaces == s->k->limits->namespaces_max || run_end(s->k, (uint32_t)s->value, STOP_URI) != s->pos)
+	if (namespaces == s->k->limits->namespaces_max)
 		return false;
 	if (special && name_word(s->k, (uint32_t)s->value + NS_HOST, 8) == NS_HOST_WORD)
 		return false;
-	if (w->compared > s->namespaces)
-		w->compared = s->namespaces;
-	w->declared[s->namespaces++] = (struct xml_declared){.at = (uint32_t)s->value, .len = (uint32_t)len};
-	s->usual = s->namespaces;
+	if (w->compared > namespaces)
+		w->compared = namespaces;
+	w->declared[namespaces] = (struct xml_declared){.at = (uint32_t)s->value, .len = (uint32_t)len};
+	s->scope = scope_of(namespaces + 1, namespaces + 1);
 	return true;
 }
 
-/* Bytes of the value, up to its closing quote. A value longer than the window, or with the other quote: as it comes. */
-static ALWAYS_INLINE size_t straight_value_len(const struct straight *s, struct marks marks, uint8_t quote)
+/* A value longer than the window, or with the other quote, from its first byte to its closing quote. */
+static ALWAYS_INLINE bool straight_long(struct straight *s, uint8_t quote, bool declares)
 {
-	size_t len = marks_run(marks, s->value - s->token);
-	if (len < WINDOW && s->bytes[s->value + len] == quote)
-		return len;
-	return run_end(s->k, (uint32_t)s->value, stop_of_quote(quote)) - s->value;
+	s->pos = run_end(s->k, (uint32_t)s->value, stop_of_quote(quote));
+	if (s->pos == s->k->end || s->k->bytes[s->pos] != quote)
+		return false;
+	return !declares || run_end(s->k, (uint32_t)s->value, STOP_URI) == s->pos;
 }
 
-/* From behind the opening quote on. */
-static ALWAYS_INLINE uint32_t straight_value(struct straight *s, enum xml_note note, struct marks marks, uint8_t quote)
-{
-	size_t len = straight_value_len(s, marks, quote);
-	s->pos = s->value + len;
-	if (s->pos >= s->k->end || s->k->bytes[s->pos] != quote)
-		return XML_AT_VALUE;
-	if (note == XML_NOTE_XMLNS && !straight_declare(s, len))
-		return XML_AT_VALUE;
-	uint32_t place = s->depth == 1 ? note : XML_NOTE_NONE;
-	s->w->noted[place] = (struct xml_range){(uint32_t)s->value, (uint32_t)len};
-	s->w->noted_gap[place] = (uint32_t)s->token - 1;
-	s->pos++;
-	return STRAIGHT_ON;
-}
+/* An attribute's name: how long it is, and what is known of it. */
+struct straight_name {
+	size_t len, prefix_len;
+	uint64_t bit;	/* the place of its bit among those seen */
+	uint16_t noted; /* see value_note() */
+	bool declares;
+};
 
-/* From behind '=' on. */
-static ALWAYS_INLINE uint32_t straight_named(struct straight *s, uint64_t hash, enum xml_note note, struct marks marks)
+/* From behind '=' on. `first`: of the first-level element. */
+static ALWAYS_INLINE uint32_t straight_named(struct straight *s, struct straight_name name, struct marks marks,
+					     bool first)
 {
-	size_t len = s->pos - s->token;
-	uint8_t quote = s->bytes[s->pos + 1];
+	const uint8_t *p = s->bytes + s->token;
+	size_t open = name.len + 1, close = marks_close(marks, open);
+	uint8_t quote = p[open];
+	s->pos = s->token + (name.prefix_len ? name.prefix_len : name.len);
 	if (quote != quote_of_stop(stop_of_quote(quote)))
 		return XML_AT_ATTRIBUTE;
-	uint64_t bit = UINT64_C(1) << hash;
-	if (__builtin_expect((bit & s->seen) != 0, 0) &&
-	    attribute_is_twice(s->k, s->w, bit, (uint32_t)s->token, (uint32_t)len, s->attributes))
+	if (__builtin_expect(s->seen >> name.bit & 1, 0) &&
+	    attribute_is_twice(s->k, s->w, 1, (uint32_t)s->token, (uint32_t)name.len,
+			       (uint32_t)(s->attribute - s->w->attribute)))
 		return XML_AT_ATTRIBUTE;
-	s->seen |= bit;
-	s->w->attribute[s->attributes++] = (struct xml_attribute){(uint32_t)s->token, (uint16_t)len, 0};
-	s->value = s->pos + 2;
-	return straight_value(s, note, marks, quote);
+	s->seen |= UINT64_C(1) << name.bit;
+	*s->attribute++ = (struct xml_attribute){(uint32_t)s->token, (uint16_t)name.len, (uint16_t)name.prefix_len};
+	s->value = s->token + open + 1;
+	s->pos = s->token + close;
+	uint32_t after = STRAIGHT_ON;
+	if (__builtin_expect(p[close] != quote, 0)) {
+		if (!straight_long(s, quote, name.declares))
+			return XML_AT_VALUE;
+		after = s->pos + 1 < s->bound ? STRAIGHT_ON : XML_AT_TAG;
+	} else if (name.declares && open + 1 + window_run(p, (uint32_t)open + 1, STOP_BLANK) < close) {
+		return XML_AT_VALUE;
+	}
+	if (name.declares && !straight_declare(s))
+		return XML_AT_VALUE;
+	if (first)
+		value_note(s->w, name.noted, (struct xml_range){(uint32_t)s->value, (uint32_t)(s->pos - s->value)});
+	s->pos++;
+	return after;
 }
 
 /* An attribute's name that is not of the table. */
-static ALWAYS_INLINE uint32_t straight_rare(struct straight *s, struct marks marks)
+static ALWAYS_INLINE uint32_t straight_rare(struct straight *s, struct marks marks, bool first)
 {
-	size_t len = window_run(s->bytes + s->token, 0, STOP_NAME);
-	if (!name_is_usual(s, s->token, len))
+	static const uint8_t lang[] = {'x', 'm', 'l', ':', 'l', 'a', 'n', 'g'};
+	struct straight_name name = {.len = window_run(s->bytes + s->token, 0, STOP_NAME), .noted = NOTED_NONE};
+	uint64_t word = straight_word(s, s->token), word_of_lang;
+	__builtin_memcpy(&word_of_lang, lang, 8);
+	if (!name_is_usual(s, s->token, name.len))
 		return XML_AT_TAG;
-	s->pos = s->token + len;
+	if (word == word_of_lang && s->bytes[s->token + sizeof(lang)] == '=') {
+		name.len = sizeof(lang);
+		name.prefix_len = 3;
+		name.noted = NOTED_LANG;
+	}
+	s->pos = s->token + name.len;
 	if (s->bytes[s->pos] != '=')
 		return XML_AT_ATTRIBUTE;
-	uint64_t key = name_key(s->k, (uint32_t)s->token, (uint32_t)len);
-	return straight_named(s, ATTRIBUTE_HASH(key), XML_NOTE_NONE, marks);
+	name.bit = ATTRIBUTE_HASH(name_key(s->k, (uint32_t)s->token, (uint32_t)name.len));
+	return straight_named(s, name, marks, first);
 }
 
 /* From the space before it on. If '=' follows a name of the table, no byte is looked at but as a part of a number. */
-static ALWAYS_INLINE uint32_t straight_attribute(struct straight *s)
+static ALWAYS_INLINE uint32_t straight_attribute(struct straight *s, bool first)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	s->token = s->pos + 1;
-	if (s->attributes == s->attributes_max)
+	if (s->pos >= s->bound || s->attribute == s->attributes_end)
 		return XML_AT_TAG;
+	s->token = s->pos + 1;
 	struct marks marks = marks_of(s->bytes + s->token);
 	uint64_t word = straight_word(s, s->token);
-	uint64_t other = word ^ ones * '=', equals = (other - ones) & ~other & ones * 0x80;
-	if (equals == 0)
-		return straight_rare(s, marks);
-	size_t len = (size_t)__builtin_ctzll(equals) / 8;
-	uint64_t key = word & ~(~UINT64_C(0) << 8 * len), hash = ATTRIBUTE_HASH(key);
-	if (attribute_keys[hash] != key)
-		return straight_rare(s, marks);
-	s->pos = s->token + len;
-	return straight_named(s, hash, (enum xml_note)attribute_notes[hash], marks);
+	size_t len = marks_open(marks, word) - 1;
+	uint64_t key = word & ~(~UINT64_C(0) << (8 * len & 63)), hash = ATTRIBUTE_HASH(key);
+	if (len > 7 || attribute_keys[hash] != key || s->bytes[s->token + len] != '=')
+		return straight_rare(s, marks, first);
+	bool declares = hash == ATTRIBUTE_HASH(WORD('x', 'm', 'l', 'n', 's', 0, 0, 0));
+	return straight_named(s, (struct straight_name){len, 0, hash, attribute_noted[hash], declares}, marks, first);
+}
+
+/* At the end of a start tag of the first or second level, no name in it with a prefix (but for xml:lang). */
+static ALWAYS_INLINE void straight_resolve(struct straight *s, bool first)
+{
+	struct xml_work *w = s->w;
+	struct xml_range usual = {0, 0};
+	uint32_t declared = s->scope >> 8;
+	if (!first && (s->depth > 2 || w->draft.child.at != w->open[1].at))
+		return;
+	if (declared)
+		usual = (struct xml_range){w->declared[declared - 1].at, w->declared[declared - 1].len};
+	if (!first) {
+		w->draft.child_ns = usual;
+		return;
+	}
+	w->draft.ns = usual;
+	from_tell(w);
+}
+
+static ALWAYS_INLINE uint32_t straight_close(struct straight *s)
+{
+	const struct xml_open *open = &s->w->open[--s->depth];
+	s->scope = scope_of(open->namespaces, open->usual);
+	return s->depth ? STRAIGHT_CLOSED : XML_AT_DONE;
+}
+
+/* Attributes, and the end of the start tag. */
+static ALWAYS_INLINE uint32_t straight_tag(struct straight *s, bool first)
+{
+	while (s->bytes[s->pos] == ' ') {
+		uint32_t at = straight_attribute(s, first);
+		if (at != STRAIGHT_ON)
+			return at;
+	}
+	bool empty = s->bytes[s->pos] == '/' && s->bytes[s->pos + 1] == '>';
+	if (!empty && s->bytes[s->pos] != '>')
+		return XML_AT_TAG;
+	straight_resolve(s, first);
+	if (empty) {
+		s->pos += 2;
+		return straight_close(s);
+	}
+	s->pos++;
+	if (first)
+		s->w->draft.text.at = (uint32_t)s->pos;
+	return STRAIGHT_ON;
 }
 
 /* From a name's first byte on: what the draft tells of the first-level element and of its first child. */
-static ALWAYS_INLINE void straight_note(struct straight *s, size_t len)
+static ALWAYS_INLINE void straight_note(struct straight *s, size_t len, bool first)
 {
 	struct xml_event *draft = &s->w->draft;
 	struct xml_range name = {(uint32_t)s->token, (uint32_t)len};
-	if (s->depth == 1) {
+	if (first) {
 		draft->name = name;
 		draft->insert_at = (uint32_t)(s->token + len);
-	} else if (draft->child.at == 0) {
+	} else if (s->depth == 2 && draft->child.at == 0) {
 		draft->child = name;
 	}
 }
 
-static ALWAYS_INLINE uint32_t straight_name(struct straight *s)
+static ALWAYS_INLINE uint32_t straight_name(struct straight *s, bool first)
 {
 	struct xml_work *w = s->w;
 	size_t len = window_run(s->bytes + s->pos, 0, STOP_NAME), stop = s->pos + len;
@@ -155,87 +229,26 @@ static ALWAYS_INLINE uint32_t straight_name(struct straight *s)
 		return XML_AT_LT;
 	s->token = s->pos;
 	s->pos = stop;
-	if (s->bytes[stop] == 0 || s->bytes[stop] == ':' || s->bytes[stop] >= 0x80)
+	uint8_t c = s->bytes[stop];
+	if (c != ' ' && (c == 0 || c == ':' || c >= 0x80))
 		return XML_AT_NAME;
 	w->open[s->depth++] =
-		(struct xml_open){(uint32_t)s->token, (uint16_t)len, (uint8_t)s->namespaces, (uint8_t)s->usual};
+		(struct xml_open){(uint32_t)s->token, (uint16_t)len, (uint8_t)s->scope, (uint8_t)(s->scope >> 8)};
 	s->elements_left--;
 	w->deepest = s->depth > w->deepest ? s->depth : w->deepest;
-	s->attributes = 0;
+	s->attribute = w->attribute;
 	s->seen = 0;
-	if (s->depth <= 2)
-		straight_note(s, len);
+	straight_note(s, len, first);
 	return STRAIGHT_ON;
-}
-
-/* At the end of a start tag of the first or second level, no name in it with a prefix. */
-static ALWAYS_INLINE void straight_resolve(struct straight *s)
-{
-	struct xml_work *w = s->w;
-	struct xml_range usual = {0, 0};
-	if (s->usual)
-		usual = (struct xml_range){w->declared[s->usual - 1].at, w->declared[s->usual - 1].len};
-	if (s->depth == 1) {
-		w->draft.ns = usual;
-		noted_tell(w);
-	} else if (w->draft.child.at == w->open[1].at) {
-		w->draft.child_ns = usual;
-	}
-}
-
-static ALWAYS_INLINE uint32_t straight_close(struct straight *s)
-{
-	const struct xml_open *open = &s->w->open[--s->depth];
-	s->namespaces = open->namespaces;
-	s->usual = open->usual;
-	return s->depth ? STRAIGHT_CLOSED : XML_AT_DONE;
-}
-
-/* The end of a start tag. */
-static ALWAYS_INLINE uint32_t straight_tag_end(struct straight *s)
-{
-	bool empty = s->bytes[s->pos] == '/' && s->bytes[s->pos + 1] == '>';
-	if (!empty && s->bytes[s->pos] != '>')
-		return XML_AT_TAG;
-	if (s->depth <= 2)
-		straight_resolve(s);
-	if (empty) {
-		s->pos += 2;
-		return straight_close(s);
-	}
-	s->pos++;
-	if (s->depth == 1)
-		s->w->draft.text.at = (uint32_t)s->pos;
-	return STRAIGHT_ON;
-}
-
-/* Attributes, and the end of the start tag. */
-static ALWAYS_INLINE uint32_t straight_tag(struct straight *s)
-{
-	for (;;) {
-		if (s->pos >= s->bound)
-			return XML_AT_TAG;
-		if (s->bytes[s->pos] != ' ')
-			return straight_tag_end(s);
-		uint32_t at = straight_attribute(s);
-		if (at != STRAIGHT_ON)
-			return at;
-	}
 }
 
 /* An end tag, from its slash on. */
 static ALWAYS_INLINE uint32_t straight_end(struct straight *s)
 {
 	struct xml_work *w = s->w;
-	size_t token = s->pos + 1;
-	uint32_t len = w->open[s->depth - 1].len, at = w->open[s->depth - 1].at;
-	if (len > 16 || s->bytes[token + len] != '>')
-		return XML_AT_LT;
-	uint64_t differ = straight_word(s, token) ^ name_word(s->k, at, 8);
-	differ <<= 64 - 8 * (len < 8 ? len : 8);
-	if (len > 8)
-		differ |= straight_word(s, token + len - 8) ^ name_word(s->k, at + len - 8, 8);
-	if (differ)
+	size_t token = s->pos + 1, len = w->open[s->depth - 1].len, at = w->open[s->depth - 1].at;
+	if (len > NAME_EQUAL_MAX || s->bytes[token + len] != '>' ||
+	    !names_equal(s->bytes + token, (at < s->copied ? s->k->bytes : s->bytes) + at, len))
 		return XML_AT_LT;
 	if (s->depth == 1)
 		w->draft.text.len = (uint32_t)token - 2 - w->draft.text.at;
@@ -243,25 +256,54 @@ static ALWAYS_INLINE uint32_t straight_end(struct straight *s)
 	return straight_close(s);
 }
 
+/* Bytes of the reference that a word begins with, if it is to one of the five entities; else 0. */
+static ALWAYS_INLINE size_t entity_bytes(uint64_t word)
+{
+	const uint64_t four = ~UINT64_C(0) >> 32, five = ~UINT64_C(0) >> 24, six = ~UINT64_C(0) >> 16;
+	if ((word & four) == WORD('&', 'l', 't', ';', 0, 0, 0, 0) ||
+	    (word & four) == WORD('&', 'g', 't', ';', 0, 0, 0, 0))
+		return 4;
+	if ((word & five) == WORD('&', 'a', 'm', 'p', ';', 0, 0, 0))
+		return 5;
+	if ((word & six) == WORD('&', 'a', 'p', 'o', 's', ';', 0, 0) ||
+	    (word & six) == WORD('&', 'q', 'u', 'o', 't', ';', 0, 0))
+		return 6;
+	return 0;
+}
+
 /* Text, up to behind the '<' that ends it. */
 static ALWAYS_INLINE uint32_t straight_text(struct straight *s)
 {
-	size_t len = WINDOW;
-	while (len == WINDOW) {
-		if (s->pos >= s->bound)
-			return XML_AT_TEXT;
-		if (s->bytes[s->pos] == '<')
-			break;
-		len = window_run(s->bytes + s->pos, 0, STOP_TEXT);
+	while (s->pos < s->bound) {
+		if (s->bytes[s->pos] == '<') {
+			s->pos++;
+			return STRAIGHT_ON;
+		}
+		size_t len = window_run(s->bytes + s->pos, 0, STOP_TEXT);
 		s->pos += len;
+		if (len == WINDOW || s->bytes[s->pos] == '<')
+			continue;
+		size_t entity = entity_bytes(straight_word(s, s->pos));
+		if (entity == 0)
+			return XML_AT_TEXT;
+		s->pos += entity;
 	}
-	if (s->bytes[s->pos] != '<')
-		return XML_AT_TEXT;
-	s->pos++;
-	return STRAIGHT_ON;
+	return XML_AT_TEXT;
 }
 
-/* Elements one after another, from one of the states that straight_begins() names. Answers the state it leaves. */
+/* The start tag of the first-level element. */
+static ALWAYS_INLINE uint32_t straight_first(struct straight *s, uint32_t at)
+{
+	if (at == XML_AT_LT) {
+		at = straight_name(s, true);
+		if (at != STRAIGHT_ON)
+			return at;
+	}
+	return straight_tag(s, true);
+}
+
+/* What is in the first-level element, from one of the states that straight_begins() names. Answers the one it leaves.
+ */
 static ALWAYS_INLINE uint32_t straight_steps(struct straight *s, uint32_t at)
 {
 	if (at == XML_AT_TAG)
@@ -273,18 +315,28 @@ static ALWAYS_INLINE uint32_t straight_steps(struct straight *s, uint32_t at)
 		if (at != STRAIGHT_ON)
 			return at;
 	markup:
-		if (s->pos >= s->bound)
-			return XML_AT_LT;
-		at = s->bytes[s->pos] == '/' && s->depth ? straight_end(s) : straight_name(s);
+		at = s->bytes[s->pos] == '/' ? straight_end(s) : straight_name(s, false);
 		if (at == STRAIGHT_CLOSED)
 			continue;
 		if (at != STRAIGHT_ON)
 			return at;
 	tag:
-		at = straight_tag(s);
+		at = straight_tag(s, false);
 		if (at != STRAIGHT_ON && at != STRAIGHT_CLOSED)
 			return at;
 	}
+}
+
+/* The same from anywhere in the first-level element. */
+static ALWAYS_INLINE uint32_t straight_element(struct straight *s, uint32_t at)
+{
+	if (s->depth == 0 || (s->depth == 1 && at == XML_AT_TAG)) {
+		at = straight_first(s, at);
+		if (at != STRAIGHT_ON)
+			return at;
+		at = XML_AT_TEXT;
+	}
+	return straight_steps(s, at);
 }
 
 /* Whether the straight way can be tried: between an element's parts, and in no tag with a prefix. */
@@ -297,61 +349,88 @@ static inline bool straight_begins(const struct xml_walk *k, const struct xml_wo
 	return w->at == XML_AT_TEXT || w->at == XML_AT_LT;
 }
 
-/* What the automaton needs to know where it takes over. */
-static inline void straight_leave(const struct straight *s, uint32_t at)
+/* Attributes with a prefix among those of the tag: xml:lang. */
+static inline uint32_t straight_prefixed(const struct straight *s)
+{
+	uint32_t prefixed = 0;
+	for (const struct xml_attribute *a = s->w->attribute; a < s->attribute; a++)
+		prefixed += a->prefix_len != 0;
+	return prefixed;
+}
+
+/* What the automaton needs to know where it takes over in an attribute. */
+static inline void straight_leave_attribute(const struct straight *s, uint32_t at)
 {
 	struct xml_work *w = s->w;
-	w->at = (uint8_t)at;
-	w->pos = s->pos < s->k->end ? (uint32_t)s->pos : s->k->end;
-	w->depth = s->depth;
-	w->elements = s->k->limits->elements_max - s->elements_left;
-	w->prefix_len = 0;
-	w->prefixed = 0;
-	w->attributes = s->attributes;
-	w->namespaces = s->namespaces;
-	w->usual = s->usual;
-	w->seen = s->seen;
-	w->token = (uint32_t)s->token;
-	w->colon = 0;
-	w->gap = at == XML_AT_TAG ? w->pos : w->token - 1;
+	w->gap = w->token - 1;
+	w->prefixed = straight_prefixed(s);
+	if (at == XML_AT_TAG)
+		w->gap = w->pos;
 	if (at != XML_AT_VALUE)
 		return;
 	w->value = (uint32_t)s->value;
 	w->quote = s->k->bytes[s->value - 1];
 	w->name_len = w->value - 2 - w->token;
 	w->key = name_key(s->k, w->token, w->name_len);
+	w->colon = s->attribute[-1].prefix_len ? w->token + s->attribute[-1].prefix_len : 0;
+	w->prefixed -= w->colon != 0;
+}
+
+/* And where it takes over at all. */
+static ALWAYS_INLINE void straight_leave(const struct straight *s, uint32_t at)
+{
+	struct xml_work *w = s->w;
+	w->at = (uint8_t)at;
+	w->pos = s->pos < s->k->end ? (uint32_t)s->pos : s->k->end;
+	w->elements = s->k->limits->elements_max - s->elements_left;
+	if (at == XML_AT_DONE)
+		return;
+	w->depth = s->depth;
+	w->namespaces = s->scope & UINT8_MAX;
+	w->usual = s->scope >> 8;
+	w->token = (uint32_t)s->token;
+	w->colon = 0;
+	if (at < XML_AT_NAME)
+		return;
+	w->prefix_len = 0;
+	w->attributes = (uint32_t)(s->attribute - w->attribute);
+	w->seen = s->seen;
+	straight_leave_attribute(s, at);
 }
 
 static __attribute__((noinline)) void straight_walk(const struct xml_walk *k, struct xml_work *w, const uint8_t *bytes,
-						    size_t bound)
+						    size_t copied, size_t bound)
 {
 	const struct xml_limits *limits = k->limits;
 	struct straight s = {
 		.k = k,
 		.w = w,
 		.bytes = bytes,
+		.copied = copied,
 		.bound = bound,
 		.pos = w->pos,
 		.name_max = limits->name_bytes_max < STRAIGHT_NAME_MAX ? limits->name_bytes_max : STRAIGHT_NAME_MAX,
-		.attributes_max = limits->attributes_max,
 		.depth_max = limits->depth_max,
 		.elements_left = limits->elements_max - w->elements,
 		.depth = w->depth,
-		.attributes = w->attributes,
-		.namespaces = w->namespaces,
-		.usual = w->usual,
+		.scope = scope_of(w->namespaces, w->usual),
 		.seen = w->seen,
+		.attribute = w->attribute + w->attributes,
+		.attributes_end = w->attribute + limits->attributes_max,
 	};
-	straight_leave(&s, straight_steps(&s, w->at));
+	straight_leave(&s, straight_element(&s, w->at));
 }
 
-/* Near the end: less than STRAIGHT_ROOM bytes, or as many, are left. */
+_Static_assert((int)STRAIGHT_ROOM >= (int)NAME_EQUAL_MAX, "of a name before the copy as much can be read");
+
+/* Near the end: less than STRAIGHT_ROOM bytes, or as many, are left. So many are copied, in case names are among them.
+ */
 static inline void straight_copy(const struct xml_walk *k, struct xml_work *w)
 {
 	uint8_t copy[STRAIGHT_ROOM + 2 * WINDOW];
-	size_t begin = w->pos, len = k->end - begin;
+	size_t begin = k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0, len = k->end - begin;
 	bytes_copy(copy, k->bytes + begin, len);
 	window_clear(copy + len);
 	window_clear(copy + len + WINDOW);
-	straight_walk(k, w, (const uint8_t *)((uintptr_t)copy - begin), k->end);
+	straight_walk(k, w, (const uint8_t *)((uintptr_t)copy - begin), begin, k->end);
 }

@@ -26,6 +26,8 @@ static bool ends_run(uint8_t c, enum stop stop)
 		return c == '<' || c == '&' || c == '"' || c == '\'';
 	case STOP_GT:
 		return c == '>';
+	case STOP_BLANK:
+		return c <= ' ' || c >= 0x7F;
 	case STOP_TEXT:
 		return c == '<' || c == '&' || c == '>';
 	default:
@@ -51,9 +53,25 @@ static inline struct marks marks_of(const uint8_t *window)
 	return (struct marks){window};
 }
 
-static inline uint32_t marks_run(struct marks marks, size_t skip)
+static inline size_t marks_open(struct marks marks, uint64_t word)
 {
-	return window_run(marks.window, (uint32_t)skip, STOP_MARK);
+	return window_run(marks.window, 0, STOP_MARK);
+}
+
+static inline size_t marks_close(struct marks marks, size_t open)
+{
+	size_t bytes = window_run(marks.window, (uint32_t)open + 1, STOP_MARK);
+	return bytes < WINDOW ? open + 1 + bytes : WINDOW;
+}
+
+enum { NAME_EQUAL_MAX = 16 };
+
+static inline bool names_equal(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	size_t at = 0;
+	for (; at < len && a[at] == b[at]; at++)
+		loads++;
+	return at == len;
 }
 
 #include "xml_body.h"
