@@ -1,6 +1,10 @@
 """TLS as OpenSSL's own client sees it."""
 import re
+import select
+import socket
+import ssl
 import subprocess
+import threading
 
 import gate as gates
 import pytest
@@ -176,3 +180,54 @@ def test_records_of_every_size_and_cut(gate, size):
         client.wire.send_raw(cipher[at : at + 997])
     client.wait_message(body)
     assert client.logout()
+
+
+class Middle(threading.Thread):
+    """
+    Somebody who ends TLS for the client, with a certificate that it believes, and speaks TLS of its own to the gate;
+    what one says goes to the other as it is.
+    """
+
+    def __init__(self, gate):
+        super().__init__(daemon=True)
+        certificate, key = gates.certificate()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, key)
+        self.gate, self.listener, self.passed = gate, socket.create_server(("127.0.0.1", 0)), 0
+        self.address = self.listener.getsockname()
+        self.start()
+
+    def run(self):
+        client = self.context.wrap_socket(self.listener.accept()[0], server_side=True)
+        server = xmpp.tls_context(self.gate.authority).wrap_socket(socket.create_connection(self.gate.direct), server_hostname="localhost")
+        other = {client: server, server: client}
+        while True:
+            ready = [side for side in other if side.pending()] or select.select(list(other), [], [], 20)[0]
+            for side in ready:
+                data = side.recv(65536)
+                if not data:
+                    client.close()
+                    server.close()
+                    return
+                other[side].sendall(data)
+                self.passed += len(data)
+
+
+def test_a_man_in_the_middle_is_found_out(gate):
+    """
+    RFC 5802, 6; RFC 9266: the client's binding is that of its own TLS, which is not the gate's. The same without a
+    binding goes through, which shows that nothing else is in the way.
+    """
+    for mechanism, good in (("SCRAM-SHA-256", True), ("SCRAM-SHA-256-PLUS", False), ("SCRAM-SHA-1-PLUS", False)):
+        middle = Middle(gate)
+        client = xmpp.Client(middle.address, True, gate.authority, "1.3")
+        client.secure()
+        assert mechanism in client.mechanisms()
+        if good:
+            client.authenticate("alice", gates.PASSWORDS["alice"], mechanism)
+        else:
+            with pytest.raises(xmpp.LoginFailed) as failed:
+                client.authenticate("alice", gates.PASSWORDS["alice"], mechanism)
+            assert str(failed.value) == "not-authorized"
+        assert middle.passed > 500
+        client.close()
