@@ -16,7 +16,7 @@ static const struct part {
 	PART(conn, fd) PART(conn, raw_bytes)
 #undef PART
 #define PART(member) {"client." #member, sizeof(((struct client *)0)->member)},
-	PART(timer) PART(xml) PART(login) PART(partial) PART(scope) PART(stamp) PART(origin) PART(choked_next) PART(stamp_from_len)
+	PART(timer) PART(xml) PART(login) PART(partial) PART(stamp) PART(aside) PART(choked_next) PART(stamp_from_len)
 	PART(stamp_len) PART(heard_s) PART(stream)
 	/* clang-format on */
 };

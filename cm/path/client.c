@@ -171,11 +171,12 @@ static void say_end(struct worker *w, struct client *c, const char *condition, c
 void client_address(struct worker *w, const struct client *c, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port)
 {
 	struct address peer;
+	bool told = c->aside != NULL && c->aside->host[0] != '\0';
 	int plain;
 
-	snprintf(to, ADDRESS_TEXT_BYTES, "%s", c->origin != NULL ? c->origin->host : "gone");
-	*ret_port = c->origin != NULL ? c->origin->port : 0;
-	if (c->origin != NULL)
+	snprintf(to, ADDRESS_TEXT_BYTES, "%s", told ? c->aside->host : "gone");
+	*ret_port = told ? c->aside->port : 0;
+	if (told)
 		return;
 	plain = io_plain(w->net.io, c->conn.fd);
 	if (address_of_peer(plain, &peer))
@@ -267,6 +268,21 @@ void client_close_for(struct worker *w, struct client *c, enum reason reason)
 	client_close(w, c, &end);
 }
 
+struct client_aside *client_aside(struct client *c)
+{
+	if (c->aside == NULL)
+		c->aside = calloc(1, sizeof *c->aside);
+	assert(c->aside != NULL);
+	return c->aside;
+}
+
+static void aside_free(struct client *c)
+{
+	if (c->aside != NULL)
+		free(c->aside->scope);
+	free(c->aside);
+}
+
 void client_free(struct worker *w, struct client *c)
 {
 	if (c->stream.state != STREAM_ENDED) { /* its conn has ended by itself */
@@ -281,8 +297,7 @@ void client_free(struct worker *w, struct client *c)
 	login_free(w, c);
 	partial_free(w, c->partial);
 	shelf_give(&w->texts, c->stamp, c->stamp_len);
-	free(c->scope);
-	free(c->origin);
+	aside_free(c);
 	slab_free(&w->clients, session_handle(client_session(c)));
 }
 

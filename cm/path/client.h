@@ -37,10 +37,11 @@ struct partial {
 	uint8_t bytes[];
 };
 
-/* Where a client is that came by way of a load balancer. */
-struct client_origin {
-	char host[ADDRESS_TEXT_BYTES];
+/* What few clients have. */
+struct client_aside {
+	char host[ADDRESS_TEXT_BYTES]; /* where it is, as the PROXY header said; "": the socket's own peer */
 	uint16_t port;
+	struct xml_scope *scope; /* what its stream's header declares; NULL: the usual */
 };
 
 struct client {
@@ -49,11 +50,10 @@ struct client {
 	struct xml xml;
 	struct login *login;
 	struct partial *partial;
-	struct xml_scope *scope;      /* what its stream's header declares; NULL: the usual */
-	char *stamp;		      /* " from='...' xml:lang='...'", ready to be spliced into stanzas; once bound */
-	struct client_origin *origin; /* as the PROXY header said; NULL: the socket's own peer */
-	struct client *choked_next;   /* of those whose link is full */
-	uint16_t stamp_from_len;      /* without xml:lang */
+	char *stamp;		    /* " from='...' xml:lang='...'", ready to be spliced into stanzas; once bound */
+	struct client_aside *aside; /* NULL: nothing of it */
+	struct client *choked_next; /* of those whose link is full */
+	uint16_t stamp_from_len;    /* without xml:lang */
 	uint16_t stamp_len;
 	uint32_t heard_s; /* when it last sent anything: seconds of the worker's clock */
 	uint32_t sent;	  /* numbered frames of its session that were put on the link */
@@ -76,6 +76,8 @@ struct listener;
 void client_new(struct worker *, int fd, const struct listener *);
 /* Where it is, as text: what its PROXY header said, or the socket's own peer; "gone" and 0 when that has left. */
 void client_address(struct worker *, const struct client *, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port);
+/* What few have; made of zeros when it had nothing of it. */
+struct client_aside *client_aside(struct client *);
 /* A completion of one of its conn's operations. */
 void client_complete(struct worker *, struct client *, enum conn_op, const struct io_done *);
 /* It has ended and nothing of it is with the kernel: gives everything back. */

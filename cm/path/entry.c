@@ -40,11 +40,12 @@ static void header_drop(struct login *login)
 
 static void origin_set(struct client *c, const struct address *from)
 {
+	struct client_aside *aside;
+
 	if (from->len == 0)
 		return;
-	c->origin = malloc(sizeof *c->origin);
-	assert(c->origin != NULL);
-	address_host(from, c->origin->host, &c->origin->port);
+	aside = client_aside(c);
+	address_host(from, aside->host, &aside->port);
 }
 
 bool entry_read(struct worker *w, struct client *c, uint8_t **bytes, size_t *len)

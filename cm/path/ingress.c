@@ -204,14 +204,27 @@ static void close_for_xml(struct worker *w, struct client *c, enum xml_error err
 	client_close(w, c, &end);
 }
 
+static const struct xml_scope *scope_of(const struct client *c)
+{
+	return c->aside != NULL && c->aside->scope != NULL ? c->aside->scope : &xml_scope_usual;
+}
+
+static void scope_drop(struct client *c)
+{
+	if (c->aside == NULL)
+		return;
+	free(c->aside->scope);
+	c->aside->scope = NULL;
+}
+
 /* What the header declares is in scope in its elements. False: it is too much, and the client was closed. */
 static bool keep_scope(struct worker *w, struct client *c, const struct xml_event *header, const uint8_t *bytes)
 {
 	size_t size = 0;
 	enum xml_error error = xml_scope_measure(bytes, header, &size);
+	struct xml_scope *scope;
 
-	free(c->scope);
-	c->scope = NULL;
+	scope_drop(c);
 	if (error != XML_ERROR_NONE) {
 		c->stream.header_sent = false;
 		close_for_xml(w, c, error);
@@ -219,9 +232,10 @@ static bool keep_scope(struct worker *w, struct client *c, const struct xml_even
 	}
 	if (size == 0)
 		return true;
-	c->scope = malloc(size);
-	assert(c->scope != NULL);
-	xml_scope_keep(c->scope, bytes, header);
+	scope = malloc(size);
+	assert(scope != NULL);
+	xml_scope_keep(scope, bytes, header);
+	client_aside(c)->scope = scope;
 	return true;
 }
 
@@ -284,10 +298,9 @@ static size_t take_elements(struct worker *w, struct client *c, const uint8_t *t
 	size_t taken = 0;
 
 	while (c->conn.life == CONN_OPEN && c->conn.tls != CONN_HANDSHAKE && !c->awaiting) {
-		const struct xml_scope *scope = c->scope != NULL ? c->scope : &xml_scope_usual;
 		struct xml_event event;
 
-		xml_next_within(&c->xml, work, limits, scope, text + taken, len - taken, &event);
+		xml_next_within(&c->xml, work, limits, scope_of(c), text + taken, len - taken, &event);
 		if (event.is != XML_MORE)
 			found(w, c, &event, text + taken);
 		taken += event.used;
