@@ -9,7 +9,6 @@
 static_assert(sizeof(struct record) <= 208, "every connection has one");
 
 enum { HEADER_BYTES = 5 };
-enum content { CONTENT_ALERT = 21, CONTENT_HANDSHAKE = 22, CONTENT_DATA = 23 };
 enum handshake_message { MESSAGE_CLIENT_HELLO = 1, MESSAGE_KEY_UPDATE = 24 };
 enum alert_level { LEVEL_WARNING = 1, LEVEL_FATAL = 2 };
 
@@ -131,8 +130,9 @@ static uint32_t body_len(const uint8_t *header)
 static uint8_t header_check(const struct record *r, const uint8_t *header)
 {
 	size_t extra_max = r->version == RECORD_TLS13 ? 256 : explicit_len(r) + AEAD_TAG_BYTES;
-	bool type_known = header[0] == CONTENT_DATA || (r->version == RECORD_TLS12 &&
-							(header[0] == CONTENT_ALERT || header[0] == CONTENT_HANDSHAKE));
+	bool type_known = header[0] == RECORD_CONTENT_DATA ||
+			  (r->version == RECORD_TLS12 &&
+			   (header[0] == RECORD_CONTENT_ALERT || header[0] == RECORD_CONTENT_HANDSHAKE));
 
 	if (!type_known)
 		return RECORD_UNEXPECTED_MESSAGE;
@@ -278,13 +278,13 @@ static void content_take(struct record *r, uint8_t type, struct record_found *fo
 	uint8_t alert;
 
 	switch (type) {
-	case CONTENT_DATA:
+	case RECORD_CONTENT_DATA:
 		data_take(r, found);
 		break;
-	case CONTENT_ALERT:
+	case RECORD_CONTENT_ALERT:
 		alert_take(r, found);
 		break;
-	case CONTENT_HANDSHAKE:
+	case RECORD_CONTENT_HANDSHAKE:
 		alert = message_take(r, found->text, found->text_len);
 		if (alert)
 			refuse(found, alert);
@@ -320,16 +320,30 @@ void record_open(struct record *r, struct record_crypto *crypto, uint8_t *bytes,
 	r->read_closed = ret->is == RECORD_END || ret->is == RECORD_BAD;
 }
 
+void record_hear(struct record *r, uint8_t type, uint8_t *content, size_t len, struct record_found *ret)
+{
+	*ret = (struct record_found){.is = RECORD_END};
+	if (r->read_closed)
+		return;
+	ret->text = content;
+	ret->text_len = (uint32_t)len;
+	if (type == RECORD_CONTENT_DATA)
+		refuse(ret, RECORD_INTERNAL_ERROR);
+	else
+		content_take(r, type, ret);
+	r->read_closed = ret->is == RECORD_END || ret->is == RECORD_BAD;
+}
+
 /* One record, at the write side's next number. 0: the sequence is used up or OpenSSL refused; the side is closed then.
  */
-static size_t one_seal(struct record *r, struct record_crypto *crypto, enum content type, const uint8_t *text,
+static size_t one_seal(struct record *r, struct record_crypto *crypto, enum record_content type, const uint8_t *text,
 		       size_t len, uint8_t *to)
 {
 	bool hidden = r->version == RECORD_TLS13;
 	size_t before = explicit_len(r), body = before + len + hidden + AEAD_TAG_BYTES;
 	struct aead_use use;
 
-	to[0] = hidden ? CONTENT_DATA : type;
+	to[0] = hidden ? RECORD_CONTENT_DATA : type;
 	to[1] = to[2] = 3;
 	number_put(to + 3, body, 2);
 	use = use_of(r, RECORD_WRITE, to, len);
@@ -348,23 +362,51 @@ static bool is_worn(const struct record *r, const struct record_crypto *crypto, 
 	return side->sequence >= record_crypto_records_max(crypto, r->cipher);
 }
 
+bool record_is_worn(const struct record *r, const struct record_crypto *crypto)
+{
+	return is_worn(r, crypto, &r->read) || is_worn(r, crypto, &r->write);
+}
+
 /* Ours, and the question for the peer's when the peer has sealed too much under its own and was not asked yet. */
-static size_t update_seal(struct record *r, struct record_crypto *crypto, uint8_t *to)
+static size_t update_make(struct record *r, const struct record_crypto *crypto, uint8_t *to)
 {
 	bool ask = is_worn(r, crypto, &r->read) && !r->update_asked;
-	const uint8_t message[] = {MESSAGE_KEY_UPDATE, 0, 0, 1, ask};
-	size_t len;
+	const uint8_t message[RECORD_UPDATE_BYTES] = {MESSAGE_KEY_UPDATE, 0, 0, 1, ask};
 
 	if (!r->update_owed && !ask && !is_worn(r, crypto, &r->write))
 		return 0;
-	len = one_seal(r, crypto, CONTENT_HANDSHAKE, message, sizeof message, to);
-	if (len > 0 && !record_keys_update(record_keys(r, RECORD_WRITE), r->cipher))
-		r->write_closed = true;
-	if (len > 0)
-		r->write.sequence = 0;
+	memcpy(to, message, sizeof message);
 	r->update_owed = false;
 	r->update_asked |= ask;
+	return sizeof message;
+}
+
+/* Behind a KeyUpdate of ours. False: OpenSSL refused, and nothing may be sealed any more. */
+static bool write_key_next(struct record *r)
+{
+	r->write_closed = !record_keys_update(record_keys(r, RECORD_WRITE), r->cipher);
+	r->write.sequence = 0;
+	return !r->write_closed;
+}
+
+static size_t update_seal(struct record *r, struct record_crypto *crypto, uint8_t *to)
+{
+	uint8_t message[RECORD_UPDATE_BYTES];
+	size_t len = update_make(r, crypto, message);
+
+	if (len == 0)
+		return 0;
+	len = one_seal(r, crypto, RECORD_CONTENT_HANDSHAKE, message, sizeof message, to);
+	if (len > 0)
+		write_key_next(r);
 	return len;
+}
+
+size_t record_update(struct record *r, struct record_crypto *crypto, uint8_t to[static RECORD_UPDATE_BYTES])
+{
+	size_t len = r->write_closed || r->version == RECORD_TLS12 ? 0 : update_make(r, crypto, to);
+
+	return len == 0 || write_key_next(r) ? len : 0;
 }
 
 size_t record_seal_owed(struct record *r, struct record_crypto *crypto, uint8_t *to)
@@ -379,24 +421,32 @@ size_t record_seal(struct record *r, struct record_crypto *crypto, const uint8_t
 	size_t update, data = 0;
 
 	assert(len <= RECORD_TEXT_MAX);
-	if (r->version == RECORD_TLS12 && (is_worn(r, crypto, &r->read) || is_worn(r, crypto, &r->write)))
+	if (r->version == RECORD_TLS12 && record_is_worn(r, crypto))
 		return 0;
 	update = record_seal_owed(r, crypto, to);
 	if (!r->write_closed)
-		data = one_seal(r, crypto, CONTENT_DATA, text, len, to + update);
+		data = one_seal(r, crypto, RECORD_CONTENT_DATA, text, len, to + update);
 	return data ? update + data : 0;
+}
+
+size_t record_alert(struct record *r, uint8_t description, uint8_t to[static RECORD_ALERT_BYTES])
+{
+	bool warning = description == RECORD_CLOSE_NOTIFY || description == RECORD_USER_CANCELED ||
+		       description == RECORD_NO_RENEGOTIATION;
+
+	if (r->write_closed)
+		return 0;
+	to[0] = warning ? LEVEL_WARNING : LEVEL_FATAL;
+	to[1] = description;
+	r->write_closed = true;
+	return RECORD_ALERT_BYTES;
 }
 
 size_t record_seal_alert(struct record *r, struct record_crypto *crypto, uint8_t description, uint8_t *to)
 {
-	bool warning = description == RECORD_CLOSE_NOTIFY || description == RECORD_USER_CANCELED ||
-		       description == RECORD_NO_RENEGOTIATION;
-	const uint8_t alert[] = {warning ? LEVEL_WARNING : LEVEL_FATAL, description};
-	size_t len;
+	uint8_t alert[RECORD_ALERT_BYTES];
 
-	if (r->write_closed)
+	if (record_alert(r, description, alert) == 0)
 		return 0;
-	len = one_seal(r, crypto, CONTENT_ALERT, alert, sizeof alert, to);
-	r->write_closed = true;
-	return len;
+	return one_seal(r, crypto, RECORD_CONTENT_ALERT, alert, sizeof alert, to);
 }

@@ -27,8 +27,13 @@ enum {
 	RECORD_TEXT_MAX = 16384,		 /* plaintext in one record */
 	RECORD_WIRE_MAX = 5 + 16384 + 256,	 /* a whole record as it may arrive */
 	RECORD_SEAL_EXTRA = 5 + 8 + 1 + 16 + 64, /* what sealing may add to the text, a KeyUpdate of ours included */
+	RECORD_UPDATE_BYTES = 5,
+	RECORD_ALERT_BYTES = 2,
 	RECORD_EMPTY_MAX = 32, /* records without text, KeyUpdates and warnings in a row before they are an attack */
 };
+
+/* Types of records (RFC 8446, 5.1). */
+enum record_content { RECORD_CONTENT_ALERT = 21, RECORD_CONTENT_HANDSHAKE = 22, RECORD_CONTENT_DATA = 23 };
 
 /* Alert descriptions that are sent (RFC 8446, 6; no_renegotiation RFC 5246, 7.2.2). */
 enum record_alert {
@@ -141,6 +146,24 @@ size_t record_seal_owed(struct record *, struct record_crypto *, uint8_t *to);
  * closed already.
  */
 size_t record_seal_alert(struct record *, struct record_crypto *, uint8_t description, uint8_t *to);
+
+/*
+ * For records that are opened and sealed elsewhere, with the keys of this struct (kernel_tls.h): what they mean, and
+ * when the keys change, stays here. Whoever opens and seals keeps the sequence numbers.
+ *
+ * record_hear: a record of another type than application data was opened; its content. The answers are record_open's,
+ * with used 0. After RECORD_QUIET the key to read with may be another, and its sequence number 0.
+ */
+void record_hear(struct record *, uint8_t type, uint8_t *content, size_t len, struct record_found *ret);
+/* Whether the key of either direction has been used for as many records as it may be. */
+bool record_is_worn(const struct record *, const struct record_crypto *);
+/*
+ * TLS 1.3: the content of the KeyUpdate (of type handshake) that must be sealed next, with the key used up to now; the
+ * key to write with is the next one already. 0: none is due, or OpenSSL refused and nothing may be sealed any more.
+ */
+size_t record_update(struct record *, struct record_crypto *, uint8_t to[static RECORD_UPDATE_BYTES]);
+/* The content of an alert; as record_seal_alert. */
+size_t record_alert(struct record *, uint8_t description, uint8_t to[static RECORD_ALERT_BYTES]);
 
 const char *record_cipher_name(enum record_cipher); /* the TLS name: "AES_128_GCM" ... */
 
