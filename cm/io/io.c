@@ -265,6 +265,17 @@ void io_send(struct io *io, int fd, const void *bytes, size_t len, uint64_t tag)
 	aim(sqe, fd);
 }
 
+void io_send_message(struct io *io, int fd, const struct msghdr *message, bool room, uint64_t tag)
+{
+	if (room) {
+		struct io_uring_sqe *before = ask(io, tag_nobody);
+
+		io_uring_prep_poll_add(before, fd, POLLOUT);
+		before->flags |= IOSQE_IO_LINK;
+	}
+	io_uring_prep_sendmsg(ask(io, tag), fd, message, MSG_NOSIGNAL);
+}
+
 void io_connect(struct io *io, int fd, const struct sockaddr *address, uint32_t len, uint64_t tag)
 {
 	io_uring_prep_connect(ask(io, tag), fd, address, len);

@@ -19,6 +19,7 @@
 
 struct io;
 struct sockaddr;
+struct msghdr;
 
 enum { IO_ERROR_BYTES = 512, IO_RECEIVE_BYTES = 4096, IO_RECEIVE_BUFFERS = 256 };
 
@@ -57,6 +58,12 @@ void io_receive(struct io *, int fd, uint64_t tag);
 void io_receive_into(struct io *, int fd, void *to, size_t cap, uint64_t tag);
 /* Sends all of it; a result below len means that the connection broke. */
 void io_send(struct io *, int fd, const void *bytes, size_t len, uint64_t tag);
+/*
+ * sendmsg(2): sends what there is room for, and waits for room when there is none; the result may be below what the
+ * message holds. `room`: waits first until the socket says that it is writable, so that what lower layers hold back
+ * goes out before it.
+ */
+void io_send_message(struct io *, int fd, const struct msghdr *, bool room, uint64_t tag);
 void io_connect(struct io *, int fd, const struct sockaddr *, uint32_t len, uint64_t tag);
 /* Ends whatever was asked for under this tag; its completion comes with -ECANCELED, unless it came before. */
 void io_cancel(struct io *, uint64_t tag);
