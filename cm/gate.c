@@ -38,8 +38,10 @@ struct gate {
 	struct worker *workers[WORKERS_MAX]; /* crew_count of them, NULL before they are made */
 	struct crew crew[WORKERS_MAX];
 	size_t crew_count;
-	uint32_t direct_wanted;	    /* direct descriptors of each worker */
-	struct listener *listeners; /* of all workers, one worker's after the other's */
+	uint32_t direct_wanted;		  /* direct descriptors of each worker */
+	struct listener *listeners;	  /* of all workers, one worker's after the other's */
+	struct kernel_tls_can kernel_can; /* once it was asked for */
+	bool kernel_probed;
 	bool ready_said;
 };
 
@@ -132,6 +134,7 @@ static bool hire(struct gate *g, size_t index, struct tls_context *context)
 		worker_new(g->config, tls_context_ref(context), g->listeners + index * g->config->listener_count,
 			   g->config->listener_count, epoch, name);
 	g->workers[index]->direct_wanted = g->direct_wanted;
+	g->workers[index]->net.kernel_can = &g->kernel_can;
 	if (job == NULL)
 		return fail("worker", "no memory");
 	*job = (struct work){g->workers[index], c};
@@ -227,6 +230,23 @@ static void descriptors_plan(struct gate *g)
 				   "or ulimit -n), set io.direct_descriptors, or lower limits.clients_max"));
 }
 
+/* What the kernel can do with TLS; not before anybody wants to know, since asking may load its modules. */
+static void kernel_probe(struct gate *g, const struct config *config)
+{
+	char send[KERNEL_TLS_LIST_BYTES], receive[KERNEL_TLS_LIST_BYTES], rekey[KERNEL_TLS_LIST_BYTES];
+
+	if (config->tls_kernel == KERNEL_TLS_OFF || g->kernel_probed)
+		return;
+	g->kernel_probed = true;
+	kernel_tls_probe(&g->kernel_can);
+	kernel_tls_list(&g->kernel_can, KERNEL_TLS_SEND, send);
+	kernel_tls_list(&g->kernel_can, KERNEL_TLS_RECEIVE, receive);
+	kernel_tls_list(&g->kernel_can, KERNEL_TLS_REKEY, rekey);
+	log_event(CONFIG_LOG_INFO, "tls.kernel", log_text("send", send), log_text("receive", receive),
+		  log_text("rekey", rekey), log_text("why_not", g->kernel_can.why));
+	__atomic_store_n(&g->watch.process.kernel_can, &g->kernel_can, __ATOMIC_RELEASE);
+}
+
 static bool begin(struct gate *g)
 {
 	char error[512];
@@ -243,6 +263,7 @@ static bool begin(struct gate *g)
 			return fail("bundled session server", error);
 		bundled_enter(g->bundled, g->config);
 	}
+	kernel_probe(g, g->config);
 	return listen_all(g) && hire_all(g) && watch(g);
 }
 
@@ -300,6 +321,7 @@ static void reload(struct gate *g)
 	counter_bump(&g->watch.process.reloads, 1);
 	g->config = now;
 	log_level_set(now->log_level);
+	kernel_probe(g, now);
 	hand_out(g, context);
 }
 

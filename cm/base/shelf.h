@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SHELF_STEP = 16, SHELF_BYTES_MAX = 256, SHELF_PIECE_BYTES = 1 << 20 };
+enum { SHELF_STEP = 16, SHELF_BYTES_MAX = 384, SHELF_PIECE_BYTES = 1 << 20 };
 
 struct shelf_block;
 struct shelf_piece;

@@ -1,5 +1,7 @@
 #include "conn.h"
 
+#include "conn_kernel.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
@@ -14,6 +16,16 @@ static uint64_t conn_tag(const struct conn *c, enum conn_op op)
 static bool conn_is_pending(const struct conn *c, enum conn_op op)
 {
 	return c->pending & 1u << op;
+}
+
+static bool kernel_sends(const struct conn *c)
+{
+	return (c->kernel_has & KERNEL_TLS_SEND) != 0;
+}
+
+static bool kernel_receives(const struct conn *c)
+{
+	return (c->kernel_has & KERNEL_TLS_RECEIVE) != 0;
 }
 
 static void conn_pend(struct net *net, struct conn *c, enum conn_op op)
@@ -111,13 +123,25 @@ static void receive_again(struct net *net, struct conn *c)
 		conn_receive(net, c);
 }
 
+/* The kernel came upon a record that is no text, or none at all. False: the connection is broken. */
+static bool receive_control(struct net *net, struct conn *c, int32_t error)
+{
+	if (!conn_kernel_hear(net, c, error))
+		return false;
+	c->readable = true;
+	conn_want(net, c);
+	return true;
+}
+
 /* What is thrown away while ENDING. The peer's end is the end of it, once everything is said. */
 static enum conn_did receive_discarded(struct net *net, struct conn *c, const struct io_done *done)
 {
+	bool control = done->result < 0 && kernel_receives(c);
+
 	if (done->result == -EAGAIN) {
 		receive_again(net, c);
-	} else if (done->result > 0 || done->result == -ENOBUFS) {
-		c->readable |= done->result < 0 || done->result == IO_RECEIVE_BYTES;
+	} else if (done->result > 0 || done->result == -ENOBUFS || (control && receive_control(net, c, done->result))) {
+		c->readable |= done->result < 0 || done->result == IO_RECEIVE_BYTES || kernel_receives(c);
 		if (c->readable)
 			conn_want(net, c);
 	} else if (done->result < 0 || c->finished) {
@@ -144,33 +168,50 @@ static enum conn_did done_receive(struct net *net, struct conn *c, const struct 
 		receive_again(net, c);
 		return CONN_DID_NOTHING;
 	}
+	if (done->result < 0 && kernel_receives(c) && receive_control(net, c, done->result))
+		return conn_kernel_heard(c)->is == RECORD_QUIET ? CONN_DID_NOTHING : CONN_DID_CONTROL;
 	if (done->result <= 0) {
 		c->peer_ended = true;
 		return CONN_DID_LOST;
 	}
-	if (done->result == IO_RECEIVE_BYTES)
+	if (done->result == IO_RECEIVE_BYTES || kernel_receives(c))
 		c->readable = true; /* there may be more, and no new edge will tell */
-	if (c->readable)
+	conn_kernel_count(net, c, (size_t)done->result);
+	if (c->readable || c->kernel_wants != 0)
 		conn_want(net, c);
 	return CONN_DID_RECEIVE;
 }
 
-static enum conn_did done_send(struct net *net, struct conn *c, const struct io_done *done)
+/* Moves on what is being sent. False: the connection broke. */
+static bool sent(struct net *net, struct conn *c, int32_t result)
 {
 	int32_t whole = (int32_t)(c->sending->filled - c->sending->at);
 
-	chunk_free(c->sending);
-	c->sending = NULL;
+	if (kernel_sends(c))
+		return conn_kernel_sent(net, c, result);
+	c->sending->at = c->sending->filled;
+	return result >= whole;
+}
+
+static enum conn_did done_send(struct net *net, struct conn *c, const struct io_done *done)
+{
+	bool good = sent(net, c, done->result);
+
+	if (!good || c->life == CONN_TERMINATED || c->sending->at == c->sending->filled) {
+		chunk_free(c->sending);
+		c->sending = NULL;
+	}
 	if (c->life == CONN_TERMINATED)
 		return CONN_DID_NOTHING;
-	if (done->result < whole) {
+	if (!good) {
 		if (c->life == CONN_OPEN)
 			return CONN_DID_LOST;
 		conn_terminate(net, c, c->reason);
 		return CONN_DID_NOTHING;
 	}
+	conn_kernel_count(net, c, (size_t)done->result);
 	conn_want(net, c);
-	return CONN_DID_SEND;
+	return c->life == CONN_OPEN && conn_kernel_is_spent(net, c) ? CONN_DID_SPENT : CONN_DID_SEND;
 }
 
 static enum conn_did done_connect(struct net *net, struct conn *c, const struct io_done *done)
@@ -255,6 +296,9 @@ static enum conn_found handshake_done(struct net *net, struct conn *c, struct co
 	}
 	record_keep(net, c, &record);
 	c->raw_bytes = c->outbox.bytes;
+	conn_kernel_begin(net, c);
+	if (c->kernel_wants != 0)
+		conn_want(net, c);
 	return CONN_SECURE;
 }
 
@@ -354,6 +398,28 @@ static enum conn_found record_found(struct conn *c, const struct record_found *f
 	return CONN_TEXT;
 }
 
+/* A KeyUpdate of ours would have to come before any more text, and the kernel cannot: nothing but the end is left. */
+static enum conn_found update_refuse(struct conn *c, struct conn_text *ret)
+{
+	outbox_clear(&c->outbox);
+	ret->reason = REASON_TLS_REKEY;
+	return CONN_BAD;
+}
+
+/* What the kernel opened is text; what is not was fetched when the kernel said so. */
+static enum conn_found kernel_read(struct conn *c, struct conn_input *in, struct conn_text *ret)
+{
+	const struct record_found *heard = conn_kernel_heard(c);
+
+	if (heard->is == RECORD_END || heard->is == RECORD_BAD)
+		return record_found(c, heard, ret);
+	if (in->len == 0)
+		return CONN_MORE;
+	conn_kernel_received(c, in->len);
+	in->len = 0;
+	return CONN_TEXT;
+}
+
 static enum conn_found records_read(struct net *net, struct conn *c, struct conn_input *in, struct conn_text *ret)
 {
 	struct record_found found;
@@ -362,6 +428,8 @@ static enum conn_found records_read(struct net *net, struct conn *c, struct conn
 		if (found.is != RECORD_QUIET)
 			return record_found(c, &found, ret);
 		counter_add(net->counters, COUNTER_key_updates, 1);
+		if (conn_kernel_owes(net, c))
+			return update_refuse(c, ret);
 		if (c->record->update_owed)
 			conn_want(net, c);
 	}
@@ -372,6 +440,8 @@ enum conn_found conn_read(struct net *net, struct conn *c, struct conn_input *in
 			  struct tls_facts *ret_facts)
 {
 	*ret = (struct conn_text){.at = in->at, .len = in->len};
+	if (kernel_receives(c))
+		return kernel_read(c, in, ret);
 	if (c->tls == CONN_RECORDS)
 		return records_read(net, c, in, ret);
 	if (in->len == 0)
@@ -413,7 +483,21 @@ static void conn_send(struct net *net, struct conn *c, struct chunk *chunk)
 {
 	c->sending = chunk;
 	conn_pend(net, c, CONN_SEND);
-	io_send(net->io, c->fd, chunk->bytes + chunk->at, chunk->filled - chunk->at, conn_tag(c, CONN_SEND));
+	if (kernel_sends(c))
+		conn_kernel_send(net, c, conn_tag(c, CONN_SEND));
+	else
+		io_send(net->io, c->fd, chunk->bytes + chunk->at, chunk->filled - chunk->at, conn_tag(c, CONN_SEND));
+}
+
+/* Of what was sent in part; unless no more text may follow (update_refuse). */
+static void send_rest(struct net *net, struct conn *c)
+{
+	if (!conn_kernel_owes(net, c)) {
+		conn_send(net, c, c->sending);
+		return;
+	}
+	chunk_free(c->sending);
+	c->sending = NULL;
 }
 
 /* Bytes of the handshake that were still waiting when the records began. */
@@ -489,6 +573,8 @@ static struct chunk *wire_next(struct net *net, struct conn *c)
 {
 	if (c->tls != CONN_RECORDS)
 		return outbox_take(&c->outbox);
+	if (kernel_sends(c))
+		return conn_kernel_wire(net, c);
 	if (c->raw_bytes > 0)
 		return wire_raw(c);
 	if (c->outbox.bytes > 0)
@@ -519,6 +605,10 @@ static void conn_flush(struct net *net, struct conn *c)
 
 	if (c->life == CONN_CONNECTING || c->life == CONN_TERMINATED)
 		return;
+	if (c->kernel_wants != 0)
+		conn_kernel_switch(net, c);
+	if (c->sending != NULL && !conn_is_pending(c, CONN_SEND))
+		send_rest(net, c);
 	if (c->sending == NULL) {
 		bool waiting = c->tls == CONN_RECORDS && c->outbox.bytes > 0;
 
@@ -544,7 +634,7 @@ static void tls_free(struct net *net, struct conn *c)
 		handshake_free(c->handshake);
 	if (c->tls != CONN_RECORDS)
 		return;
-	bytes = record_bytes(c->record);
+	bytes = conn_kernel_end(net, c);
 	record_crypto_forget(net->crypto, c->record->cipher);
 	record_done(c->record);
 	shelf_give(&net->records, c->record, bytes);
@@ -554,6 +644,8 @@ static void tls_free(struct net *net, struct conn *c)
 static void conn_bury(struct net *net, struct conn *c)
 {
 	outbox_clear(&c->outbox);
+	chunk_free(c->sending);
+	c->sending = NULL;
 	chunk_free(c->partial);
 	tls_free(net, c);
 	io_close(net->io, c->fd);
@@ -573,6 +665,12 @@ void net_flush(struct net *net)
 		if (c->life == CONN_TERMINATED && c->pending == 0 && !c->dirty)
 			conn_bury(net, c);
 	}
+}
+
+void net_second(struct net *net)
+{
+	if (net->kernel_use == KERNEL_TLS_AUTO)
+		busy_clear(&net->busy);
 }
 
 struct conn *net_gone(struct net *net)

@@ -17,9 +17,11 @@
 #ifndef NET_CONN_H
 #define NET_CONN_H
 
+#include "busy.h"
 #include "counter.h"
 #include "handshake.h"
 #include "io.h"
+#include "kernel_tls.h"
 #include "outbox.h"
 #include "shelf.h"
 
@@ -32,6 +34,11 @@ struct net {
 	struct conn *dirty;			/* list of those that want attention */
 	struct conn *gone;			/* list of those that have ended */
 	uint8_t leftover[2 * IO_RECEIVE_BYTES]; /* of a handshake; text of records is opened in here */
+	/* Whether the kernel's record engine is used (conn_engine); OFF: the rest need not be set. */
+	enum kernel_tls_use kernel_use;
+	uint64_t kernel_bytes_per_s;		 /* AUTO: for conns that move as much within a second */
+	const struct kernel_tls_can *kernel_can; /* stays */
+	struct busy busy;			 /* what moved since net_second() */
 };
 
 enum conn_life { CONN_CONNECTING, CONN_OPEN, CONN_ENDING, CONN_TERMINATED };
@@ -48,7 +55,11 @@ struct conn {
 	struct chunk *partial; /* the first bytes of a TLS record */
 	union {
 		struct handshake *handshake; /* CONN_HANDSHAKE */
-		struct record *record;	     /* CONN_RECORDS: as many bytes as it needs (record_bytes) */
+		/*
+		 * CONN_RECORDS: as many bytes as it needs (record_bytes); with kernel_has, the first member of a struct
+		 * conn_kernel.
+		 */
+		struct record *record;
 	};
 	uint64_t tag; /* the owner's handle; its bits from CONN_OP_SHIFT on, four, are ours */
 	int fd;
@@ -56,6 +67,9 @@ struct conn {
 	uint8_t life, tls, pending; /* pending: a bit for each conn_op */
 	uint8_t reason;		    /* enum reason, once ENDING */
 	uint8_t alert;		    /* TLS alert to end with; 0: close_notify */
+	uint8_t kernel_has : 2;	    /* directions whose records are the kernel's (enum kernel_tls_way) */
+	uint8_t kernel_wants : 2;   /* that shall be */
+	uint8_t kernel_asked : 1;   /* whether that was decided */
 	bool dirty, readable, reading_stopped, receive_whole;
 	bool peer_ended;	 /* nothing more will come */
 	bool hung_up;		 /* the end stands behind what is still to be read */
@@ -74,8 +88,10 @@ enum conn_did {
 	CONN_DID_RECEIVE, /* bytes are there: conn_read() them (whole: done->result of them are in the owner's memory)
 			   */
 	CONN_DID_CONNECT,
-	CONN_DID_SEND, /* something was sent: there may be room again */
-	CONN_DID_LOST  /* the peer has ended or the connection broke: conn_end or conn_terminate it */
+	CONN_DID_CONTROL, /* a TLS record that is no text came: conn_read() an empty input until it answers CONN_MORE */
+	CONN_DID_SEND,	  /* something was sent: there may be room again */
+	CONN_DID_SPENT,	  /* the same; and the TLS keys have been used as often as they may be: conn_end it */
+	CONN_DID_LOST	  /* the peer has ended or the connection broke: conn_end or conn_terminate it */
 };
 /* A completion of one of the conn's operations. The owner gives done's buffer back afterwards (io_return). */
 enum conn_did conn_complete(struct net *, struct conn *, enum conn_op, const struct io_done *);
@@ -123,6 +139,11 @@ void conn_receive_into(struct net *, struct conn *, void *to, size_t cap);
 void conn_end(struct net *, struct conn *, enum reason);
 /* Ends at once; what waits is thrown away. */
 void conn_terminate(struct net *, struct conn *, enum reason);
+
+/* Who seals and opens its TLS records: "none", "user", "kernel", or "kernel_send" when the kernel seals and we open. */
+const char *conn_engine(const struct conn *);
+/* Once a second. */
+void net_second(struct net *);
 
 /* Sends what is queued, of every conn that wants it. Once a tick. */
 void net_flush(struct net *);

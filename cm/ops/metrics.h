@@ -21,6 +21,8 @@
 
 enum { METRICS_ERROR_BYTES = 256, METRICS_CONNECTIONS_MAX = 32, METRICS_IDLE_S = 10, METRICS_HEAD_BYTES = 16384 };
 
+struct kernel_tls_can;
+
 /* What the whole process counts: written by one thread with counter_store() or counter_bump(), read by the pages. */
 struct metrics_process {
 	uint64_t reloads, reloads_failed;
@@ -32,6 +34,7 @@ struct metrics_process {
 		uint64_t staple_until_s; /* of its OCSP response, UINT64_MAX: without end; 0: it has none */
 		uint64_t staple_refused; /* 1: it was to have one, which is not good */
 	} certificates[1 + CONFIG_CERTIFICATES_MAX];
+	const struct kernel_tls_can *kernel_can; /* set last, with a release; NULL: nobody asked */
 };
 
 /* Everything pointed to must stay until metrics_stop(). */

@@ -1,5 +1,7 @@
 #include "metrics.h"
 
+#include "kernel_tls.h"
+
 #include <assert.h>
 #include <dirent.h>
 #include <inttypes.h>
@@ -163,6 +165,21 @@ static void renewals_print(const struct metrics_settings *s, const char *metric,
 {
 	fprintf(to, "%s{result=\"taken\"} %" PRIu64 "\n", metric, counter_load(&s->process->renewals));
 	fprintf(to, "%s{result=\"failed\"} %" PRIu64 "\n", metric, counter_load(&s->process->renewals_failed));
+}
+
+static void kernel_tls_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	static const char *const words[] = {"send", "receive", "rekey"}; /* by bits of enum kernel_tls_way */
+	static const struct kernel_tls_can nothing;
+	const struct kernel_tls_can *can = __atomic_load_n(&s->process->kernel_can, __ATOMIC_ACQUIRE);
+	for (int i = 0; i < 2 * RECORD_CIPHER_COUNT; i++) {
+		enum record_version version = i < RECORD_CIPHER_COUNT ? RECORD_TLS12 : RECORD_TLS13;
+		enum record_cipher cipher = (enum record_cipher)(i % RECORD_CIPHER_COUNT);
+		uint8_t ways = kernel_tls_can(can ? can : &nothing, version, cipher);
+		for (int bit = 0; bit < (version == RECORD_TLS12 ? 2 : 3); bit++)
+			fprintf(to, "%s{version=\"1.%d\",cipher=\"%s\",can=\"%s\"} %d\n", metric, (int)version - 10,
+				record_cipher_name(cipher), words[bit], ways >> bit & 1);
+	}
 }
 
 static void workers_print(const struct metrics_settings *s, const char *metric, FILE *to)

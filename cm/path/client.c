@@ -194,8 +194,9 @@ static void log_close(struct worker *w, struct client *c, const struct client_en
 		return;
 	client_address(w, c, host, &port);
 	log_event(level, "client.closed", log_text("address", host), log_count("port", port),
-		  log_text("reason", reason_label(end->reason)), log_text("condition", condition),
-		  log_text("text", end->text), log_text("detail", end->detail != NULL ? end->detail : ""));
+		  log_text("tls", conn_engine(&c->conn)), log_text("reason", reason_label(end->reason)),
+		  log_text("condition", condition), log_text("text", end->text),
+		  log_text("detail", end->detail != NULL ? end->detail : ""));
 }
 
 /* What cannot be said any more, or must not be. */
@@ -393,9 +394,16 @@ void client_complete(struct worker *w, struct client *c, enum conn_op op, const 
 	case CONN_DID_RECEIVE:
 		received(w, c, done->bytes, (size_t)done->result);
 		break;
+	case CONN_DID_CONTROL:
+		ingress(w, c, NULL, 0);
+		break;
 	case CONN_DID_SEND:
 		counter_add(&w->counters, COUNTER_client_bytes_out, done->result);
 		sent(w, c);
+		break;
+	case CONN_DID_SPENT:
+		counter_add(&w->counters, COUNTER_client_bytes_out, done->result);
+		client_close_for(w, c, REASON_TLS_SPENT);
 		break;
 	case CONN_DID_LOST:
 		client_close_for(w, c, REASON_CLIENT_LOST);

@@ -287,6 +287,8 @@ void uplink_complete(struct worker *w, struct uplink *u, enum conn_op op, const 
 	case CONN_DID_LOST:
 		uplink_fail(w, u, done->result < 0 ? strerror(-done->result) : "the session server closed the link");
 		break;
+	case CONN_DID_CONTROL: /* of TLS, which links do not use */
+	case CONN_DID_SPENT:
 	case CONN_DID_NOTHING:
 		break;
 	}

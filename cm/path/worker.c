@@ -61,6 +61,8 @@ static struct xml_limits limits_after_login(const struct config *config)
 static void config_take(struct worker *w, const struct config *config)
 {
 	w->config = config;
+	w->net.kernel_use = (enum kernel_tls_use)config->tls_kernel;
+	w->net.kernel_bytes_per_s = config->tls_kernel_bytes_per_s;
 	w->limits = w->login_limits = limits_after_login(config);
 	w->login_limits.element_bytes_max = (uint32_t)config->login_bytes_max;
 	w->login_limits.elements_max = (uint32_t)config->login_elements_max;
@@ -305,6 +307,7 @@ static void each_second(struct worker *w)
 	if (worker_now_ms(w) < w->second_ms)
 		return;
 	w->second_ms = worker_now_ms(w) + 1000;
+	net_second(&w->net);
 	uplinks_tick(w);
 	trim(w);
 	gauges(w);

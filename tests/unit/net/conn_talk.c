@@ -3,6 +3,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,16 +28,42 @@ static struct talk *talk_begin(void)
 	return t;
 }
 
-struct talk *talk_new(void)
+static void tcp_pair(int pair[2])
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof address;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	cr_assert_eq(bind(listener, (struct sockaddr *)&address, len), 0);
+	cr_assert_eq(listen(listener, 1), 0);
+	cr_assert_eq(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+	pair[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(connect(pair[1], (struct sockaddr *)&address, len), 0);
+	cr_assert_eq(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
+	cr_assert_eq(setsockopt(pair[1], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one), 0);
+	pair[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	cr_assert_geq(pair[0], 0);
+	close(listener);
+}
+
+static struct talk *talk_new_on(bool tcp)
 {
 	struct talk *t = talk_begin();
 	int pair[2];
 
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	if (tcp)
+		tcp_pair(pair);
+	else
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 	t->fd = pair[1];
 	conn_init(&t->conn, io_adopt(t->io, pair[0]), TAG, false);
 	conn_start(&t->net, &t->conn);
 	return t;
+}
+
+struct talk *talk_new(void)
+{
+	return talk_new_on(false);
 }
 
 static void client_make(struct talk *t, enum record_version version, enum record_cipher cipher)
@@ -57,9 +85,9 @@ void talk_start_tls(struct talk *t)
 	cr_assert(conn_start_tls(&t->conn, t->peer.context, false));
 }
 
-struct talk *talk_new_tls(enum record_version version, enum record_cipher cipher, bool direct)
+static struct talk *talk_new_tls_on(bool tcp, enum record_version version, enum record_cipher cipher, bool direct)
 {
-	struct talk *t = talk_new();
+	struct talk *t = talk_new_on(tcp);
 	struct tls_files files = tls_files_make("EC", "SHA256");
 	struct tls_settings settings = {files.certificate, files.key, 12};
 	char error[TLS_ERROR_BYTES];
@@ -71,6 +99,16 @@ struct talk *talk_new_tls(enum record_version version, enum record_cipher cipher
 	if (direct)
 		talk_start_tls(t);
 	return t;
+}
+
+struct talk *talk_new_tls(enum record_version version, enum record_cipher cipher, bool direct)
+{
+	return talk_new_tls_on(false, version, cipher, direct);
+}
+
+struct talk *talk_new_tcp(enum record_version version, enum record_cipher cipher)
+{
+	return talk_new_tls_on(true, version, cipher, true);
 }
 
 struct talk *talk_new_secure(enum record_version version, enum record_cipher cipher)
@@ -123,9 +161,8 @@ static void text_note(struct talk *t, const struct conn_text *text)
 		t->on_text(t);
 }
 
-static void read_all(struct talk *t, const struct io_done *done)
+static void read_all(struct talk *t, struct conn_input in)
 {
-	struct conn_input in = {done->bytes, (size_t)done->result};
 	struct conn_text text;
 	enum conn_found found;
 
@@ -154,10 +191,18 @@ static void complete(struct talk *t, const struct io_done *done)
 	cr_assert_eq(t->gone, 0, "a completion after the end");
 	switch (conn_complete(&t->net, &t->conn, op, done)) {
 	case CONN_DID_RECEIVE:
-		read_all(t, done);
+		read_all(t, (struct conn_input){done->bytes, (size_t)done->result});
+		break;
+	case CONN_DID_CONTROL:
+		read_all(t, (struct conn_input){0});
 		break;
 	case CONN_DID_SEND:
 		t->sent++;
+		break;
+	case CONN_DID_SPENT:
+		t->sent++;
+		t->spent++;
+		conn_end(&t->net, &t->conn, REASON_TLS_SPENT);
 		break;
 	case CONN_DID_CONNECT:
 		t->connected++;

@@ -21,7 +21,7 @@ struct talk {
 	/* What the owner saw. */
 	uint8_t *text;
 	size_t text_len, texts;
-	unsigned secured, ended, bad, lost, connected, sent, gone;
+	unsigned secured, ended, bad, lost, connected, sent, spent, gone;
 	struct conn_text why; /* of bad */
 	/* What the owner does. */
 	void (*on_text)(struct talk *);	  /* NULL: nothing */
@@ -34,7 +34,9 @@ struct talk {
 struct talk *talk_new(void);
 /* With TLS to come: `direct` from the first byte; otherwise when the owner calls talk_start_tls(). */
 struct talk *talk_new_tls(enum record_version, enum record_cipher, bool direct);
-/* The same with TLS done and nothing queued. */
+/* With TLS from the first byte, over TCP: what the kernel's record engine needs. */
+struct talk *talk_new_tcp(enum record_version, enum record_cipher);
+/* As talk_new_tls with TLS done and nothing queued. */
 struct talk *talk_new_secure(enum record_version, enum record_cipher);
 void talk_start_tls(struct talk *);
 /* Ends the conn if it has not, checks that it came back exactly once and that nothing of it is left. */
