@@ -168,6 +168,12 @@ def merged(base, more):
     return result
 
 
+def tls_kernel():
+    """What tests/run-ktls asks for in all tests that it runs."""
+    use = os.environ.get("STANZAGATE_TLS_KERNEL")
+    return {"kernel": use, "kernel_bytes_per_s": 1000} if use else {}
+
+
 class Gate(Program):
     """config: nested dictionary, merged over the one below. listeners are (tls, ...) as in the configuration."""
 
@@ -180,7 +186,7 @@ class Gate(Program):
             {
                 "workers": 2,
                 "listeners": [{"address": "127.0.0.1:0", "tls": "starttls"}, {"address": "127.0.0.1:0", "tls": "direct"}],
-                "tls": {"certificate": str(authority), "key": str(key)},
+                "tls": {"certificate": str(authority), "key": str(key), **tls_kernel()},
                 "metrics": {"address": self.metrics_address},
             },
             config or {},
@@ -222,6 +228,20 @@ class Gate(Program):
     @property
     def direct(self):
         return self.addresses["direct"]
+
+    def kernel_can(self, version, cipher, what):
+        """What the gate found that the kernel can do with TLS records: send, receive or rekey."""
+        name = f'stanzagate_tls_kernel_capability{{version="{version}",cipher="{cipher}",can="{what}"}}'
+        return self.metrics().get(name) == 1
+
+    def engine(self, version, cipher):
+        """Who should seal and open the records of a busy connection (docs/architecture.md)."""
+        use = self.config["tls"].get("kernel", "off")
+        if use == "off" or not self.kernel_can(version, cipher, "send"):
+            return "user"
+        if version == "1.2" or self.kernel_can(version, cipher, "rekey"):
+            return "kernel"
+        return "kernel_send" if use == "on" else "user"
 
     def page(self, path="/metrics"):
         """(status, text)"""
