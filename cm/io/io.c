@@ -267,13 +267,18 @@ void io_send(struct io *io, int fd, const void *bytes, size_t len, uint64_t tag)
 
 void io_send_message(struct io *io, int fd, const struct msghdr *message, bool room, uint64_t tag)
 {
+	struct io_uring_sqe *sqe;
+
 	if (room) {
 		struct io_uring_sqe *before = ask(io, tag_nobody);
 
 		io_uring_prep_poll_add(before, fd, POLLOUT);
 		before->flags |= IOSQE_IO_LINK;
+		aim(before, fd);
 	}
-	io_uring_prep_sendmsg(ask(io, tag), fd, message, MSG_NOSIGNAL);
+	sqe = ask(io, tag);
+	io_uring_prep_sendmsg(sqe, fd, message, MSG_NOSIGNAL);
+	aim(sqe, fd);
 }
 
 void io_connect(struct io *io, int fd, const struct sockaddr *address, uint32_t len, uint64_t tag)

@@ -115,12 +115,23 @@ static void move(struct net *net, struct conn *c)
 	c->record = &k->record;
 }
 
+/* The socket options are for plain descriptors alone; of a direct one there is one for as long as it takes. */
+static int take(struct net *net, struct conn *c, enum kernel_tls_way way)
+{
+	int fd = io_plain(net->io, c->fd), error = EBADF;
+
+	if (fd >= 0)
+		error = c->kernel_has == 0 ? kernel_tls_attach(fd) : 0;
+	if (error == 0)
+		error = kernel_tls_take(fd, c->record, way);
+	io_plain_end(c->fd, fd);
+	return error;
+}
+
 static void hand_over(struct net *net, struct conn *c, enum kernel_tls_way way)
 {
-	int error = c->kernel_has == 0 ? kernel_tls_attach(c->fd) : 0;
+	int error = take(net, c, way);
 
-	if (error == 0)
-		error = kernel_tls_take(c->fd, c->record, way);
 	if (error != 0) {
 		give_up(net, c, error);
 		return;
@@ -150,19 +161,22 @@ void conn_kernel_switch(struct net *net, struct conn *c)
 
 /* ---- sequence numbers: counted here from above, and asked for when that looks like too many */
 
-static void sequences_ask(struct conn *c)
+static void sequences_ask(const struct net *net, struct conn *c)
 {
-	if ((c->kernel_has & KERNEL_TLS_SEND) != 0)
-		kernel_tls_sequence(c->fd, c->record, KERNEL_TLS_SEND, &c->record->write.sequence);
-	if ((c->kernel_has & KERNEL_TLS_RECEIVE) != 0)
-		kernel_tls_sequence(c->fd, c->record, KERNEL_TLS_RECEIVE, &c->record->read.sequence);
+	int fd = io_plain(net->io, c->fd);
+
+	if (fd >= 0 && (c->kernel_has & KERNEL_TLS_SEND) != 0)
+		kernel_tls_sequence(fd, c->record, KERNEL_TLS_SEND, &c->record->write.sequence);
+	if (fd >= 0 && (c->kernel_has & KERNEL_TLS_RECEIVE) != 0)
+		kernel_tls_sequence(fd, c->record, KERNEL_TLS_RECEIVE, &c->record->read.sequence);
+	io_plain_end(c->fd, fd);
 }
 
 static bool is_worn(const struct net *net, struct conn *c)
 {
 	if (!record_is_worn(c->record, net->crypto))
 		return false;
-	sequences_ask(c);
+	sequences_ask(net, c);
 	return record_is_worn(c->record, net->crypto);
 }
 
@@ -236,7 +250,7 @@ bool conn_kernel_sent(struct net *net, struct conn *c, int32_t result)
 		c->record->write.sequence += records_of((uint32_t)result);
 		return true;
 	}
-	if (s->at < s->filled || kernel_tls_take(c->fd, c->record, KERNEL_TLS_SEND) != 0)
+	if (s->at < s->filled || take(net, c, KERNEL_TLS_SEND) != 0)
 		return false;
 	forget_key(c, RECORD_WRITE);
 	counter_add(net->counters, COUNTER_tls_kernel_rekeys, 1);
@@ -278,17 +292,26 @@ static void take_next(struct net *net, struct conn *c)
 	struct record_found *heard = &kernel_of(c)->heard;
 
 	counter_add(net->counters, COUNTER_key_updates, 1);
-	if (kernel_tls_take(c->fd, c->record, KERNEL_TLS_RECEIVE) != 0)
+	if (take(net, c, KERNEL_TLS_RECEIVE) != 0)
 		*heard = (struct record_found){.is = RECORD_BAD, .alert = RECORD_INTERNAL_ERROR};
 	else
 		counter_add(net->counters, COUNTER_tls_kernel_rekeys, 1);
 	forget_key(c, RECORD_READ);
 }
 
+static ssize_t fetch(struct net *net, struct conn *c, void *to, size_t cap, uint8_t *ret_type)
+{
+	int fd = io_plain(net->io, c->fd);
+	ssize_t len = fd >= 0 ? kernel_tls_fetch(fd, to, cap, ret_type) : -EBADF;
+
+	io_plain_end(c->fd, fd);
+	return len;
+}
+
 bool conn_kernel_hear(struct net *net, struct conn *c, int32_t error)
 {
 	uint8_t bytes[64], type = 0, alert = alert_of(error);
-	ssize_t len = error == -EIO ? kernel_tls_fetch(c->fd, bytes, sizeof bytes, &type) : 0;
+	ssize_t len = error == -EIO ? fetch(net, c, bytes, sizeof bytes, &type) : 0;
 
 	if (error == -EIO && len >= 0) {
 		c->record->read.sequence++;
