@@ -94,6 +94,24 @@ static inline void window_clear(uint8_t *to)
 		*(copy_chunk *)(to + i) = (copy_chunk){0};
 }
 
+/*
+ * A declaration of the default namespace behind so many others, whose value is plain: whether it could be taken. The
+ * names of xml and xmlns, and too many, are left to xml_namespace_declare().
+ */
+static ALWAYS_INLINE bool plain_declare(const struct xml_walk *k, struct xml_work *w, struct xml_range value,
+					uint32_t namespaces)
+{
+	bool special = (value.len == sizeof(NS_XML) - 1) | (value.len == sizeof(NS_XMLNS) - 1);
+	if (namespaces == k->limits->namespaces_max)
+		return false;
+	if (special && name_word(k, value.at + NS_HOST, 8) == NS_HOST_WORD)
+		return false;
+	if (w->compared > namespaces)
+		w->compared = namespaces;
+	w->declared[namespaces] = (struct xml_declared){.at = value.at, .len = value.len};
+	return true;
+}
+
 #include "xml_straight.h"
 
 static inline bool space_skip(struct xml_walk *k, struct xml_work *w)
@@ -318,7 +336,10 @@ static inline bool attribute_end(struct xml_walk *k, struct xml_work *w)
 	enum xml_note note = w->colon ? XML_NOTE_NONE : attribute_note(w->key);
 	bool declares =
 		w->colon ? xml_text_is(k->bytes, w->token, w->colon - w->token, "xmlns") : note == XML_NOTE_XMLNS;
-	if (declares) {
+	if (note == XML_NOTE_XMLNS && run_end(k, w->value, STOP_URI) == w->pos &&
+	    plain_declare(k, w, value, w->namespaces)) {
+		w->usual = ++w->namespaces;
+	} else if (declares) {
 		enum xml_error error = xml_namespace_declare(w, k->limits, k->bytes, value);
 		if (error != XML_ERROR_NONE)
 			return walk_bad(k, error, w->value);

@@ -55,20 +55,12 @@ static ALWAYS_INLINE bool name_is_usual(const struct straight *s, size_t at, siz
 	return s->bytes[at] >= 'A' && len - 1 < s->name_max;
 }
 
-/* A declaration whose value, up to pos, is plain. Those of xml and xmlns are the automaton's. */
 static ALWAYS_INLINE bool straight_declare(struct straight *s)
 {
-	struct xml_work *w = s->w;
-	size_t len = s->pos - s->value;
+	struct xml_range value = {(uint32_t)s->value, (uint32_t)(s->pos - s->value)};
 	uint32_t namespaces = s->scope & UINT8_MAX;
-	bool special = (len == sizeof(NS_XML) - 1) | (len == sizeof(NS_XMLNS) - 1);
-	if (namespaces == s->k->limits->namespaces_max)
+	if (!plain_declare(s->k, s->w, value, namespaces))
 		return false;
-	if (special && name_word(s->k, (uint32_t)s->value + NS_HOST, 8) == NS_HOST_WORD)
-		return false;
-	if (w->compared > namespaces)
-		w->compared = namespaces;
-	w->declared[namespaces] = (struct xml_declared){.at = (uint32_t)s->value, .len = (uint32_t)len};
 	s->scope = scope_of(namespaces + 1, namespaces + 1);
 	return true;
 }
@@ -142,7 +134,10 @@ static ALWAYS_INLINE uint32_t straight_rare(struct straight *s, struct marks mar
 	if (s->bytes[s->pos] != '=')
 		return XML_AT_ATTRIBUTE;
 	name.bit = ATTRIBUTE_HASH(name_key(s->k, (uint32_t)s->token, (uint32_t)name.len));
-	return straight_named(s, name, marks, first);
+	uint32_t at = straight_named(s, name, marks, first);
+	if (name.prefix_len && (at == STRAIGHT_ON || at == XML_AT_TAG))
+		s->w->prefixed++;
+	return at;
 }
 
 /* From the space before it on. If '=' follows a name of the table, no byte is looked at but as a part of a number. */
@@ -236,6 +231,7 @@ static ALWAYS_INLINE uint32_t straight_name(struct straight *s, bool first)
 		(struct xml_open){(uint32_t)s->token, (uint16_t)len, (uint8_t)s->scope, (uint8_t)(s->scope >> 8)};
 	s->elements_left--;
 	w->deepest = s->depth > w->deepest ? s->depth : w->deepest;
+	w->prefixed = 0;
 	s->attribute = w->attribute;
 	s->seen = 0;
 	straight_note(s, len, first);
@@ -349,21 +345,11 @@ static inline bool straight_begins(const struct xml_walk *k, const struct xml_wo
 	return w->at == XML_AT_TEXT || w->at == XML_AT_LT;
 }
 
-/* Attributes with a prefix among those of the tag: xml:lang. */
-static inline uint32_t straight_prefixed(const struct straight *s)
-{
-	uint32_t prefixed = 0;
-	for (const struct xml_attribute *a = s->w->attribute; a < s->attribute; a++)
-		prefixed += a->prefix_len != 0;
-	return prefixed;
-}
-
 /* What the automaton needs to know where it takes over in an attribute. */
 static inline void straight_leave_attribute(const struct straight *s, uint32_t at)
 {
 	struct xml_work *w = s->w;
 	w->gap = w->token - 1;
-	w->prefixed = straight_prefixed(s);
 	if (at == XML_AT_TAG)
 		w->gap = w->pos;
 	if (at != XML_AT_VALUE)
@@ -373,7 +359,6 @@ static inline void straight_leave_attribute(const struct straight *s, uint32_t a
 	w->name_len = w->value - 2 - w->token;
 	w->key = name_key(s->k, w->token, w->name_len);
 	w->colon = s->attribute[-1].prefix_len ? w->token + s->attribute[-1].prefix_len : 0;
-	w->prefixed -= w->colon != 0;
 }
 
 /* And where it takes over at all. */
