@@ -146,6 +146,8 @@ Test(direct, a_plain_descriptor_is_another_of_the_same_socket)
 	cr_assert_eq(getsockopt(plain, SOL_SOCKET, SO_RCVBUF, &bytes, &len), 0);
 	cr_assert_eq(write(plain, "x", 1), 1);
 	cr_assert_eq(read(outside[0], &(char){0}, 1), 1);
+	settle();
+	cr_assert_neq(fcntl(plain, F_GETFD), -1, "its completion, met again, must not close it");
 	io_plain_end(name, plain);
 	cr_assert_eq(fcntl(plain, F_GETFD), -1);
 	settle();
