@@ -14,7 +14,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { WAIT_MS_MAX = 1000, ACCEPT_AGAIN_MS = 100, TRIM_AFTER_LOGINS = 256, SPENT_SAID_MS = 60000 };
+enum {
+	WAIT_MS_MAX = 1000,
+	ACCEPT_AGAIN_MS = 100,
+	TRIM_AFTER_LOGINS = 256,
+	TRIM_AFTER_LOGINS_CALM = 16,
+	SPENT_SAID_MS = 60000
+};
 
 uint64_t worker_now_ms(const struct worker *w)
 {
@@ -291,14 +297,19 @@ static void gauges(struct worker *w)
 }
 
 /*
- * Logins leave the heap in pieces: OpenSSL's objects came and went between what stays. Once a storm of them is over,
- * what is free goes back to the system: some hundred bytes for each of 10,000 clients, measured.
+ * Logins leave the heap in pieces: OpenSSL's objects came and went between what stays. After many of them, and when
+ * after some there was none for a second, what is free goes back to the system: some hundred bytes for each of 10,000
+ * clients, measured.
  */
 static void trim(struct worker *w)
 {
-	if (w->counters.value[COUNTER_logins] - w->trimmed_at < TRIM_AFTER_LOGINS || w->handshakes > 0)
+	uint64_t logins = w->counters.value[COUNTER_logins], since = logins - w->trimmed_at;
+	bool calm = logins == w->logins_seen;
+
+	w->logins_seen = logins;
+	if (since < (calm ? TRIM_AFTER_LOGINS_CALM : TRIM_AFTER_LOGINS) || w->handshakes > 0)
 		return;
-	w->trimmed_at = w->counters.value[COUNTER_logins];
+	w->trimmed_at = logins;
 	malloc_trim(0);
 }
 

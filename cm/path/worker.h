@@ -83,6 +83,7 @@ struct worker {
 	uint64_t stanzas_up, stanzas_down; /* in this tick, for the latency */
 	uint32_t handshakes;		   /* running now */
 	uint64_t trimmed_at;		   /* logins counted when memory was last given back */
+	uint64_t logins_seen;		   /* a second ago */
 	uint64_t random;		   /* state of a generator that is good enough for jitter */
 	char name[64];			   /* as a gate, in HELLO */
 };
