@@ -35,7 +35,7 @@ static inline uint8_t *bytes_first(const struct bytes *bytes)
 /* Room for at least `len` more bytes behind the last; add to `end` what was filled. Moves what is held. */
 uint8_t *bytes_room(struct bytes *, size_t len);
 void bytes_add(struct bytes *, const void *from, size_t len);
-/* Drops bytes from the front. Who is empty and has grown large gives the memory back. */
+/* Drops bytes from the front, and overwrites them. Who is empty and has grown large gives the memory back. */
 void bytes_drop(struct bytes *, size_t len);
 /* Empties it, and gives the memory back. */
 void bytes_free(struct bytes *);
