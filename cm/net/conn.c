@@ -283,6 +283,16 @@ static void record_keep(struct net *net, struct conn *c, struct record *whole)
 	c->tls = CONN_RECORDS;
 }
 
+bool conn_join_tls(struct net *net, struct conn *c, struct tls_context *context, const char *names)
+{
+	if (!conn_start_tls(c, context, false) || !handshake_peer_names(c->handshake, names))
+		return false;
+	if (handshake_feed(c->handshake, NULL, 0) != HANDSHAKE_MORE)
+		return false;
+	handshake_speak(net, c);
+	return true;
+}
+
 static enum conn_found handshake_done(struct net *net, struct conn *c, struct conn_input *in, struct conn_text *ret,
 				      struct tls_facts *ret_facts)
 {
@@ -391,6 +401,7 @@ static enum conn_found record_found(struct conn *c, const struct record_found *f
 	if (found->is == RECORD_BAD) {
 		c->alert = found->alert;
 		ret->reason = found->alert == 0 ? REASON_CLIENT_LOST : REASON_TLS_RECORD;
+		ret->detail = found->peer_alert != 0 ? handshake_alert_text(found->peer_alert) : NULL;
 		return CONN_BAD;
 	}
 	ret->at = found->text;

@@ -121,6 +121,12 @@ enum conn_found conn_read(struct net *, struct conn *, struct conn_input *, stru
 /* TLS begins. Nothing of the input may be left. False: no memory. */
 bool conn_start_tls(struct conn *, struct tls_context *, bool direct);
 
+/*
+ * A connected socket: TLS begins with us as the client, by a client's context (link_tls.h). The peer's certificate must
+ * have one of the names, which are separated by spaces. False: no memory.
+ */
+bool conn_join_tls(struct net *, struct conn *, struct tls_context *, const char *names);
+
 /* Queues a copy. Ignored when ENDING or later. */
 void conn_write(struct net *, struct conn *, const void *bytes, size_t len);
 /* Bytes queued and not yet with the kernel. */

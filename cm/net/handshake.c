@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct handshake {
 	BIO *in, *out; /* owned by openssl */
 	enum handshake_is is;
 	bool direct;
+	bool names_known; /* a client's: whose certificate the peer must have */
 	bool spoke;	  /* anything was ever put out */
 	bool finished;	  /* our Finished message has gone out, in TLS 1.3 the last under the handshake's key */
 	uint64_t written; /* TLS 1.3: records sealed under the application's key already */
@@ -52,8 +54,25 @@ struct handshake *handshake_new(struct tls_context *context, bool direct)
 	}
 	SSL_set_bio(h->openssl, h->in, h->out);
 	SSL_set_app_data(h->openssl, h);
-	SSL_set_accept_state(h->openssl);
+	if (tls_context_is_client(context))
+		SSL_set_connect_state(h->openssl);
+	else
+		SSL_set_accept_state(h->openssl);
 	return h;
+}
+
+bool handshake_peer_names(struct handshake *h, const char *names)
+{
+	X509_VERIFY_PARAM *param = SSL_get0_param(h->openssl);
+	bool good = true;
+
+	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	for (size_t len; good && *names != '\0'; names += len + strspn(names + len, " ")) {
+		len = strcspn(names, " ");
+		good = len == 0 || X509_VERIFY_PARAM_add1_host(param, names, len) == 1;
+		h->names_known |= good && len > 0;
+	}
+	return good;
 }
 
 void handshake_host(struct handshake *h, const char *domain)
@@ -237,8 +256,12 @@ static void silence_break(struct handshake *h)
 static enum handshake_is fail(struct handshake *h)
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_error());
+	long verdict = SSL_get_verify_result(h->openssl);
 
 	silence_break(h);
+	if (!h->error[0] && verdict != X509_V_OK && tls_context_is_client(h->context))
+		snprintf(h->error, sizeof h->error, "the peer's certificate: %s",
+			 X509_verify_cert_error_string(verdict));
 	if (!h->error[0])
 		snprintf(h->error, sizeof h->error, "%s", reason ? reason : "handshake failed");
 	ERR_clear_error();
@@ -250,6 +273,7 @@ enum handshake_is handshake_feed(struct handshake *h, const uint8_t *bytes, size
 	int done;
 
 	assert(h->is == HANDSHAKE_MORE && len <= INT32_MAX);
+	assert(h->names_known || !tls_context_is_client(h->context));
 	ERR_clear_error();
 	h->fed_len = len;
 	if (len > 0 && BIO_write(h->in, bytes, (int)len) != (int)len)
@@ -276,6 +300,14 @@ const char *handshake_error(const struct handshake *h)
 	return h->error;
 }
 
+const char *handshake_alert_text(uint8_t description)
+{
+	/* Those of TLS 1.3 OpenSSL has no words for. */
+	if (description == SSL_AD_CERTIFICATE_REQUIRED)
+		return "certificate required";
+	return SSL_alert_desc_string_long(description);
+}
+
 static bool cipher_of(const SSL *openssl, enum record_cipher *ret_cipher)
 {
 	switch (SSL_CIPHER_get_cipher_nid(SSL_get_current_cipher(openssl))) {
@@ -295,9 +327,14 @@ static bool cipher_of(const SSL *openssl, enum record_cipher *ret_cipher)
 static bool record_start13(const struct handshake *h, enum record_cipher cipher, struct record *record)
 {
 	size_t len = record_suite(cipher)->secret_len;
+	bool client = tls_context_is_client(h->context);
+	const uint8_t *read = client ? h->server_secret : h->client_secret;
+	const uint8_t *write = client ? h->client_secret : h->server_secret;
 
-	return h->client_len == len && h->server_len == len &&
-	       record_init13(record, cipher, h->client_secret, h->server_secret, 0, h->written);
+	if (h->client_len != len || h->server_len != len || !record_init13(record, cipher, read, write, 0, h->written))
+		return false;
+	record->client = client;
+	return true;
 }
 
 /* The Finished messages were record 0 of each side. */
@@ -328,21 +365,30 @@ static void server_name_take(const SSL *openssl, struct tls_facts *facts)
 		facts->server_name[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
 }
 
+/* What a client was shown. */
+static bool shown_take(const struct handshake *h, struct tls_facts *facts)
+{
+	const struct certificate *shown = tls_context_chosen(h->context, h->openssl, &facts->certificate);
+
+	if (shown == NULL)
+		return false;
+	memcpy(facts->end_point, shown->end_point, sizeof facts->end_point);
+	facts->end_point_len = shown->end_point_len;
+	server_name_take(h->openssl, facts);
+	return true;
+}
+
 /* The exporter's context is empty, which for TLS 1.2 is not the same as none (RFC 9266, 2; RFC 5705, 4). */
 static bool facts_take(const struct handshake *h, enum record_cipher cipher, struct tls_facts *facts)
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
-	const struct certificate *shown = tls_context_chosen(h->context, h->openssl, &facts->certificate);
 
-	if (shown == NULL)
+	if (!tls_context_is_client(h->context) && !shown_take(h, facts))
 		return false;
 	facts->version = SSL_version(h->openssl) == TLS1_3_VERSION ? RECORD_TLS13 : RECORD_TLS12;
 	facts->cipher = cipher;
 	facts->resumed = SSL_session_reused(h->openssl) == 1;
 	facts->has_exporter = true;
-	memcpy(facts->end_point, shown->end_point, sizeof facts->end_point);
-	facts->end_point_len = shown->end_point_len;
-	server_name_take(h->openssl, facts);
 	return SSL_export_keying_material(h->openssl, facts->exporter, sizeof facts->exporter, label, strlen(label),
 					  (const uint8_t *)"", 0, 1) == 1;
 }
@@ -352,7 +398,7 @@ static bool identity_take(const struct handshake *h, struct tls_facts *facts)
 {
 	const X509 *x509 = SSL_get0_peer_certificate(h->openssl);
 
-	if (x509 == NULL)
+	if (x509 == NULL || tls_context_is_client(h->context))
 		return true;
 	if (SSL_get_verify_result(h->openssl) != X509_V_OK || X509_cmp_current_time(X509_get0_notAfter(x509)) < 0)
 		return false;

@@ -3,8 +3,8 @@
  * it, and at the end takes its secrets over into a struct record and frees every OpenSSL object of the connection.
  *
  * Offered: TLS 1.3 and 1.2 (RFC 8446; RFC 5246 with RFC 5289 and 7905, extended master secret required, RFC 7627), the
- * suites that record.h serves; tickets when they are asked for; no compression, no renegotiation, no early data, no
- * session cache (RFC 9325, RFC 7590).
+ * suites that record.h serves; TLS 1.3 alone as a client; tickets when they are asked for; no compression, no
+ * renegotiation, no early data, no session cache (RFC 9325, RFC 7590).
  */
 #ifndef NET_HANDSHAKE_H
 #define NET_HANDSHAKE_H
@@ -111,18 +111,28 @@ void handshake_free(struct handshake *); /* NULL is fine */
  */
 void handshake_host(struct handshake *, const char *domain);
 
+/*
+ * With a client's context (link_tls.h): the names that the peer's certificate may have, separated by spaces; one of its
+ * dNSNames must be one of them, letter by letter (no wildcards). Before the first byte is fed; without it the handshake
+ * fails. False: no memory.
+ */
+bool handshake_peer_names(struct handshake *, const char *names);
+
 enum handshake_is {
 	HANDSHAKE_MORE,	 /* send the output; feed it what arrives */
 	HANDSHAKE_DONE,	 /* send the output; then handshake_finish() */
 	HANDSHAKE_FAILED /* send the output (an alert), then close the connection */
 };
 /*
- * Takes all the bytes. After DONE or FAILED it may not be called again. A client whose first bytes are no TLS gets an
- * alert too (unexpected_message). A client's own fatal alert, in the course of a handshake, is not answered.
+ * Takes all the bytes. A client feeds none to begin. After DONE or FAILED it may not be called again. A client whose
+ * first bytes are no TLS gets an alert too (unexpected_message). A client's own fatal alert, in the course of a
+ * handshake, is not answered.
  */
 enum handshake_is handshake_feed(struct handshake *, const uint8_t *bytes, size_t len);
 /* Moves at most cap bytes to be sent into `to`; answers how many; call until 0. */
 size_t handshake_output(struct handshake *, uint8_t *to, size_t cap);
+/* The words for an alert that a peer has sent. */
+const char *handshake_alert_text(uint8_t description);
 /* Why it failed, one line for the log; "" when it did not. Valid as long as the handshake. */
 const char *handshake_error(const struct handshake *);
 /*

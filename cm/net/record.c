@@ -9,7 +9,7 @@
 static_assert(sizeof(struct record) <= 208, "every connection has one");
 
 enum { HEADER_BYTES = 5 };
-enum handshake_message { MESSAGE_CLIENT_HELLO = 1, MESSAGE_KEY_UPDATE = 24 };
+enum handshake_message { MESSAGE_CLIENT_HELLO = 1, MESSAGE_TICKET = 4, MESSAGE_KEY_UPDATE = 24 };
 enum alert_level { LEVEL_WARNING = 1, LEVEL_FATAL = 2 };
 
 /* Bytes of keys in one direction. */
@@ -224,8 +224,10 @@ static void alert_take(struct record *r, struct record_found *found)
 		found->is = RECORD_END;
 	else if (alert_is_quiet(r, alert[0], alert[1]))
 		quiet_take(r, RECORD_QUIET, found);
-	else
+	else {
 		refuse(found, 0);
+		found->peer_alert = alert[1];
+	}
 }
 
 /* The message is the same but for its last byte, so that of a fragment only the length need be kept. */
@@ -255,6 +257,19 @@ static uint8_t update_take(struct record *r, uint8_t request, uint32_t behind)
 	return 0;
 }
 
+/* Whole NewSessionTickets and nothing else. */
+static bool tickets_are_all(const uint8_t *text, uint32_t len)
+{
+	uint32_t whole;
+
+	for (; len >= 4 && text[0] == MESSAGE_TICKET; text += whole, len -= whole) {
+		whole = 4 + ((uint32_t)text[1] << 16 | (uint32_t)text[2] << 8 | text[3]);
+		if (whole > len)
+			return false;
+	}
+	return len == 0;
+}
+
 static uint8_t message_take(struct record *r, const uint8_t *text, uint32_t len)
 {
 	uint8_t alert = 0;
@@ -263,6 +278,8 @@ static uint8_t message_take(struct record *r, const uint8_t *text, uint32_t len)
 		return RECORD_UNEXPECTED_MESSAGE;
 	if (r->version == RECORD_TLS12)
 		return text[0] == MESSAGE_CLIENT_HELLO ? RECORD_NO_RENEGOTIATION : RECORD_UNEXPECTED_MESSAGE;
+	if (r->client && r->update_had == 0 && tickets_are_all(text, len))
+		return 0;
 	for (uint32_t i = 0; i < len && !alert; i++) {
 		bool last = r->update_had == 4;
 

@@ -6,12 +6,13 @@
  * AEADs, by contexts that belong to the thread (struct record_crypto) and are re-keyed for each record.
  *
  * TLS 1.3 (RFC 8446, sections 4.6.3, 5, 6) and TLS 1.2 (RFC 5246, 6.2.3.3; RFC 5288; RFC 7905) with AES-128-GCM,
- * AES-256-GCM and ChaCha20-Poly1305, as the server. It is an engine: bytes in, bytes out; it owns no descriptor,
- * buffer or clock.
+ * AES-256-GCM and ChaCha20-Poly1305, as the server, or, in TLS 1.3, as the client. It is an engine: bytes in, bytes
+ * out; it owns no descriptor, buffer or clock.
  *
  * Refused, besides forgeries: other record types than the handshake left possible (a ChangeCipherSpec, a ticket, a
  * request to renegotiate), lengths over the limits, alerts and KeyUpdates that are not well-formed, and more than
- * RECORD_EMPTY_MAX records in a row that carry nothing. A KeyUpdate may come in fragments (RFC 8446, 5.1).
+ * RECORD_EMPTY_MAX records in a row that carry nothing. A KeyUpdate may come in fragments (RFC 8446, 5.1). A client
+ * skips tickets (RFC 8446, 4.6.1), which it never uses, if they come whole in one record.
  */
 #ifndef NET_RECORD_H
 #define NET_RECORD_H
@@ -62,11 +63,12 @@ struct record {
 	struct record_side read, write;
 	uint8_t version, cipher;
 	uint8_t empty_in_a_row;
-	uint8_t update_had; /* bytes of a fragmented KeyUpdate that have come */
-	bool update_owed;   /* the peer asked for a KeyUpdate: the next seal sends ours first */
-	bool update_asked;  /* we asked for one, since the peer's key is worn, and it has not come yet */
-	bool write_closed;  /* close_notify or an alert was sent: nothing may be sealed any more */
-	bool read_closed;   /* END or BAD was answered: whatever follows is ignored */
+	uint8_t update_had;    /* bytes of a fragmented KeyUpdate that have come */
+	bool update_owed;      /* the peer asked for a KeyUpdate: the next seal sends ours first */
+	bool update_asked;     /* we asked for one, since the peer's key is worn, and it has not come yet */
+	bool write_closed : 1; /* close_notify or an alert was sent: nothing may be sealed any more */
+	bool read_closed : 1;  /* END or BAD was answered: whatever follows is ignored */
+	bool client : 1;       /* we are the client: tickets may come. Set after record_init13 */
 	uint8_t keys[RECORD_KEYS_BYTES_MAX]; /* see record_keys() */
 };
 /* 80 (TLS 1.2 with AES-128-GCM) to 208 (TLS 1.3 with AES-256-GCM); 144 for TLS 1.3 with AES-128-GCM. */
@@ -122,7 +124,8 @@ struct record_found {
 	uint32_t used; /* bytes of the input that this record took */
 	uint8_t *text;
 	uint32_t text_len;
-	uint8_t alert; /* BAD: the description to send, 0 for none */
+	uint8_t alert;	    /* BAD: the description to send, 0 for none */
+	uint8_t peer_alert; /* BAD for the peer's fatal alert: its description */
 };
 
 /*

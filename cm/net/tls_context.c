@@ -32,6 +32,7 @@ struct tls_context {
 	struct certificate *certificates[1 + TLS_MORE_MAX];
 	size_t count;
 	bool strict;
+	bool client;				     /* ours is the client's end of links; nothing below is used */
 	struct tls_tickets *tickets;		     /* NULL: none */
 	uint8_t clients_print[SHA256_DIGEST_LENGTH]; /* of what clients' certificates are judged by */
 	struct set first;			     /* for clients that ask for no name */
@@ -341,6 +342,20 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char er
 		return context;
 	tls_context_unref(context);
 	return NULL;
+}
+
+struct tls_context *tls_context_of_client(SSL_CTX *openssl)
+{
+	struct tls_context *context = calloc(1, sizeof *context);
+
+	assert(context);
+	*context = (struct tls_context){.owners = 1, .openssl = openssl, .client = true};
+	return context;
+}
+
+bool tls_context_is_client(const struct tls_context *context)
+{
+	return context->client;
 }
 
 struct tls_context *tls_context_ref(struct tls_context *context)

@@ -19,6 +19,9 @@ int handshake_name_answer(SSL *, int *ret_alert, void *unused);
 int handshake_alpn_choose(SSL *, const unsigned char **ret_name, unsigned char *ret_len, const unsigned char *offered,
 			  unsigned int offered_len, void *unused);
 
+/* A client's context (link_tls.h), out of one that is set up already: takes it over. */
+struct tls_context *tls_context_of_client(SSL_CTX *);
+bool tls_context_is_client(const struct tls_context *);
 SSL_CTX *tls_context_openssl(const struct tls_context *);
 /*
  * Gives the connection the certificates for the name ("": none was asked for). False: no certificate is for it, and
