@@ -3,6 +3,7 @@
 #include "xml.h"
 #include <errno.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,7 +20,14 @@ static const char usage[] =
 	"run: serve gates until SIGTERM or SIGINT\n"
 	"  --database FILE     accounts and everything else; made when absent\n"
 	"  --domain DOMAIN     a domain to serve; may be repeated\n"
-	"  --listen ADDRESS    unix:/path, tcp:127.0.0.1:PORT or tcp:[::1]:PORT; may be repeated\n"
+	"  --listen ADDRESS    unix:/path, tls:HOST:PORT (numeric), tcp:127.0.0.1:PORT or tcp:[::1]:PORT; may be\n"
+	"                      repeated. tcp links are neither encrypted nor authenticated: whoever is on this\n"
+	"                      machine may be a gate\n"
+	"  --user USER         may connect to unix: sockets, besides root and our own user; may be repeated\n"
+	"  --tls-certificate FILE, --tls-key FILE\n"
+	"                      for tls: links, PEM; read again when they change, as is the next\n"
+	"  --tls-ca FILE       authorities that sign the certificates of gates\n"
+	"  --tls-gate NAME     a name that the certificate of a gate may have (dNSName); may be repeated\n"
 	"  --registration      clients may make accounts (XEP-0077)\n"
 	"  --no-channel-binding  offer no -PLUS mechanisms\n"
 	"  --name NAME         as gates see it (stanzagate-sessiond)\n"
@@ -85,7 +93,12 @@ enum option_id {
 	OPTION_NAME,
 	OPTION_ITERATIONS,
 	OPTION_CORE_DUMPS,
-	OPTION_OFFLINE_MAX
+	OPTION_OFFLINE_MAX,
+	OPTION_USER,
+	OPTION_TLS_CERTIFICATE,
+	OPTION_TLS_KEY,
+	OPTION_TLS_CA,
+	OPTION_TLS_GATE
 };
 static const struct option run_options[] = {
 	{"database", required_argument, NULL, OPTION_DATABASE},
@@ -97,8 +110,24 @@ static const struct option run_options[] = {
 	{"iterations", required_argument, NULL, OPTION_ITERATIONS},
 	{"core-dumps", no_argument, NULL, OPTION_CORE_DUMPS},
 	{"offline-max", required_argument, NULL, OPTION_OFFLINE_MAX},
+	{"user", required_argument, NULL, OPTION_USER},
+	{"tls-certificate", required_argument, NULL, OPTION_TLS_CERTIFICATE},
+	{"tls-key", required_argument, NULL, OPTION_TLS_KEY},
+	{"tls-ca", required_argument, NULL, OPTION_TLS_CA},
+	{"tls-gate", required_argument, NULL, OPTION_TLS_GATE},
 	{0},
 };
+
+/* By name, or by number. */
+static bool user_add(struct sessiond_settings *settings, const char *text)
+{
+	unsigned uid;
+	const struct passwd *user = NULL;
+	if (settings->user_count == SESSIOND_USERS_MAX || (!number_parse(text, &uid) && !(user = getpwnam(text))))
+		return false;
+	settings->users[settings->user_count++] = user ? user->pw_uid : uid;
+	return true;
+}
 
 static bool option_take(int option, struct sessiond_settings *settings)
 {
@@ -123,6 +152,19 @@ static bool option_take(int option, struct sessiond_settings *settings)
 		return core_dumps = true;
 	case OPTION_OFFLINE_MAX:
 		return number_parse(optarg, &settings->offline_messages_max);
+	case OPTION_USER:
+		return user_add(settings, optarg);
+	case OPTION_TLS_CERTIFICATE:
+		settings->tls.certificate = optarg;
+		return true;
+	case OPTION_TLS_KEY:
+		settings->tls.key = optarg;
+		return true;
+	case OPTION_TLS_CA:
+		settings->tls.ca = optarg;
+		return true;
+	case OPTION_TLS_GATE:
+		return text_add(settings->tls.gates, &settings->tls.gate_count, SESSIOND_GATES_MAX, optarg);
 	default:
 		return false;
 	}
@@ -156,6 +198,7 @@ static int command_run(int argc, char **argv)
 	if (!running)
 		return command_fail(COMMAND_FAILED, "%s", error);
 	struct sigaction action = {.sa_handler = on_signal};
+	signal(SIGPIPE, SIG_IGN); /* TLS writes to links that are gone */
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	sessiond_run(running);

@@ -91,12 +91,13 @@ void peer_break(struct peer *peer, const char *why)
 	peer->server->broken = true;
 }
 
-void peer_begin(struct sessiond *server, int fd)
+void peer_begin(struct sessiond *server, int fd, SSL *tls)
 {
 	struct peer *peer = calloc(1, sizeof *peer);
 	if (!peer || !table_init(&peer->by_id))
 		abort();
 	peer->source = (struct source){SOURCE_PEER, fd};
+	wire_open(&peer->wire, fd, tls);
 	peer->server = server;
 	peer->watched = EPOLLIN;
 	peer->place = &server->peers;
@@ -228,13 +229,14 @@ static void peer_on_end(struct peer *peer)
 static void peer_read(struct peer *peer)
 {
 	uint8_t *to = buffer_room(&peer->in, PEER_READ_BYTES);
-	ssize_t got = recv(peer->source.fd, to, PEER_READ_BYTES, MSG_DONTWAIT);
+	ssize_t got = wire_receive(&peer->wire, to, PEER_READ_BYTES);
 	if (got > 0)
 		peer->in.end += (size_t)got;
 	else if (got == 0)
 		peer_on_end(peer);
 	else if (errno != EAGAIN && errno != EINTR)
-		peer_break(peer, strerror(errno));
+		peer_break(peer, wire_error(&peer->wire, errno));
+	peer_mark(peer); /* what had to wait for TLS may go now */
 }
 
 void peer_on_events(struct peer *peer, uint32_t events)
@@ -276,9 +278,9 @@ static void peer_write(struct peer *peer)
 	peer_ack(peer);
 	size_t len = buffer_len(&peer->out);
 	if (len > 0) {
-		ssize_t put = send(peer->source.fd, buffer_at(&peer->out), len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t put = wire_send(&peer->wire, buffer_at(&peer->out), len);
 		if (put < 0 && errno != EAGAIN && errno != EINTR) {
-			peer_break(peer, strerror(errno));
+			peer_break(peer, wire_error(&peer->wire, errno));
 			return;
 		}
 		if (put > 0) {
@@ -290,10 +292,11 @@ static void peer_write(struct peer *peer)
 	}
 	if (peer->full && buffer_len(&peer->out) <= PEER_LOW_BYTES)
 		peer_release(peer);
-	peer_watch(peer, buffer_len(&peer->out) > 0);
+	bool more = buffer_len(&peer->out) > 0 && wire_is_ready(&peer->wire);
+	peer_watch(peer, more || wire_wants_room(&peer->wire));
 	/* Closed outright, with something unread, the link would be reset, and what was sent last be lost. */
 	if (peer->leaving && buffer_len(&peer->out) == 0)
-		shutdown(peer->source.fd, SHUT_WR);
+		wire_finish(&peer->wire);
 }
 
 void peers_flush(struct sessiond *server)
@@ -336,6 +339,7 @@ static void peer_end(struct peer *peer)
 	if (peer->next)
 		peer->next->place = peer->place;
 	server->peer_count--;
+	wire_close(&peer->wire);
 	close(peer->source.fd);
 	buffer_free(&peer->in);
 	buffer_free(&peer->out);

@@ -11,6 +11,7 @@
 #include "buffer.h"
 #include "client.h"
 #include "link.h"
+#include "wire.h"
 
 enum {
 	PEER_READ_BYTES = 128 << 10, /* at most so much in one turn */
@@ -21,6 +22,7 @@ enum {
 
 struct peer {
 	struct source source;
+	struct wire wire;
 	struct sessiond *server;
 	struct peer *next, **place;
 	struct link link;
@@ -36,8 +38,8 @@ struct peer {
 	struct peer *stalled_on; /* is full, and we have filled it */
 };
 
-/* A link that was accepted; takes the descriptor, whatever comes of it. */
-void peer_begin(struct sessiond *, int fd);
+/* A link that was accepted; takes the descriptor and the TLS on it (NULL: none), whatever comes of it. */
+void peer_begin(struct sessiond *, int fd, SSL *tls);
 void peer_on_events(struct peer *, uint32_t events);
 /* About once a second. */
 void peer_tick(struct peer *);

@@ -26,6 +26,7 @@ enum {
 struct client;
 struct listener;
 struct peer;
+struct tls;
 
 /* What an epoll event leads to: the first member of whatever registers a descriptor. */
 enum source_kind { SOURCE_WAKE, SOURCE_LISTENER, SOURCE_PEER };
@@ -42,6 +43,7 @@ struct sessiond {
 	int epoll;
 	struct source wake; /* an eventfd: sessiond_stop */
 	struct listener *listeners[SESSIOND_LISTEN_MAX];
+	struct tls *tls; /* NULL: no link has it */
 	bool stopping;
 
 	struct store *store;

@@ -3,6 +3,7 @@
 #include "listener.h"
 #include "negotiation.h"
 #include "peer.h"
+#include "tls.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -92,6 +93,9 @@ static bool settings_check(const struct sessiond_settings *settings, char error[
 		wrong = "no domain to serve";
 	else if (settings->listen_count == 0)
 		wrong = "no address to listen on";
+	else if (settings->tls.certificate &&
+		 (!settings->tls.key || !settings->tls.ca || settings->tls.gate_count == 0))
+		wrong = "a certificate for links needs its key, an authority for gates' certificates, and gates' names";
 	else if (!settings->database)
 		wrong = "no database";
 	else if (settings->iterations < PASSWORD_ITERATIONS_MIN)
@@ -152,6 +156,14 @@ static bool server_open_loop(struct sessiond *server, char error[static SESSIOND
 	return good;
 }
 
+static bool server_open_tls(struct sessiond *server, char error[static SESSIOND_ERROR_BYTES])
+{
+	if (!server->settings.tls.certificate)
+		return true;
+	server->tls = tls_new(&server->settings.tls, error);
+	return server->tls != NULL;
+}
+
 static bool server_listen(struct sessiond *server, const struct sessiond_settings *settings,
 			  char error[static SESSIOND_ERROR_BYTES])
 {
@@ -172,7 +184,8 @@ struct sessiond *sessiond_new(const struct sessiond_settings *settings, char err
 		abort();
 	server->epoll = server->wake.fd = -1;
 	if (settings_copy(server, settings, error) && server_open_store(server, error) &&
-	    server_open_loop(server, error) && server_listen(server, settings, error)) {
+	    server_open_loop(server, error) && server_open_tls(server, error) &&
+	    server_listen(server, settings, error)) {
 		negotiation_features(server);
 		return server;
 	}
@@ -210,6 +223,8 @@ static void server_tick(struct sessiond *server)
 	server->tick_ms = server->now_ms + TICK_MS;
 	for (struct peer *peer = server->peers; peer; peer = peer->next)
 		peer_tick(peer);
+	if (server->tls)
+		tls_tick(server->tls, server);
 	for (size_t i = 0; i < SESSIOND_LISTEN_MAX; i++) {
 		if (server->listeners[i])
 			listener_tick(server->listeners[i]);
@@ -286,6 +301,7 @@ void sessiond_free(struct sessiond *server)
 	for (struct peer *peer = server->peers; peer; peer = peer->next)
 		peer_break(peer, NULL);
 	peers_sweep(server);
+	tls_free(server->tls);
 	table_free(&server->by_full);
 	table_free(&server->by_bare);
 	sasl_server_free(server->sasl);

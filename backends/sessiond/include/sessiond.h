@@ -9,19 +9,37 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SESSIOND_ERROR_BYTES = 256, SESSIOND_LISTEN_MAX = 8, SESSIOND_DOMAIN_MAX = 64, SESSIOND_ITERATIONS = 15000 };
+enum {
+	SESSIOND_ERROR_BYTES = 256,
+	SESSIOND_LISTEN_MAX = 8,
+	SESSIOND_DOMAIN_MAX = 64,
+	SESSIOND_GATES_MAX = 16,
+	SESSIOND_USERS_MAX = 16,
+	SESSIOND_ITERATIONS = 15000
+};
 
 enum sessiond_level { SESSIOND_INFO, SESSIOND_WARNING, SESSIOND_ERROR };
 
-/* Strings are copied by sessiond_new. */
+/* Files in PEM; they are read again when they change. */
+struct sessiond_tls {
+	const char *certificate, *key, *ca;    /* ca: who may sign the certificates of gates */
+	const char *gates[SESSIOND_GATES_MAX]; /* names that they may have (dNSName) */
+	size_t gate_count;
+};
+
+/* Strings are copied by sessiond_new, but those of tls, which live as long as the server. */
 struct sessiond_settings {
 	const char *name;     /* as backend, in HELLO */
 	const char *database; /* file of accounts and all else; made when absent, mode 0600 */
 	const char *domains[SESSIOND_DOMAIN_MAX];
 	size_t domain_count;
-	const char *listen[SESSIOND_LISTEN_MAX]; /* "unix:/path" or "tcp:127.0.0.1:15262" (loopback only: links are not
-						    encrypted) */
+	const char *listen[SESSIOND_LISTEN_MAX]; /* "unix:/path", "tls:192.0.2.1:15262", or "tcp:127.0.0.1:15262"
+						    (loopback only: such links are neither encrypted nor
+						    authenticated) */
 	size_t listen_count;
+	struct sessiond_tls tls;	    /* needed for tls: links */
+	unsigned users[SESSIOND_USERS_MAX]; /* besides root and our own: who may connect to unix: sockets */
+	size_t user_count;
 	bool registration;	 /* in-band registration (XEP-0077) */
 	bool no_channel_binding; /* offer no -PLUS mechanisms: some clients that know no tls-exporter give SCRAM up then
 				  */

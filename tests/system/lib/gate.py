@@ -262,15 +262,15 @@ class Gate(Program):
 
 
 class Sessiond(Program):
-    """listen: 'unix:/path' or 'tcp:127.0.0.1:port'."""
+    """listen: 'unix:/path', 'tls:127.0.0.1:port' or 'tcp:127.0.0.1:port'; more: further arguments."""
 
-    def __init__(self, listen, home=None, database=None):
+    def __init__(self, listen, home=None, database=None, more=()):
         home = home or new_folder("sessiond")
         self.listen = listen
         self.database = database or home / "accounts.db"
         if not self.database.exists():
             shutil.copy(accounts(), self.database)
-        super().__init__([SESSIOND, "run", "--database", self.database, "--domain", "localhost", "--listen", listen], home)
+        super().__init__([SESSIOND, "run", "--database", self.database, "--domain", "localhost", "--listen", listen, *more], home)
         wait_until(self._reachable, START_S, f"sessiond at {listen}")
 
     def _reachable(self):
