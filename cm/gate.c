@@ -119,7 +119,12 @@ static void *work(void *context)
 	return NULL;
 }
 
-static bool hire(struct gate *g, size_t index, struct tls_context *context)
+static struct tls_context *ref_or_null(struct tls_context *context)
+{
+	return context == NULL ? NULL : tls_context_ref(context);
+}
+
+static bool hire(struct gate *g, size_t index, const struct reload_tls *tls)
 {
 	struct crew *c = &g->crew[index];
 	struct work *job = malloc(sizeof *job);
@@ -131,10 +136,11 @@ static bool hire(struct gate *g, size_t index, struct tls_context *context)
 	if (getrandom(&epoch, sizeof epoch, 0) != sizeof epoch)
 		return fail("random numbers", strerror(errno));
 	g->workers[index] =
-		worker_new(g->config, tls_context_ref(context), g->listeners + index * g->config->listener_count,
+		worker_new(g->config, tls_context_ref(tls->clients), g->listeners + index * g->config->listener_count,
 			   g->config->listener_count, epoch, name);
 	g->workers[index]->direct_wanted = g->direct_wanted;
 	g->workers[index]->net.kernel_can = &g->kernel_can;
+	atomic_store(&g->workers[index]->orders.link_context, ref_or_null(tls->links));
 	if (job == NULL)
 		return fail("worker", "no memory");
 	*job = (struct work){g->workers[index], c};
@@ -180,15 +186,15 @@ static void certificate_note(struct gate *g, const struct tls_context *context)
 static bool hire_all(struct gate *g)
 {
 	char error[TLS_ERROR_BYTES];
-	struct tls_context *context = reload_context(&g->reload, g->config, error);
+	struct reload_tls tls;
 	bool good = true;
 
-	if (context == NULL)
+	if (!reload_tls(&g->reload, g->config, &tls, error))
 		return fail("certificate", error);
 	for (size_t i = 0; good && i < g->crew_count; i++)
-		good = hire(g, i, context);
-	certificate_note(g, context);
-	tls_context_unref(context);
+		good = hire(g, i, &tls);
+	certificate_note(g, tls.clients);
+	reload_tls_unref(&tls);
 	return good;
 }
 
@@ -293,26 +299,25 @@ static void say_ready(struct gate *g)
 	log_event(CONFIG_LOG_INFO, "gate.ready", log_count("workers", g->crew_count));
 }
 
-/* Gives every worker the certificates, and the configuration in force. Takes the reference over. */
-static void hand_out(struct gate *g, struct tls_context *context)
+/* Gives every worker the certificates, and the configuration in force. Takes the references over. */
+static void hand_out(struct gate *g, struct reload_tls *tls)
 {
-	certificate_note(g, context);
+	certificate_note(g, tls->clients);
 	for (size_t i = 0; i < g->crew_count; i++) {
 		struct worker *w = g->workers[i];
-		struct tls_context *unseen = atomic_exchange(&w->orders.context, tls_context_ref(context));
 
-		if (unseen != NULL)
-			tls_context_unref(unseen);
+		tls_context_unref(atomic_exchange(&w->orders.context, tls_context_ref(tls->clients)));
+		tls_context_unref(atomic_exchange(&w->orders.link_context, ref_or_null(tls->links)));
 		atomic_store(&w->orders.config, g->config);
 		worker_wake(w);
 	}
-	tls_context_unref(context);
+	reload_tls_unref(tls);
 }
 
 static void reload(struct gate *g)
 {
-	struct tls_context *context;
-	struct config *now = reload_read(&g->reload, g->file, g->config, g->bundled, &context);
+	struct reload_tls tls;
+	struct config *now = reload_read(&g->reload, g->file, g->config, g->bundled, &tls);
 
 	if (now == NULL) {
 		counter_bump(&g->watch.process.reloads_failed, 1);
@@ -322,15 +327,15 @@ static void reload(struct gate *g)
 	g->config = now;
 	log_level_set(now->log_level);
 	kernel_probe(g, now);
-	hand_out(g, context);
+	hand_out(g, &tls);
 }
 
 /* The certificates' files have changed by themselves: a renewal needs no signal. */
 static void renew(struct gate *g)
 {
-	struct tls_context *context;
+	struct reload_tls tls;
 
-	switch (reload_renew(&g->reload, g->config, &context)) {
+	switch (reload_renew(&g->reload, g->config, &tls)) {
 	case RELOAD_SAME:
 		break;
 	case RELOAD_BAD:
@@ -338,7 +343,7 @@ static void renew(struct gate *g)
 		break;
 	case RELOAD_NEW:
 		counter_bump(&g->watch.process.renewals, 1);
-		hand_out(g, context);
+		hand_out(g, &tls);
 		break;
 	}
 }

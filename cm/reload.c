@@ -39,6 +39,9 @@ static uint64_t files_hash(const struct config *config)
 	h = file_hash(h, config->tls_ocsp);
 	h = file_hash(h, config->tls_client_ca);
 	h = file_hash(h, config->tls_ticket_keys);
+	h = file_hash(h, config->link_certificate);
+	h = file_hash(h, config->link_key);
+	h = file_hash(h, config->link_ca);
 	for (size_t i = 0; i < config->certificate_count; i++) {
 		h = file_hash(h, config->certificates[i].certificate);
 		h = file_hash(h, config->certificates[i].key);
@@ -87,7 +90,8 @@ void reload_rotate(struct reload *r, const struct config *config)
 		log_event(CONFIG_LOG_ERROR, "tickets.refused", log_text("fault", "no random numbers"));
 }
 
-struct tls_context *reload_context(struct reload *r, const struct config *config, char error[static TLS_ERROR_BYTES])
+static struct tls_context *clients_context(struct reload *r, const struct config *config,
+					   char error[static TLS_ERROR_BYTES])
 {
 	struct tls_pair more[CONFIG_CERTIFICATES_MAX];
 	struct tls_settings settings = {.certificate_file = config->tls_certificate,
@@ -121,7 +125,29 @@ struct tls_context *reload_context(struct reload *r, const struct config *config
 	return context;
 }
 
-enum reload_is reload_renew(struct reload *r, const struct config *config, struct tls_context **ret_context)
+void reload_tls_unref(struct reload_tls *tls)
+{
+	tls_context_unref(tls->clients);
+	tls_context_unref(tls->links);
+}
+
+bool reload_tls(struct reload *r, const struct config *config, struct reload_tls *ret,
+		char error[static TLS_ERROR_BYTES])
+{
+	struct link_tls_settings settings = {config->link_ca, config->link_certificate, config->link_key};
+	struct reload_tls tls = {0};
+
+	if (config->link_ca != NULL && (tls.links = link_tls_context(&settings, error)) == NULL)
+		return false;
+	tls.clients = clients_context(r, config, error);
+	if (tls.clients != NULL)
+		*ret = tls;
+	else
+		tls_context_unref(tls.links);
+	return tls.clients != NULL;
+}
+
+enum reload_is reload_renew(struct reload *r, const struct config *config, struct reload_tls *ret)
 {
 	uint64_t now_us = io_now_us(), files, before = r->changed;
 	char error[TLS_ERROR_BYTES];
@@ -132,8 +158,7 @@ enum reload_is reload_renew(struct reload *r, const struct config *config, struc
 	files = r->changed = files_hash(config);
 	if (files == r->seen || files != before)
 		return RELOAD_SAME;
-	*ret_context = reload_context(r, config, error);
-	if (*ret_context == NULL) {
+	if (!reload_tls(r, config, ret, error)) {
 		log_event(CONFIG_LOG_ERROR, "certificate.refused", log_text("fault", error));
 		return RELOAD_BAD;
 	}
@@ -165,11 +190,10 @@ static struct config *read_checked(const char *file, const struct config *before
 }
 
 static struct config *read_all(struct reload *r, const char *file, const struct config *before,
-			       const struct bundled *bundled, struct tls_context **ret_context)
+			       const struct bundled *bundled, struct reload_tls *ret)
 {
 	struct config_faults *faults = calloc(1, sizeof *faults);
 	char error[TLS_ERROR_BYTES];
-	struct tls_context *context = NULL;
 	struct config *now;
 
 	assert(faults != NULL);
@@ -177,20 +201,18 @@ static struct config *read_all(struct reload *r, const char *file, const struct 
 	free(faults);
 	if (now == NULL)
 		return NULL;
-	context = reload_context(r, now, error);
-	if (context == NULL) {
+	if (!reload_tls(r, now, ret, error)) {
 		log_event(CONFIG_LOG_ERROR, "reload.fault", log_text("fault", error));
 		config_free(now);
 		return NULL;
 	}
-	*ret_context = context;
 	return now;
 }
 
 struct config *reload_read(struct reload *r, const char *file, struct config *before, const struct bundled *bundled,
-			   struct tls_context **ret_context)
+			   struct reload_tls *ret)
 {
-	struct config *now = read_all(r, file, before, bundled, ret_context);
+	struct config *now = read_all(r, file, before, bundled, ret);
 
 	if (now == NULL) {
 		log_event(CONFIG_LOG_WARNING, "reload.refused", log_text("file", file));

@@ -8,6 +8,7 @@
 #include "bundled.h"
 #include "config.h"
 #include "handshake.h"
+#include "link_tls.h"
 
 enum { RELOAD_LOOK_MS = 1000 };
 
@@ -23,24 +24,30 @@ struct reload {
 	uint64_t rotate_us;	     /* when the keys made here change next */
 };
 
-/* The certificates that the configuration names. NULL: `error` says why not. */
-struct tls_context *reload_context(struct reload *, const struct config *, char error[static TLS_ERROR_BYTES]);
+/* What is made of the certificates that the configuration names; for links NULL when there is no link.ca. */
+struct reload_tls {
+	struct tls_context *clients, *links;
+};
+/* Gives both references back. */
+void reload_tls_unref(struct reload_tls *);
+/* The certificates that the configuration names; references. False: `error` says why not. */
+bool reload_tls(struct reload *, const struct config *, struct reload_tls *ret, char error[static TLS_ERROR_BYTES]);
 /* Changes the ticket keys that were made here, when it is time. */
 void reload_rotate(struct reload *, const struct config *);
 enum reload_is { RELOAD_SAME, RELOAD_BAD, RELOAD_NEW };
 /*
  * Reads the certificates again when their files have changed; they are looked at every RELOAD_LOOK_MS, and read once
- * two looks have found the same, so that one who writes several files is mostly done. NEW: they are good, a reference
+ * two looks have found the same, so that one who writes several files is mostly done. NEW: they are good, references
  * for the caller. BAD: they are not (it was logged), and are not tried again before they change again.
  */
-enum reload_is reload_renew(struct reload *, const struct config *, struct tls_context **ret_context);
+enum reload_is reload_renew(struct reload *, const struct config *, struct reload_tls *ret);
 /*
- * The file's configuration, to be used in place of `before`, which moves to the old ones; and its certificate, a
- * reference for the caller. The bundled session server, if it runs, is entered again. NULL: something is wrong; it was
+ * The file's configuration, to be used in place of `before`, which moves to the old ones; and its certificates,
+ * references for the caller. The bundled session server, if it runs, is entered again. NULL: something is wrong; it was
  * logged.
  */
 struct config *reload_read(struct reload *, const char *file, struct config *before, const struct bundled *,
-			   struct tls_context **ret_context);
+			   struct reload_tls *ret);
 /* Frees the old snapshots. */
 void reload_done(struct reload *);
 

@@ -24,7 +24,8 @@ struct config_listener {
 };
 struct config_backend {
 	char *name;
-	char *address; /* "unix:/path" or "tcp:host:port" */
+	char *address;		 /* "unix:/path", "tls:host:port" or "tcp:host:port" */
+	char *certificate_names; /* separated by spaces; NULL: the name */
 	uint32_t weight;
 };
 struct config_certificate {
@@ -33,6 +34,9 @@ struct config_certificate {
 };
 struct config_network {
 	char *prefix; /* "192.0.2.0/24" or "2001:db8::/32" */
+};
+struct config_user {
+	uint32_t uid;
 };
 struct config_domain {
 	char *name;
@@ -63,6 +67,8 @@ struct config {
 	size_t certificate_count;
 	struct config_network networks[CONFIG_LIST_MAX]; /* that may send PROXY headers */
 	size_t network_count;
+	struct config_user link_users[CONFIG_LIST_MAX]; /* that may be session servers */
+	size_t link_user_count;
 };
 
 #endif

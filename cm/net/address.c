@@ -59,11 +59,16 @@ bool address_parse(const char *text, struct address *ret)
 	return false;
 }
 
+bool address_link_is_tls(const char *text)
+{
+	return strncmp(text, "tls:", 4) == 0;
+}
+
 bool address_parse_link(const char *text, struct address *ret)
 {
 	struct sockaddr_un local = {.sun_family = AF_UNIX};
 
-	if (strncmp(text, "tcp:", 4) == 0)
+	if (strncmp(text, "tcp:", 4) == 0 || address_link_is_tls(text))
 		return address_parse(text + 4, ret);
 	if (strncmp(text, "unix:", 5) != 0 || text[5] == '\0' || strlen(text + 5) >= sizeof local.sun_path)
 		return false;

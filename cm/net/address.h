@@ -1,6 +1,6 @@
 /*
  * address: texts of addresses to sockets. "127.0.0.1:5222" and "[::1]:5222" for clients; "unix:/path" and
- * "tcp:127.0.0.1:15262" for links. Hosts are numeric: nothing is looked up.
+ * "tls:192.0.2.1:15262" or "tcp:127.0.0.1:15262" for links. Hosts are numeric: nothing is looked up.
  */
 #ifndef NET_ADDRESS_H
 #define NET_ADDRESS_H
@@ -19,8 +19,9 @@ struct address {
 
 /* "host:port". False: not one. */
 bool address_parse(const char *text, struct address *ret);
-/* "unix:/path" or "tcp:host:port". False: not one. */
+/* "unix:/path", "tls:host:port" or "tcp:host:port". False: not one. */
 bool address_parse_link(const char *text, struct address *ret);
+bool address_link_is_tls(const char *text);
 /* The host alone, as text, and the port; for a Unix socket "unix" and 0. */
 void address_host(const struct address *, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port);
 /* The peer of a connected socket. False: it has none any more. */

@@ -325,6 +325,23 @@ static void clients_check(struct reading *r)
 		fault_value(r, entry, "off, unless tls.client_ca is given");
 }
 
+/* Links with TLS need somebody to believe, and a certificate its key. */
+static void links_check(struct reading *r)
+{
+	const struct config *c = r->config;
+	const struct config_entry *entry;
+	for (size_t i = 0; i < c->backend_count && !c->link_ca; i++) {
+		entry = entry_find(&r->entries, r->entries.count, "backends[].address", (int)i);
+		if (entry && c->backends[i].address && strncmp(c->backends[i].address, "tls:", 4) == 0)
+			fault_value(r, entry, "tls only when link.ca is given");
+	}
+	if (!c->link_certificate == !c->link_key)
+		return;
+	entry = entry_find(&r->entries, r->entries.count, c->link_key ? "link.key" : "link.certificate", -1);
+	if (entry)
+		fault_value(r, entry, "link.certificate and link.key, both or none");
+}
+
 /* What the tables cannot say: limits that stand in a relation. */
 static void unread_check(struct reading *r)
 {
@@ -384,6 +401,7 @@ static struct config *config_read_as(const char *file, bool check_files, struct 
 		unread_check(&r);
 		proxies_check(&r);
 		clients_check(&r);
+		links_check(&r);
 		domains_default(r.config);
 	}
 	config_entries_free(&r.entries);

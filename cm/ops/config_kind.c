@@ -8,11 +8,13 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
-enum { NAME_BYTES_MAX = 63 };
+enum { NAME_BYTES_MAX = 63, NAMES_ONE_MAX = 253 };
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 #define SETTING(key, member, kind, min, max, otherwise, unit, reload, meaning)                                         \
 	{key, offsetof(struct config, member), {CONFIG_KIND_##kind, min, max, unit, true}, otherwise, reload, meaning},
@@ -26,6 +28,7 @@ const size_t config_setting_count = sizeof config_settings / sizeof *config_sett
 #define COUNT_domains	   offsetof(struct config, domain_count)
 #define COUNT_certificates offsetof(struct config, certificate_count)
 #define COUNT_networks	   offsetof(struct config, network_count)
+#define COUNT_link_users   offsetof(struct config, link_user_count)
 #define MEMBER(list)	   ((struct config *)0)->list[0]
 #define LIST_SETTING(name, list, member, key, kind, otherwise, needed, meaning)                                        \
 	{name,                                                                                                         \
@@ -245,14 +248,44 @@ static bool link_read(const struct config_rule *rule, const char *directory, con
 	bool loopback = false;
 	if (strncmp(text, "unix:", 5) == 0)
 		return link_unix_read(directory, text + 5, ret);
+	if (strncmp(text, "tls:", 4) == 0)
+		return address_is_good(text + 4, 1, &loopback) && text_set(text, ret);
 	return strncmp(text, "tcp:", 4) == 0 && address_is_good(text + 4, 1, &loopback) && loopback &&
 	       text_set(text, ret);
 }
 
 static bool name_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
 {
-	size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+	size_t len = strspn(text, NAME_CHARACTERS);
 	return len > 0 && !text[len] && len <= NAME_BYTES_MAX && text_set(text, ret);
+}
+
+/* Names with one space between two. */
+static bool names_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	const char *at = text;
+	size_t len;
+	if (strcmp(text, "none") == 0) {
+		*(char **)ret = NULL;
+		return true;
+	}
+	for (; (len = strspn(at, NAME_CHARACTERS)) > 0 && len <= NAMES_ONE_MAX; at += len + 1)
+		if (at[len] == '\0')
+			return text_set(text, ret);
+		else if (at[len] != ' ')
+			return false;
+	return false;
+}
+
+/* By number, or by name as this machine knows it. */
+static bool user_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	uint64_t number;
+	const struct passwd *user = NULL;
+	if (!number_read(text, 0, UINT32_MAX - 1, &number) && (user = getpwnam(text)) == NULL)
+		return false;
+	*(uint32_t *)ret = user ? user->pw_uid : (uint32_t)number;
+	return true;
 }
 
 static bool domain_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
@@ -282,8 +315,10 @@ static const struct {
 	[CONFIG_KIND_PATH] = {path_read, true, false, "a path"},
 	[CONFIG_KIND_ADDR] = {addr_read, true, false, "IPv4:port or [IPv6]:port, numeric, port 0 to 65535"},
 	[CONFIG_KIND_LINK] = {link_read, true, false,
-			      "unix:/path (107 bytes at most), or tcp:IPv4:port or tcp:[IPv6]:port with a loopback "
-			      "address, numeric, since the link is not encrypted"},
+			      "unix:/path (107 bytes at most), tls:IPv4:port or tls:[IPv6]:port, or tcp: instead of "
+			      "tls: with a loopback address; all numeric"},
+	[CONFIG_KIND_NAMES] = {names_read, true, false, "names with a space between two, or none"},
+	[CONFIG_KIND_USER] = {user_read, false, false, "a user's name or number"},
 	[CONFIG_KIND_NAME] = {name_read, true, false, "1 to 63 letters, digits, dots, hyphens and underscores"},
 	[CONFIG_KIND_DOMAIN] = {domain_read, true, false, "a domain as in user@domain"},
 };
@@ -310,9 +345,9 @@ void config_value_show(const struct config_rule *rule, const void *member, char 
 {
 	const char *text = "";
 	if (config_kind_is_text(rule->kind))
-		text = *(char *const *)member		   ? *(char *const *)member
-		       : rule->kind == CONFIG_KIND_MAYFILE ? "none"
-							   : "";
+		text = *(char *const *)member						      ? *(char *const *)member
+		       : rule->kind == CONFIG_KIND_MAYFILE || rule->kind == CONFIG_KIND_NAMES ? "none"
+											      : "";
 	else if (rule->kind == CONFIG_KIND_LEVEL)
 		text = log_level_name(*(const enum config_log_level *)member);
 	else if (rule->kind == CONFIG_KIND_BOOL)
@@ -327,10 +362,11 @@ void config_value_show(const struct config_rule *rule, const void *member, char 
 		text = clients_words[*(const uint32_t *)member];
 	else if (rule->kind == CONFIG_KIND_KERNEL)
 		text = kernel_words[*(const uint32_t *)member];
-	uint64_t number = rule->kind == CONFIG_KIND_WEIGHT ? *(const uint32_t *)member : 0;
+	bool is_small = rule->kind == CONFIG_KIND_WEIGHT || rule->kind == CONFIG_KIND_USER;
+	uint64_t number = is_small ? *(const uint32_t *)member : 0;
 	if (rule->kind == CONFIG_KIND_INT)
 		number = *(const uint64_t *)member;
-	if (rule->kind == CONFIG_KIND_INT || rule->kind == CONFIG_KIND_WEIGHT)
+	if (rule->kind == CONFIG_KIND_INT || is_small)
 		snprintf(to, CONFIG_VALUE_BYTES, "%" PRIu64, number);
 	else
 		snprintf(to, CONFIG_VALUE_BYTES, "%s", text);

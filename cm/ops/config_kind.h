@@ -21,11 +21,13 @@ enum config_kind {
 	CONFIG_KIND_PROXY,   /* uint32_t: versions */
 	CONFIG_KIND_CLIENTS, /* uint32_t: 0 off, 1 request, 2 require */
 	CONFIG_KIND_KERNEL,  /* uint32_t: 0 off, 1 on, 2 auto */
+	CONFIG_KIND_USER,    /* uint32_t: a user's number */
 	CONFIG_KIND_FILE,    /* char *, as all that follow: a file that must be there */
 	CONFIG_KIND_MAYFILE, /* the same, or "none": NULL */
 	CONFIG_KIND_PATH,    /* a file */
 	CONFIG_KIND_ADDR,    /* host:port; a setting may be "off" */
-	CONFIG_KIND_LINK,    /* unix:/path or tcp:host:port */
+	CONFIG_KIND_LINK,    /* unix:/path, tls:host:port or tcp:host:port */
+	CONFIG_KIND_NAMES,   /* names separated by one space, or "none": NULL */
 	CONFIG_KIND_NETWORK, /* address/bits */
 	CONFIG_KIND_NAME,
 	CONFIG_KIND_DOMAIN,

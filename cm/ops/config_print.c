@@ -19,16 +19,16 @@ static const char head[] =
 	"| Key | Default | Allowed | Reload | Meaning |\n"
 	"|---|---|---|---|---|\n";
 
-static const char lists_head[] =
-	"\n"
-	"## Lists\n"
-	"\n"
-	"At most %d members each, of `certificates` %d; a change needs a restart, except of `certificates`. Without "
-	"backends the bundled session server runs. The\n"
-	"domains are plain texts: `domains: [example.org]`.\n"
-	"\n"
-	"| List | Key of each member | Default | Allowed | Meaning |\n"
-	"|---|---|---|---|---|\n";
+static const char lists_head[] = "\n"
+				 "## Lists\n"
+				 "\n"
+				 "At most %d members each, of `certificates` %d; a change needs a restart, except of "
+				 "`certificates` and `link.users`. Without "
+				 "backends the bundled session server runs. The\n"
+				 "domains are plain texts: `domains: [example.org]`.\n"
+				 "\n"
+				 "| List | Key of each member | Default | Allowed | Meaning |\n"
+				 "|---|---|---|---|---|\n";
 
 static void default_print(FILE *to, const char *otherwise)
 {

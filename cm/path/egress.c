@@ -13,6 +13,7 @@
 
 #include "client.h"
 #include "condition.h"
+#include "guard.h"
 #include "ingress.h"
 #include "log.h"
 #include "worker.h"
@@ -242,7 +243,11 @@ static void warn_of_namesake(struct worker *w, const struct uplink *u)
 static void on_up(struct worker *w, struct uplink *u)
 {
 	uplink_on_up(w, u);
-	log_event(CONFIG_LOG_INFO, "link.up", log_text("backend", u->link.name), log_count("version", u->link.version));
+	log_event(CONFIG_LOG_INFO, "link.up", log_text("backend", u->link.name), log_count("version", u->link.version),
+		  log_text("security", guard_text(u)));
+	if (strcmp(guard_text(u), "none") == 0)
+		log_event(CONFIG_LOG_WARNING, "link.unauthenticated", log_text("backend", u->link.name),
+			  log_text("why", "whoever may listen on this machine's loopback is believed"));
 	warn_of_namesake(w, u);
 }
 

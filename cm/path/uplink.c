@@ -2,6 +2,7 @@
 
 #include "client.h"
 #include "egress.h"
+#include "guard.h"
 #include "log.h"
 #include "worker.h"
 
@@ -11,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { END_PATIENCE_MS = 2000 };
 
 static const char *backend_name(const struct worker *w, const struct uplink *u)
 {
@@ -24,9 +27,11 @@ static uint64_t uplink_tag(const struct uplink *u)
 
 /* ---- dialling */
 
+/* With TLS the bytes come by themselves, in records. */
 static void receive(struct worker *w, struct uplink *u)
 {
-	conn_receive_into(&w->net, &u->conn, u->in + u->in_len, u->in_cap - u->in_len);
+	if (!u->tls)
+		conn_receive_into(&w->net, &u->conn, u->in + u->in_len, u->in_cap - u->in_len);
 }
 
 static void send_bytes(struct worker *w, struct uplink *u, const void *bytes, size_t len)
@@ -66,7 +71,8 @@ static void dial(struct worker *w, struct uplink *u)
 	u->live = true;
 	u->in_len = 0;
 	retained_init(&u->retained, &memory, 0);
-	conn_init(&u->conn, fd, uplink_tag(u), true);
+	u->by_ms = worker_now_ms(w) + LINK_HELLO_WITHIN_MS;
+	conn_init(&u->conn, fd, uplink_tag(u), !u->tls);
 	conn_connect(&w->net, &u->conn, (const struct sockaddr *)&u->address.at, u->address.len);
 }
 
@@ -83,11 +89,12 @@ void uplinks_dial(struct worker *w, uint64_t *ret_wait_ms)
 	}
 }
 
-static void say_hello(struct worker *w, struct uplink *u)
+void uplink_say_hello(struct worker *w, struct uplink *u)
 {
 	struct link_self self = {.name = w->name, .software = "stanzagate " STANZAGATE_VERSION, .epoch = w->epoch};
 	struct link_send send;
 
+	u->by_ms = 0;
 	link_init(&u->link, LINK_GATE, &self, worker_now_ms(w), &send);
 	send_bytes(w, u, send.bytes, send.len);
 	receive(w, u);
@@ -146,6 +153,16 @@ static void unchoke_all(struct worker *w, struct uplink *u)
 	}
 }
 
+/* With TLS the other end is told why. */
+static void conn_break(struct worker *w, struct uplink *u)
+{
+	if (u->tls)
+		conn_end(&w->net, &u->conn, REASON_SERVER_LOST);
+	else
+		conn_terminate(&w->net, &u->conn, REASON_SERVER_LOST);
+	u->by_ms = worker_now_ms(w) + END_PATIENCE_MS;
+}
+
 void uplink_fail(struct worker *w, struct uplink *u, const char *why)
 {
 	bool was_up = w->pool.backends[u->index].state >= POOL_UP;
@@ -157,7 +174,7 @@ void uplink_fail(struct worker *w, struct uplink *u, const char *why)
 	counter_add(&w->counters, COUNTER_link_failures, 1);
 	if (was_up)
 		counter_add(&w->counters, COUNTER_backends_up, -1);
-	conn_terminate(&w->net, &u->conn, REASON_SERVER_LOST);
+	conn_break(w, u);
 	pool_down(&w->pool, u->index, worker_now_ms(w), worker_random(w));
 	retained_free(&u->retained);
 	unchoke_all(w, u);
@@ -213,13 +230,23 @@ void uplinks_cut(struct worker *w)
 
 /* ---- completions and time */
 
+static void overdue(struct worker *w, struct uplink *u)
+{
+	if (u->conn.life < CONN_ENDING)
+		uplink_fail(w, u, "connecting has taken too long");
+	else
+		conn_terminate(&w->net, &u->conn, REASON_SERVER_LOST);
+}
+
 void uplinks_tick(struct worker *w)
 {
 	for (size_t i = 0; i < w->pool.count; i++) {
 		struct uplink *u = &w->uplinks[i];
 		struct link_send send;
 
-		if (!u->live || u->conn.life != CONN_OPEN)
+		if (u->live && u->by_ms != 0 && worker_now_ms(w) >= u->by_ms)
+			overdue(w, u);
+		if (!u->live || u->by_ms != 0 || u->conn.life != CONN_OPEN)
 			continue;
 		if (!link_tick(&u->link, worker_now_ms(w), &send))
 			uplink_fail(w, u, frame_error_text(FRAME_ERROR_SILENT));
@@ -261,10 +288,14 @@ void uplink_on_ack(struct worker *w, struct uplink *u, uint64_t count)
 		unchoke_all(w, u);
 }
 
-static void received(struct worker *w, struct uplink *u, size_t len)
+static void received(struct worker *w, struct uplink *u, const struct io_done *done)
 {
-	u->in_len += len;
-	counter_add(&w->counters, COUNTER_link_bytes_in, (int64_t)len);
+	counter_add(&w->counters, COUNTER_link_bytes_in, done->result);
+	if (u->tls) {
+		guard_read(w, u, done->bytes, (size_t)done->result);
+		return;
+	}
+	u->in_len += (size_t)done->result;
 	egress(w, u);
 	if (u->conn.life == CONN_OPEN)
 		receive(w, u);
@@ -274,10 +305,10 @@ void uplink_complete(struct worker *w, struct uplink *u, enum conn_op op, const 
 {
 	switch (conn_complete(&w->net, &u->conn, op, done)) {
 	case CONN_DID_CONNECT:
-		say_hello(w, u);
+		guard_connected(w, u);
 		break;
 	case CONN_DID_RECEIVE:
-		received(w, u, (size_t)done->result);
+		received(w, u, done);
 		break;
 	case CONN_DID_SEND:
 		counter_add(&w->counters, COUNTER_link_bytes_out, done->result);

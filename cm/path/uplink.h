@@ -21,12 +21,14 @@ struct uplink {
 	struct link link;
 	struct retained retained; /* what the session server has not acknowledged, or has no room for yet */
 	struct address address;
-	uint8_t *in; /* bytes read and not yet taken */
+	uint64_t by_ms; /* until it is connected and TLS is done, or until it has ended; 0: the link watches itself */
+	uint8_t *in;	/* bytes read and not yet taken */
 	size_t in_len, in_cap;
 	struct client *choked; /* clients that wait until there is room again */
 	uint32_t serial;       /* of the connection, so that completions of an earlier one find nothing */
 	uint8_t index;
 	bool live; /* the conn exists */
+	bool tls;
 };
 
 /* Dials whatever is due, and says in *ret_wait_ms when to ask again. */
@@ -45,6 +47,8 @@ void uplink_on_up(struct worker *, struct uplink *);
  * a client gets does not wait for that.
  */
 void uplink_ack(struct worker *, struct uplink *, bool at_once);
+/* Connected, and whoever is there may be: the link begins. */
+void uplink_say_hello(struct worker *, struct uplink *);
 /* Ends it, with all its sessions; `why` is for the log. */
 void uplink_fail(struct worker *, struct uplink *, const char *why);
 /* Tells every session server that this gate is leaving. */

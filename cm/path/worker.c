@@ -81,6 +81,7 @@ static void backends_take(struct worker *w)
 		bool good = address_parse_link(b->address, &w->uplinks[i].address);
 
 		assert(good); /* checked when the configuration was read */
+		w->uplinks[i].tls = address_link_is_tls(b->address);
 		w->uplinks[i].index = (uint8_t)i;
 		w->uplinks[i].in_cap = UPLINK_READ_BYTES;
 		w->uplinks[i].in = malloc(UPLINK_READ_BYTES);
@@ -137,8 +138,9 @@ void worker_free(struct worker *w)
 		if (w->listeners[i].fd >= 0)
 			close(w->listeners[i].fd);
 	tls_context_unref(w->context);
-	if (w->orders.context != NULL)
-		tls_context_unref(w->orders.context);
+	tls_context_unref(w->orders.context);
+	tls_context_unref(w->link_context);
+	tls_context_unref(w->orders.link_context);
 	record_crypto_free(w->net.crypto);
 	slab_done(&w->clients);
 	shelf_done(&w->net.records);
@@ -363,6 +365,7 @@ static void orders_take(struct worker *w)
 {
 	struct config *config = atomic_exchange(&w->orders.config, NULL);
 	struct tls_context *context = atomic_exchange(&w->orders.context, NULL);
+	struct tls_context *link_context = atomic_exchange(&w->orders.link_context, NULL);
 
 	if (config != NULL) {
 		config_take(w, config);
@@ -371,6 +374,10 @@ static void orders_take(struct worker *w)
 	if (context != NULL) {
 		tls_context_unref(w->context);
 		w->context = context;
+	}
+	if (link_context != NULL) {
+		tls_context_unref(w->link_context);
+		w->link_context = link_context;
 	}
 	if (atomic_load(&w->orders.drain) && w->drain_by_ms == 0)
 		begin_drain(w);
@@ -482,6 +489,7 @@ bool worker_run(struct worker *w, char error[static WORKER_ERROR_BYTES])
 	wheel_init(&w->wheel, worker_now_ms(w));
 	log_event(CONFIG_LOG_INFO, "worker.started", log_text("worker", w->name), log_text("io_uring", io_features(io)),
 		  log_count("direct_descriptors", io_direct_slots(io)));
+	orders_take(w);
 	atomic_store(&w->orders.io, io);
 	atomic_store(&w->orders.listening, true);
 	while (!drained(w))

@@ -30,12 +30,13 @@ enum {
 
 /* What the main thread tells a worker, and what it may read of it. Set, then worker_wake(). */
 struct orders {
-	_Atomic(struct config *) config;       /* a new snapshot; both live until the worker has ended */
-	_Atomic(struct tls_context *) context; /* a new certificate: a reference that the worker takes over */
-	atomic_bool drain;		       /* end: no new clients, system-shutdown for the others */
-	atomic_bool done;		       /* the worker has ended, or could not begin */
-	_Atomic(struct io *) io;	       /* to wake; NULL before the loop begins */
-	_Atomic(uint64_t) alive_us;	       /* when its loop last turned */
+	_Atomic(struct config *) config;	    /* a new snapshot; both live until the worker has ended */
+	_Atomic(struct tls_context *) context;	    /* a new certificate: a reference that the worker takes over */
+	_Atomic(struct tls_context *) link_context; /* the same for links */
+	atomic_bool drain;			    /* end: no new clients, system-shutdown for the others */
+	atomic_bool done;			    /* the worker has ended, or could not begin */
+	_Atomic(struct io *) io;		    /* to wake; NULL before the loop begins */
+	_Atomic(uint64_t) alive_us;		    /* when its loop last turned */
 	atomic_bool listening;
 };
 
@@ -57,6 +58,7 @@ struct worker {
 	struct counters counters;
 	const struct config *config;
 	struct tls_context *context;
+	struct tls_context *link_context;	/* for links that are dialled from now on; NULL: none has TLS */
 	struct xml_limits login_limits, limits; /* before and after login */
 	struct slab clients;
 	struct shelf texts;				  /* what clients keep of text: their stamps */

@@ -8,8 +8,8 @@
 
 #define ADDRESS "IPv4:port or [IPv6]:port, numeric, port 0 to 65535"
 #define LINK                                                                                                           \
-	"unix:/path (107 bytes at most), or tcp:IPv4:port or tcp:[IPv6]:port with a loopback address, numeric, since " \
-	"the link is not encrypted"
+	"unix:/path (107 bytes at most), tls:IPv4:port or tls:[IPv6]:port, or tcp: instead of tls: with a loopback "   \
+	"address; all numeric"
 
 static struct config_faults faults;
 
@@ -27,7 +27,7 @@ static const struct {
 	{"metrics:\n  zzzzzzzzz: 1\n", "FILE:8: metrics.zzzzzzzzz: found an unknown key, allowed address\n"},
 	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n", "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed "
 					    "workers, drain_ms_max, core_dumps, io, log, metrics, tls, "
-					    "proxy, limits, sessiond, listeners, backends, certificates\n"},
+					    "proxy, link, limits, sessiond, listeners, backends, certificates\n"},
 	{"backends:\n  - {name: a, adress: x, address: 'unix:/a'}\n",
 	 "FILE:8: backends[0].adress: found an unknown key, allowed backends[].address\n"},
 	{"log.level: debug\n", "FILE:7: \"log.level\": found a key like that, allowed one word for each level\n"},
@@ -100,6 +100,23 @@ static const struct {
 	 "FILE:8: backends[0].address: found \"unix:\", allowed " LINK "\n"},
 	{"backends:\n  - {name: a, address: /run/x}\n",
 	 "FILE:8: backends[0].address: found \"/run/x\", allowed " LINK "\n"},
+	{"backends:\n  - {name: a, address: 'tls:192.0.2.1:0'}\n",
+	 "FILE:8: backends[0].address: found \"tls:192.0.2.1:0\", allowed " LINK "\n"},
+	{"backends:\n  - {name: a, address: 'tls:server.example:5347'}\nlink: {ca: ca.pem}\n",
+	 "FILE:8: backends[0].address: found \"tls:server.example:5347\", allowed " LINK "\n"},
+	{"backends:\n  - {name: a, address: 'tls:192.0.2.1:5347'}\n",
+	 "FILE:8: backends[0].address: found \"tls:192.0.2.1:5347\", allowed tls only when link.ca is given\n"},
+	{"backends:\n  - {name: a, address: 'unix:/a', certificate_names: 'a.example  b.example'}\n",
+	 "FILE:8: backends[0].certificate_names: found \"a.example  b.example\", allowed names with a space between "
+	 "two, or none\n"},
+	{"link: {ca: ca.pem, certificate: gate.pem}\n",
+	 "FILE:7: link.certificate: found \"gate.pem\", allowed link.certificate and link.key, both or none\n"},
+	{"link: {ca: ca.pem, key: gate.pem}\n",
+	 "FILE:7: link.key: found \"gate.pem\", allowed link.certificate and link.key, both or none\n"},
+	{"link: {users: [root, nobody.at.all, -1, 4294967295]}\n",
+	 "FILE:7: link.users[1]: found \"nobody.at.all\", allowed a user's name or number\n"
+	 "FILE:7: link.users[2]: found \"-1\", allowed a user's name or number\n"
+	 "FILE:7: link.users[3]: found \"4294967295\", allowed a user's name or number\n"},
 	{"backends:\n  - {name: a, address: 'unix:/a', weight: 0}\n  - {name: b, address: 'unix:/b', weight: 1001}\n",
 	 "FILE:8: backends[0].weight: found \"0\", allowed 1 to 1000\n"
 	 "FILE:9: backends[1].weight: found \"1001\", allowed 1 to 1000\n"},

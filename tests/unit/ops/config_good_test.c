@@ -64,6 +64,8 @@ Test(config_good, every_kind_of_value)
 		"    weight: 1000\n"
 		"  - name: d\n"
 		"    address: tcp:[::1]:1\n"
+		"  - {name: e, address: 'tls:192.0.2.7:15262', certificate_names: e.example e2.example}\n"
+		"link: {ca: ca.pem, users: [root, 4711]}\n"
 		"metrics: {address: off}\n"
 		"certificates:\n"
 		"  - {certificate: a.pem, key: b.pem}\n"
@@ -95,7 +97,7 @@ Test(config_good, every_kind_of_value)
 	cr_assert_eq(config->network_count, 3);
 	cr_assert_str_eq(config->networks[1].prefix, "2001:db8::/32");
 	cr_assert_str_eq(config->listeners[1].address, "[2001:db8::1]:5222");
-	cr_assert_eq(config->backend_count, 4);
+	cr_assert_eq(config->backend_count, 5);
 	cr_assert_str_eq(config->backends[0].name, "a.b-c_1");
 	cr_assert_str_eq(config->backends[0].address, "unix:/run/x.sock");
 	cr_assert_eq(config->backends[0].weight, 1);
@@ -105,6 +107,13 @@ Test(config_good, every_kind_of_value)
 	cr_assert_str_eq(config->backends[2].address, "tcp:127.3.2.1:65535");
 	cr_assert_eq(config->backends[2].weight, 1000);
 	cr_assert_str_eq(config->backends[3].address, "tcp:[::1]:1");
+	cr_assert_null(config->backends[3].certificate_names);
+	cr_assert_str_eq(config->backends[4].address, "tls:192.0.2.7:15262");
+	cr_assert_str_eq(config->backends[4].certificate_names, "e.example e2.example");
+	cr_assert_str_eq(config->link_ca, in_folder("ca.pem"));
+	cr_assert_eq(config->link_user_count, 2);
+	cr_assert_eq(config->link_users[0].uid, 0);
+	cr_assert_eq(config->link_users[1].uid, 4711);
 	cr_assert_str_eq(config->metrics_address, "off");
 	cr_assert_eq(config->log_level, CONFIG_LOG_DEBUG);
 	cr_assert_eq(config->tls_version_min, 13);
