@@ -51,8 +51,8 @@ static void *serve(void *bundled)
 
 void bundled_enter(const struct bundled *b, struct config *config)
 {
-	config->backends[0] =
-		(struct config_backend){.name = strdup("bundled"), .address = strdup(b->listen), .weight = 100};
+	config->backends[0] = (struct config_backend){
+		.name = strdup("bundled"), .address = strdup(b->listen), .weight = 100, .pool = strdup("all")};
 	config->backend_count = 1;
 }
 

@@ -309,6 +309,7 @@ static void hand_out(struct gate *g, struct reload_tls *tls)
 		tls_context_unref(atomic_exchange(&w->orders.context, tls_context_ref(tls->clients)));
 		tls_context_unref(atomic_exchange(&w->orders.link_context, ref_or_null(tls->links)));
 		atomic_store(&w->orders.config, g->config);
+		fleet_free(atomic_exchange(&w->orders.fleet, fleet_new(g->config)));
 		worker_wake(w);
 	}
 	reload_tls_unref(tls);

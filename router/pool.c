@@ -22,6 +22,7 @@ static struct pool_backend *backend_at(struct pool *pool, int backend)
 {
 	assert(backend >= 0);
 	assert((size_t)backend < pool->count);
+	assert(!pool->backends[backend].vacant);
 	return &pool->backends[backend];
 }
 
@@ -36,12 +37,55 @@ static void name_set(struct pool_backend *b, const char *name)
 
 int pool_backend_add(struct pool *pool, const char *name, uint16_t address, uint32_t weight, uint64_t now_ms)
 {
-	if (pool->count == POOL_BACKENDS_MAX)
+	size_t place = 0;
+	while (place < pool->count && !pool->backends[place].vacant)
+		place++;
+	if (place == POOL_BACKENDS_MAX)
 		return POOL_NONE;
-	struct pool_backend *b = &pool->backends[pool->count];
+	struct pool_backend *b = &pool->backends[place];
 	*b = (struct pool_backend){.address = address, .weight = weight, .dial_at_ms = now_ms, .state = POOL_DOWN};
 	name_set(b, name);
-	return pool->count++;
+	pool->count += place == pool->count;
+	return place;
+}
+
+void pool_group_set(struct pool *pool, uint8_t group, struct pool_group how)
+{
+	assert(group < POOL_GROUPS_MAX);
+	pool->groups[group] = how;
+}
+
+void pool_backend_set(struct pool *pool, int backend, uint8_t group, uint32_t weight, bool closed)
+{
+	struct pool_backend *b = backend_at(pool, backend);
+	assert(group < POOL_GROUPS_MAX);
+	b->group = group;
+	b->weight = weight;
+	b->closed = closed;
+}
+
+void pool_backend_remove(struct pool *pool, int backend)
+{
+	struct pool_backend *b = backend_at(pool, backend);
+	assert(b->state == POOL_DOWN && b->sessions == 0);
+	b->vacant = true;
+}
+
+void pool_session_count(struct pool *pool, int backend, int change)
+{
+	struct pool_backend *b = backend_at(pool, backend);
+	assert(change == 1 || (change == -1 && b->sessions > 0));
+	b->sessions += (uint32_t)change;
+}
+
+void pool_load(struct pool *pool, int backend, uint32_t sessions, uint16_t load)
+{
+	struct pool_backend *b = backend_at(pool, backend);
+	assert(b->state == POOL_UP || b->state == POOL_DRAINING);
+	assert(load <= POOL_LOAD_MAX);
+	b->told = true;
+	b->told_sessions = sessions;
+	b->told_load = load;
 }
 
 int pool_dial_next(const struct pool *pool, uint64_t now_ms, uint64_t *ret_wait_ms)
@@ -49,7 +93,8 @@ int pool_dial_next(const struct pool *pool, uint64_t now_ms, uint64_t *ret_wait_
 	int next = POOL_NONE;
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct pool_backend *b = &pool->backends[i];
-		if (b->state == POOL_DOWN && (next == POOL_NONE || b->dial_at_ms < pool->backends[next].dial_at_ms))
+		if (b->state == POOL_DOWN && !b->vacant &&
+		    (next == POOL_NONE || b->dial_at_ms < pool->backends[next].dial_at_ms))
 			next = i;
 	}
 	if (next == POOL_NONE) {
@@ -137,6 +182,7 @@ void pool_down(struct pool *pool, int backend, uint64_t now_ms, uint64_t random)
 	b->failures += b->failures < UINT32_MAX;
 	b->dial_at_ms = now_ms + wait_ms(b->failures, random);
 	b->state = POOL_DOWN;
+	b->told = false;
 	domains_forget(pool, backend);
 }
 
@@ -160,12 +206,14 @@ static bool domain_fits(const struct pool *pool, const struct pool_backend *b, s
 }
 
 bool pool_domain_put(struct pool *pool, int backend, struct pool_text domain,
-		     const struct pool_text features[static POOL_CLIENTS])
+		     const struct pool_text features[static POOL_CLIENTS], bool believed)
 {
 	struct pool_backend *b = backend_at(pool, backend);
 	assert(b->state == POOL_UP || b->state == POOL_DRAINING);
-	struct pool_domain new = {
-		.hash = route_hash(domain.at, domain.len), .name_len = domain.len, .backend = backend};
+	struct pool_domain new = {.hash = route_hash(domain.at, domain.len),
+				  .name_len = domain.len,
+				  .backend = backend,
+				  .believed = believed};
 	for (int i = 0; i < POOL_CLIENTS; i++) {
 		new.has[i] = i == POOL_PLAIN || features[i].at != NULL;
 		new.features_len[i] = features[i].len;
@@ -187,10 +235,18 @@ bool pool_domain_put(struct pool *pool, int backend, struct pool_text domain,
 	return true;
 }
 
+void pool_domains_judge(struct pool *pool, bool (*believes)(const void *, int, struct pool_text), const void *context)
+{
+	for (size_t i = 0; i < pool->domains_count; i++) {
+		struct pool_domain *d = &pool->domains[i];
+		d->believed = believes(context, d->backend, domain_name(pool, d));
+	}
+}
+
 static bool domain_is_open(const struct pool *pool, const struct pool_domain *d, struct pool_text domain, uint64_t hash)
 {
 	const struct pool_backend *b = &pool->backends[d->backend];
-	return b->state == POOL_UP && b->weight > 0 && domain_is(pool, d, domain, hash);
+	return d->believed && b->state == POOL_UP && b->weight > 0 && !b->closed && domain_is(pool, d, domain, hash);
 }
 
 bool pool_features(const struct pool *pool, struct pool_text domain, enum pool_client client, struct pool_text *ret)
@@ -213,15 +269,78 @@ bool pool_features(const struct pool *pool, struct pool_text domain, enum pool_c
 	return true;
 }
 
-int pool_choose(const struct pool *pool, struct pool_text domain, struct pool_text user)
+/* Those that may get a user of the domain now, and their group. */
+struct choice {
+	struct route_candidate open[POOL_BACKENDS_MAX];
+	uint8_t group;
+	bool any;
+};
+
+static struct route_candidate candidate_of(const struct pool_backend *b)
 {
-	struct route_candidate candidates[POOL_BACKENDS_MAX] = {0};
-	uint64_t hash = route_hash(domain.at, domain.len);
+	return (struct route_candidate){b->name_hash, b->weight};
+}
+
+static void choice_make(const struct pool *pool, struct pool_text domain, uint64_t hash, struct choice *ret)
+{
+	*ret = (struct choice){.any = false};
 	for (size_t i = 0; i < pool->domains_count; i++) {
 		const struct pool_domain *d = &pool->domains[i];
 		const struct pool_backend *b = &pool->backends[d->backend];
-		if (domain_is_open(pool, d, domain, hash))
-			candidates[d->backend] = (struct route_candidate){b->name_hash, b->weight};
+		if (!domain_is_open(pool, d, domain, hash))
+			continue;
+		ret->open[d->backend] = candidate_of(b);
+		ret->group = b->group;
+		ret->any = true;
 	}
-	return route_choose(candidates, pool->count, route_hash(user.at, user.len));
+}
+
+/* Down or not, it is the user's own or nobody is. */
+static int choose_own(const struct pool *pool, const struct choice *choice, uint64_t hash)
+{
+	struct route_candidate all[POOL_BACKENDS_MAX] = {0};
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct pool_backend *b = &pool->backends[i];
+		if (!b->vacant && b->group == choice->group)
+			all[i] = candidate_of(b);
+	}
+	int own = route_choose(all, pool->count, hash);
+	return own != ROUTE_NONE && choice->open[own].weight > 0 ? own : POOL_NONE;
+}
+
+static bool is_much_more_loaded(const struct pool_backend *one, const struct pool_backend *other)
+{
+	bool told = one->told && other->told;
+	if (told && (one->told_load > 0 || other->told_load > 0))
+		return one->told_load >= other->told_load + POOL_LOAD_MARGIN;
+	uint64_t ones = told ? one->told_sessions : one->sessions;
+	uint64_t others = told ? other->told_sessions : other->sessions;
+	return ones * other->weight * 4 > (others + POOL_SESSIONS_MARGIN) * one->weight * 5;
+}
+
+/* The user's own, or the one that would be it without that. */
+static int choose_lighter(const struct pool *pool, struct choice *choice, uint64_t hash)
+{
+	int own = route_choose(choice->open, pool->count, hash);
+	choice->open[own].weight = 0;
+	int second = route_choose(choice->open, pool->count, hash);
+	if (second == ROUTE_NONE || !is_much_more_loaded(&pool->backends[own], &pool->backends[second]))
+		return own;
+	return second;
+}
+
+int pool_choose(const struct pool *pool, struct pool_text domain, struct pool_text user)
+{
+	uint64_t domain_hash = route_hash(domain.at, domain.len);
+	struct choice choice;
+	choice_make(pool, domain, domain_hash, &choice);
+	if (!choice.any)
+		return POOL_NONE;
+	struct pool_group group = pool->groups[choice.group];
+	uint64_t hash = group.policy == POOL_BY_DOMAIN ? domain_hash : route_hash(user.at, user.len);
+	if (group.waits)
+		return choose_own(pool, &choice, hash);
+	if (group.policy == POOL_LEAST_LOADED)
+		return choose_lighter(pool, &choice, hash);
+	return route_choose(choice.open, pool->count, hash);
 }

@@ -18,9 +18,21 @@
  * The caller's random number chooses within, so that gates do not come back all at once. Having been up (or draining)
  * for POOL_STABLE_MS ends the row of failures.
  *
+ * Groups. Backends that can stand for each other are in one group (a "pool" of the configuration), and each domain is
+ * served by the backends of one group, which the caller sees to. A group says how its users are spread:
+ *
+ *   POOL_BY_USER       By the bare JID, over those that are up: route.h. All resources of a user come to one backend.
+ *   POOL_BY_DOMAIN     By the domain: all its users come to one backend.
+ *   POOL_LEAST_LOADED  By the bare JID, unless that backend is much more loaded than the user's second one: then there.
+ *                      For backends that are a cluster of their own: a user's resources may be on two of them.
+ *
+ * and what becomes of those whose backend is down: they go to the next, or, when the group `waits`, to nobody until it
+ * is back: for backends each of which keeps the data of its own users.
+ *
  * Domains. What a backend says in its DOMAIN frames is kept while its link lives, and forgotten by pool_down. Domains
  * are compared byte by byte: both ends prepare them (RFC 7622, section 3.2). Whether a backend may serve a domain at
- * all is the caller's to judge, before pool_domain_put.
+ * all is the caller's to judge; one that is not believed counts for nothing, but is remembered, since the caller's mind
+ * may change.
  */
 #ifndef ROUTER_POOL_H
 #define ROUTER_POOL_H
@@ -37,6 +49,16 @@ enum {
 	POOL_WAIT_MS_MIN = 250,
 	POOL_WAIT_MS_MAX = 10000,
 	POOL_STABLE_MS = 10000,
+	POOL_GROUPS_MAX = 64,
+	POOL_LOAD_MAX = 1000,
+	POOL_LOAD_MARGIN = 100,	   /* much more loaded: by so much of POOL_LOAD_MAX, where both have told their load */
+	POOL_SESSIONS_MARGIN = 16, /* where not: by a quarter of the sessions, and by so many */
+};
+
+enum pool_policy { POOL_BY_USER, POOL_BY_DOMAIN, POOL_LEAST_LOADED };
+struct pool_group {
+	enum pool_policy policy;
+	bool waits;
 };
 
 enum pool_state { POOL_DOWN, POOL_DIALLING, POOL_UP, POOL_DRAINING };
@@ -50,8 +72,15 @@ struct pool_backend {
 	uint64_t up_at_ms;	    /* while UP or DRAINING: since when */
 	uint32_t failures;	    /* in a row */
 	uint32_t weight;	    /* share of users, beside the others'; 0: none, and nothing is offered for it */
+	uint32_t sessions;	    /* of the caller's on its link */
+	uint32_t told_sessions;	    /* of all gates, as it told */
+	uint16_t told_load;	    /* the same: 0 to POOL_LOAD_MAX */
 	uint16_t address;	    /* the caller's: index of its address */
 	uint16_t domains;	    /* served now */
+	uint8_t group;
+	bool told;   /* its load, since it is up */
+	bool closed; /* by order: it keeps its sessions and gets no new ones */
+	bool vacant; /* removed: nothing else holds, and the next one may have the place */
 	enum pool_state state;
 };
 
@@ -76,11 +105,13 @@ struct pool_domain {
 	uint32_t name_len, features_len[POOL_CLIENTS];
 	bool has[POOL_CLIENTS];
 	uint8_t backend;
+	bool believed; /* the backend may serve it */
 };
 
 struct pool {
 	struct pool_backend backends[POOL_BACKENDS_MAX];
-	size_t count;
+	size_t count; /* places, vacant ones among them */
+	struct pool_group groups[POOL_GROUPS_MAX];
 	struct pool_domain *domains; /* in the order of their texts */
 	size_t domains_max, domains_count;
 	char *text;
@@ -94,11 +125,22 @@ struct pool {
  */
 void pool_init(struct pool *, struct pool_domain *domains, size_t domains_max, char *text, size_t text_max);
 
+/* How a group does it, from now on; a group that was never set is {POOL_BY_USER, false}. */
+void pool_group_set(struct pool *, uint8_t group, struct pool_group);
+
 /*
- * A new backend, DOWN and to be dialled at now_ms. The name is of 1 to POOL_NAME_BYTES - 1 bytes. Answers its index,
- * which stays, or POOL_NONE: there are POOL_BACKENDS_MAX.
+ * A new backend, of group 0, DOWN and to be dialled at now_ms. The name is of 1 to POOL_NAME_BYTES - 1 bytes. Answers
+ * its index, which stays until it is removed, or POOL_NONE: there are POOL_BACKENDS_MAX.
  */
 int pool_backend_add(struct pool *, const char *name, uint16_t address, uint32_t weight, uint64_t now_ms);
+/* Another group or weight, or whether it is closed. Its sessions stay where they are. */
+void pool_backend_set(struct pool *, int backend, uint8_t group, uint32_t weight, bool closed);
+/* One that is DOWN is forgotten; its index may be another's from now on. */
+void pool_backend_remove(struct pool *, int backend);
+/* The caller has a session more (1) there, or one less (-1). */
+void pool_session_count(struct pool *, int backend, int change);
+/* The backend, UP or DRAINING, tells its load (a LOAD frame): all its sessions, and 0 to POOL_LOAD_MAX. */
+void pool_load(struct pool *, int backend, uint32_t sessions, uint16_t load);
 
 /*
  * Whom to dial now: the entry that has waited longest for its turn, POOL_NONE when none has to be dialled now. Then
@@ -123,7 +165,10 @@ void pool_down(struct pool *, int backend, uint64_t now_ms, uint64_t random);
  * no longer.
  */
 bool pool_domain_put(struct pool *, int backend, struct pool_text domain,
-		     const struct pool_text features[static POOL_CLIENTS]);
+		     const struct pool_text features[static POOL_CLIENTS], bool believed);
+/* Asks again which domains each backend may serve. */
+void pool_domains_judge(struct pool *, bool (*believes)(const void *context, int backend, struct pool_text domain),
+			const void *context);
 
 /*
  * Features to offer on a new stream for this domain: of the first backend that is UP and serves it, for a client of

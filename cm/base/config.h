@@ -27,6 +27,14 @@ struct config_backend {
 	char *address;		 /* "unix:/path", "tls:host:port" or "tcp:host:port" */
 	char *certificate_names; /* separated by spaces; NULL: the name */
 	uint32_t weight;
+	char *pool; /* its name; NULL: the first there is */
+	bool drain;
+};
+struct config_pool {
+	char *name;
+	uint32_t policy; /* 0 user, 1 domain, 2 least-loaded */
+	bool failover;
+	char *domains; /* separated by spaces; NULL: any */
 };
 struct config_certificate {
 	char *certificate, *key;
@@ -67,6 +75,8 @@ struct config {
 	size_t certificate_count;
 	struct config_network networks[CONFIG_LIST_MAX]; /* that may send PROXY headers */
 	size_t network_count;
+	struct config_pool pools[CONFIG_LIST_MAX];
+	size_t pool_count;
 	struct config_user link_users[CONFIG_LIST_MAX]; /* that may be session servers */
 	size_t link_user_count;
 };

@@ -63,12 +63,12 @@ struct record {
 	struct record_side read, write;
 	uint8_t version, cipher;
 	uint8_t empty_in_a_row;
-	uint8_t update_had;    /* bytes of a fragmented KeyUpdate that have come */
-	bool update_owed;      /* the peer asked for a KeyUpdate: the next seal sends ours first */
-	bool update_asked;     /* we asked for one, since the peer's key is worn, and it has not come yet */
-	bool write_closed : 1; /* close_notify or an alert was sent: nothing may be sealed any more */
-	bool read_closed : 1;  /* END or BAD was answered: whatever follows is ignored */
-	bool client : 1;       /* we are the client: tickets may come. Set after record_init13 */
+	uint8_t update_had;   /* bytes of a fragmented KeyUpdate that have come */
+	bool update_owed;     /* the peer asked for a KeyUpdate: the next seal sends ours first */
+	bool update_asked;    /* we asked for one, since the peer's key is worn, and it has not come yet */
+	bool write_closed;    /* close_notify or an alert was sent: nothing may be sealed any more */
+	bool read_closed : 1; /* END or BAD was answered: whatever follows is ignored */
+	bool client : 1;      /* we are the client: tickets may come. Set after record_init13 */
 	uint8_t keys[RECORD_KEYS_BYTES_MAX]; /* see record_keys() */
 };
 /* 80 (TLS 1.2 with AES-128-GCM) to 208 (TLS 1.3 with AES-256-GCM); 144 for TLS 1.3 with AES-128-GCM. */

@@ -134,11 +134,11 @@ static bool value_take(struct reading *r, const struct config_entry *entry, cons
 	return true;
 }
 
-/* Two members of a list may not be alike in what tells them apart; port 0 is another port each time. */
+/* Two members of a list may not be alike in what each must have; port 0 is another port each time. */
 static void list_value_compare(struct reading *r, const struct config_entry *entry,
 			       const struct config_list_setting *list)
 {
-	if (!config_kind_is_text(list->rule.kind))
+	if (!config_kind_is_text(list->rule.kind) || (*list->key && !list->needed))
 		return;
 	const char *text = *(char **)list_member(r->config, list, (size_t)entry->item);
 	size_t len = text ? strlen(text) : 0;
@@ -325,6 +325,79 @@ static void clients_check(struct reading *r)
 		fault_value(r, entry, "off, unless tls.client_ca is given");
 }
 
+static int pool_find(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->pool_count; i++)
+		if (c->pools[i].name && strcmp(c->pools[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* The pool that needs no line, for whoever is in it: the backends that name none, and the bundled one. */
+static void pools_default(struct config *c)
+{
+	bool used = c->backend_count == 0;
+	for (size_t i = 0; i < c->backend_count; i++)
+		used |= c->backends[i].pool && strcmp(c->backends[i].pool, "all") == 0;
+	if (!used || pool_find(c, "all") >= 0 || c->pool_count == CONFIG_LIST_MAX)
+		return;
+	c->pools[c->pool_count++] = (struct config_pool){.name = strdup("all"), .failover = true};
+	assert(c->pools[c->pool_count - 1].name);
+}
+
+static bool names_have(const char *names, const char *name, size_t name_len)
+{
+	for (size_t len; *names; names += len + (names[len] == ' ')) {
+		len = strcspn(names, " ");
+		if (len == name_len && memcmp(names, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether two pools say that they serve one domain. */
+static bool pools_meet(const struct config_pool *one, const struct config_pool *other)
+{
+	const char *at = one->domains;
+	if (!at || !other->domains)
+		return at == other->domains;
+	for (size_t len; *at; at += len + (at[len] == ' ')) {
+		len = strcspn(at, " ");
+		if (names_have(other->domains, at, len))
+			return true;
+	}
+	return false;
+}
+
+static void pool_check(struct reading *r, size_t which)
+{
+	static const char key[] = "pools[].domains";
+	static const char allowed[] = "each domain in one pool, and any in one (all without a line is any)";
+	const struct config_entry *entry = entry_find(&r->entries, r->entries.count, key, (int)which);
+	bool meets = false;
+	for (size_t i = 0; i < which; i++)
+		meets |= pools_meet(&r->config->pools[which], &r->config->pools[i]);
+	if (meets && entry)
+		fault_value(r, entry, allowed);
+	else if (meets)
+		fault_missing(r, key, (int)which, allowed);
+}
+
+/* Each backend is in a pool that there is, and each domain in one pool. */
+static void pools_check(struct reading *r)
+{
+	struct config *c = r->config;
+	const struct config_entry *entry;
+	pools_default(c);
+	for (size_t i = 0; i < c->backend_count; i++) {
+		entry = entry_find(&r->entries, r->entries.count, "backends[].pool", (int)i);
+		if (entry && c->backends[i].pool && pool_find(c, c->backends[i].pool) < 0)
+			fault_value(r, entry, "the name of a member of pools, or all");
+	}
+	for (size_t i = 0; i < c->pool_count; i++)
+		pool_check(r, i);
+}
+
 /* Links with TLS need somebody to believe, and a certificate its key. */
 static void links_check(struct reading *r)
 {
@@ -402,6 +475,7 @@ static struct config *config_read_as(const char *file, bool check_files, struct 
 		proxies_check(&r);
 		clients_check(&r);
 		links_check(&r);
+		pools_check(&r);
 		domains_default(r.config);
 	}
 	config_entries_free(&r.entries);

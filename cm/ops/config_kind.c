@@ -28,6 +28,7 @@ const size_t config_setting_count = sizeof config_settings / sizeof *config_sett
 #define COUNT_domains	   offsetof(struct config, domain_count)
 #define COUNT_certificates offsetof(struct config, certificate_count)
 #define COUNT_networks	   offsetof(struct config, network_count)
+#define COUNT_pools	   offsetof(struct config, pool_count)
 #define COUNT_link_users   offsetof(struct config, link_user_count)
 #define MEMBER(list)	   ((struct config *)0)->list[0]
 #define LIST_SETTING(name, list, member, key, kind, otherwise, needed, meaning)                                        \
@@ -147,6 +148,7 @@ static bool word_read(const char *const *words, uint32_t count, const char *text
 static const char *const proxy_words[] = {"no", "v1", "v2", "any"}; /* by their bits */
 static const char *const clients_words[] = {"off", "request", "require"};
 static const char *const kernel_words[] = {"off", "on", "auto"};
+static const char *const policy_words[] = {"user", "domain", "least-loaded"};
 
 static bool proxy_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
 {
@@ -161,6 +163,11 @@ static bool clients_read(const struct config_rule *rule, const char *directory, 
 static bool kernel_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
 {
 	return word_read(kernel_words, 3, text, ret);
+}
+
+static bool policy_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	return word_read(policy_words, 3, text, ret);
 }
 
 /* Answers the path, with the directory before it when it is relative; NULL: empty. Owned by the caller. */
@@ -294,6 +301,25 @@ static bool domain_read(const struct config_rule *rule, const char *directory, c
 	return jid_prepare_domain(text, strlen(text), prepared) && text_set(prepared, ret);
 }
 
+/* Each is prepared; so the text may grow, but by no more than a part of a JID. */
+static bool domains_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	char prepared[JID_PART_BYTES_MAX + 1], whole[CONFIG_VALUE_BYTES] = "";
+	size_t len, used = 0;
+	if (strcmp(text, "any") == 0) {
+		*(char **)ret = NULL;
+		return true;
+	}
+	for (;; text += len + 1) {
+		len = strcspn(text, " ");
+		if (!jid_prepare_domain(text, len, prepared) || used + strlen(prepared) + 2 > sizeof whole)
+			return false;
+		used += (size_t)sprintf(whole + used, "%s%s", used > 0 ? " " : "", prepared);
+		if (text[len] == '\0')
+			return text_set(whole, ret);
+	}
+}
+
 static const struct {
 	bool (*read)(const struct config_rule *, const char *directory, const char *text, void *ret);
 	bool text, plain;
@@ -320,6 +346,8 @@ static const struct {
 	[CONFIG_KIND_NAMES] = {names_read, true, false, "names with a space between two, or none"},
 	[CONFIG_KIND_USER] = {user_read, false, false, "a user's name or number"},
 	[CONFIG_KIND_NAME] = {name_read, true, false, "1 to 63 letters, digits, dots, hyphens and underscores"},
+	[CONFIG_KIND_POLICY] = {policy_read, false, false, "user, domain or least-loaded"},
+	[CONFIG_KIND_DOMAINS] = {domains_read, true, false, "domains with a space between two, or any"},
 	[CONFIG_KIND_DOMAIN] = {domain_read, true, false, "a domain as in user@domain"},
 };
 
@@ -341,13 +369,19 @@ bool config_value_read(const struct config_rule *rule, const char *directory, co
 	return kinds[rule->kind].read(rule, directory, text, ret_member);
 }
 
+/* The word for a text that is not there. */
+static const char *text_absent(enum config_kind kind)
+{
+	if (kind == CONFIG_KIND_DOMAINS)
+		return "any";
+	return kind == CONFIG_KIND_MAYFILE || kind == CONFIG_KIND_NAMES ? "none" : "";
+}
+
 void config_value_show(const struct config_rule *rule, const void *member, char to[static CONFIG_VALUE_BYTES])
 {
 	const char *text = "";
 	if (config_kind_is_text(rule->kind))
-		text = *(char *const *)member						      ? *(char *const *)member
-		       : rule->kind == CONFIG_KIND_MAYFILE || rule->kind == CONFIG_KIND_NAMES ? "none"
-											      : "";
+		text = *(char *const *)member ? *(char *const *)member : text_absent(rule->kind);
 	else if (rule->kind == CONFIG_KIND_LEVEL)
 		text = log_level_name(*(const enum config_log_level *)member);
 	else if (rule->kind == CONFIG_KIND_BOOL)
@@ -362,6 +396,8 @@ void config_value_show(const struct config_rule *rule, const void *member, char 
 		text = clients_words[*(const uint32_t *)member];
 	else if (rule->kind == CONFIG_KIND_KERNEL)
 		text = kernel_words[*(const uint32_t *)member];
+	else if (rule->kind == CONFIG_KIND_POLICY)
+		text = policy_words[*(const uint32_t *)member];
 	bool is_small = rule->kind == CONFIG_KIND_WEIGHT || rule->kind == CONFIG_KIND_USER;
 	uint64_t number = is_small ? *(const uint32_t *)member : 0;
 	if (rule->kind == CONFIG_KIND_INT)

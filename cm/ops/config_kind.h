@@ -21,6 +21,7 @@ enum config_kind {
 	CONFIG_KIND_PROXY,   /* uint32_t: versions */
 	CONFIG_KIND_CLIENTS, /* uint32_t: 0 off, 1 request, 2 require */
 	CONFIG_KIND_KERNEL,  /* uint32_t: 0 off, 1 on, 2 auto */
+	CONFIG_KIND_POLICY,  /* uint32_t: 0 user, 1 domain, 2 least-loaded */
 	CONFIG_KIND_USER,    /* uint32_t: a user's number */
 	CONFIG_KIND_FILE,    /* char *, as all that follow: a file that must be there */
 	CONFIG_KIND_MAYFILE, /* the same, or "none": NULL */
@@ -31,6 +32,7 @@ enum config_kind {
 	CONFIG_KIND_NETWORK, /* address/bits */
 	CONFIG_KIND_NAME,
 	CONFIG_KIND_DOMAIN,
+	CONFIG_KIND_DOMAINS, /* separated by one space, or "any": NULL */
 	CONFIG_KIND_COUNT
 };
 

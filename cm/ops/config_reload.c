@@ -56,5 +56,7 @@ bool config_can_reload(const struct config *before, const struct config *now, st
 	config_faults_init(ret);
 	settings_compare(before, now, ret);
 	lists_compare(before, now, ret);
+	if (before->backend_count > 0 && now->backend_count == 0)
+		config_fault_add(ret, "backends: found none, allowed one at least until the gate is restarted");
 	return ret->count == 0;
 }

@@ -198,19 +198,32 @@ static struct pool_text field_text(const struct frame *frame, enum frame_field f
 	return (struct pool_text){(const char *)value.at, value.len};
 }
 
+/* Whom the configuration does not name for it is not believed; said once for each link. */
+static void claim_refuse(struct worker *w, struct uplink *u, struct pool_text domain)
+{
+	counter_add(&w->counters, COUNTER_link_domains_refused, 1);
+	if (!u->foreign)
+		log_event(CONFIG_LOG_WARNING, "link.domain_not_its", log_text("backend", u->link.name),
+			  log_bytes("domain", domain.at, domain.len),
+			  log_text("why", "its pool does not serve this domain"));
+	u->foreign = true;
+}
+
 static void on_domain(struct worker *w, struct uplink *u, const struct frame *frame)
 {
 	static const enum frame_field fields[POOL_CLIENTS] = {[POOL_PLAIN] = FIELD_FEATURES,
 							      [POOL_BINDING] = FIELD_FEATURES_BINDING,
 							      [POOL_CERTIFICATE] = FIELD_FEATURES_CERTIFICATE};
 	struct pool_text domain = field_text(frame, FIELD_DOMAIN), features[POOL_CLIENTS];
-	bool good = true;
+	bool good = true, believed = fleet_believes(w, u->index, domain);
 
+	if (!believed)
+		claim_refuse(w, u, domain);
 	for (int i = 0; i < POOL_CLIENTS; i++) {
 		good = good && features_check(w, frame, fields[i]);
 		features[i] = field_text(frame, fields[i]);
 	}
-	if (!good || !pool_domain_put(&w->pool, u->index, domain, features))
+	if (!good || !pool_domain_put(&w->pool, u->index, domain, features, believed))
 		log_event(CONFIG_LOG_WARNING, "link.domain_refused", log_text("backend", u->link.name),
 			  log_bytes("domain", domain.at, domain.len));
 }

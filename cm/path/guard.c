@@ -53,12 +53,9 @@ static void local_check(struct worker *w, struct uplink *u)
 
 static void tls_begin(struct worker *w, struct uplink *u)
 {
-	const struct config_backend *b = &w->config->backends[u->index];
-	const char *names = b->certificate_names != NULL ? b->certificate_names : b->name;
-
 	if (w->link_context == NULL)
 		uplink_fail(w, u, "no authority for session servers' certificates");
-	else if (!conn_join_tls(&w->net, &u->conn, w->link_context, names))
+	else if (!conn_join_tls(&w->net, &u->conn, w->link_context, u->certificate_names))
 		uplink_fail(w, u, "TLS cannot begin");
 }
 

@@ -95,6 +95,7 @@ void uplink_say_hello(struct worker *w, struct uplink *u)
 	struct link_send send;
 
 	u->by_ms = 0;
+	u->foreign = false;
 	link_init(&u->link, LINK_GATE, &self, worker_now_ms(w), &send);
 	send_bytes(w, u, send.bytes, send.len);
 	receive(w, u);
@@ -121,6 +122,7 @@ static void session_detach(struct worker *w, struct client *c)
 	if (c->paused)
 		counter_add(&w->counters, COUNTER_paused, -1);
 	c->choked = c->paused = false;
+	pool_session_count(&w->pool, c->uplink, -1);
 	c->uplink = -1;
 }
 
@@ -409,6 +411,7 @@ bool uplink_open(struct worker *w, struct client *c, const char *user)
 		return false;
 	c->uplink = (int8_t)chosen;
 	c->sent = 0;
+	pool_session_count(&w->pool, chosen, 1);
 	frame_begin(&b, bytes, sizeof bytes, FRAME_OPEN, client_session(c));
 	put_open(w, &b, c);
 	send_frame(w, c, bytes, frame_end(&b));

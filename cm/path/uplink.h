@@ -21,6 +21,7 @@ struct uplink {
 	struct link link;
 	struct retained retained; /* what the session server has not acknowledged, or has no room for yet */
 	struct address address;
+	char *name, *address_text, *certificate_names; /* as in the fleet; NULL: the place is vacant */
 	uint64_t by_ms; /* until it is connected and TLS is done, or until it has ended; 0: the link watches itself */
 	uint8_t *in;	/* bytes read and not yet taken */
 	size_t in_len, in_cap;
@@ -29,6 +30,8 @@ struct uplink {
 	uint8_t index;
 	bool live; /* the conn exists */
 	bool tls;
+	bool retired; /* no longer in the fleet: it ends with its last session */
+	bool foreign; /* it claimed a domain that is not its, and that was logged */
 };
 
 /* Dials whatever is due, and says in *ret_wait_ms when to ask again. */

@@ -74,22 +74,6 @@ static void config_take(struct worker *w, const struct config *config)
 	w->login_limits.elements_max = (uint32_t)config->login_elements_max;
 }
 
-static void backends_take(struct worker *w)
-{
-	for (size_t i = 0; i < w->config->backend_count; i++) {
-		const struct config_backend *b = &w->config->backends[i];
-		bool good = address_parse_link(b->address, &w->uplinks[i].address);
-
-		assert(good); /* checked when the configuration was read */
-		w->uplinks[i].tls = address_link_is_tls(b->address);
-		w->uplinks[i].index = (uint8_t)i;
-		w->uplinks[i].in_cap = UPLINK_READ_BYTES;
-		w->uplinks[i].in = malloc(UPLINK_READ_BYTES);
-		assert(w->uplinks[i].in != NULL);
-		pool_backend_add(&w->pool, b->name, (uint16_t)i, b->weight, worker_now_ms(w));
-	}
-}
-
 static void networks_take(struct worker *w)
 {
 	for (size_t i = 0; i < w->config->network_count; i++) {
@@ -123,7 +107,7 @@ struct worker *worker_new(const struct config *config, struct tls_context *conte
 	assert(w->pool_domains != NULL && w->pool_text != NULL && w->work != NULL && w->frame_work != NULL);
 	assert(w->net.crypto != NULL);
 	pool_init(&w->pool, w->pool_domains, WORKER_DOMAINS, w->pool_text, WORKER_TEXT_BYTES);
-	backends_take(w);
+	fleet_take(w, fleet_new(config));
 	networks_take(w);
 	return w;
 }
@@ -133,7 +117,9 @@ void worker_free(struct worker *w)
 	if (w->net.io != NULL)
 		io_free(w->net.io);
 	for (size_t i = 0; i < w->pool.count; i++)
-		free(w->uplinks[i].in);
+		fleet_forget(&w->uplinks[i]);
+	fleet_free(w->fleet);
+	fleet_free(w->orders.fleet);
 	for (size_t i = 0; i < w->listener_count; i++)
 		if (w->listeners[i].fd >= 0)
 			close(w->listeners[i].fd);
@@ -322,6 +308,7 @@ static void each_second(struct worker *w)
 	w->second_ms = worker_now_ms(w) + 1000;
 	net_second(&w->net);
 	uplinks_tick(w);
+	fleet_tick(w);
 	trim(w);
 	gauges(w);
 }
@@ -366,6 +353,7 @@ static void orders_take(struct worker *w)
 	struct config *config = atomic_exchange(&w->orders.config, NULL);
 	struct tls_context *context = atomic_exchange(&w->orders.context, NULL);
 	struct tls_context *link_context = atomic_exchange(&w->orders.link_context, NULL);
+	struct fleet *fleet = atomic_exchange(&w->orders.fleet, NULL);
 
 	if (config != NULL) {
 		config_take(w, config);
@@ -379,6 +367,8 @@ static void orders_take(struct worker *w)
 		tls_context_unref(w->link_context);
 		w->link_context = link_context;
 	}
+	if (fleet != NULL)
+		fleet_take(w, fleet);
 	if (atomic_load(&w->orders.drain) && w->drain_by_ms == 0)
 		begin_drain(w);
 }

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "conn.h"
+#include "fleet.h"
 #include "network.h"
 #include "pool.h"
 #include "proxy.h"
@@ -33,6 +34,7 @@ struct orders {
 	_Atomic(struct config *) config;	    /* a new snapshot; both live until the worker has ended */
 	_Atomic(struct tls_context *) context;	    /* a new certificate: a reference that the worker takes over */
 	_Atomic(struct tls_context *) link_context; /* the same for links */
+	_Atomic(struct fleet *) fleet;		    /* other session servers; the worker takes it over */
 	atomic_bool drain;			    /* end: no new clients, system-shutdown for the others */
 	atomic_bool done;			    /* the worker has ended, or could not begin */
 	_Atomic(struct io *) io;		    /* to wake; NULL before the loop begins */
@@ -71,6 +73,7 @@ struct worker {
 	struct pool pool;
 	struct pool_domain *pool_domains;
 	char *pool_text;
+	struct fleet *fleet;
 	struct uplink uplinks[POOL_BACKENDS_MAX];
 	struct listener listeners[CONFIG_LIST_MAX];
 	size_t listener_count;

@@ -97,7 +97,8 @@ static void domain_put(struct pool *pool, const struct frame *frame)
 	struct pool_text domain = text_find(frame, FIELD_DOMAIN), features = text_find(frame, FIELD_FEATURES), got;
 	bool put = pool_domain_put(pool, 0, domain,
 				   (struct pool_text[]){features, text_find(frame, FIELD_FEATURES_BINDING),
-							text_find(frame, FIELD_FEATURES_CERTIFICATE)});
+							text_find(frame, FIELD_FEATURES_CERTIFICATE)},
+				   true);
 	assert(put == pool_features(pool, domain, POOL_PLAIN, &got));
 	assert(!put || (got.len == features.len && memcmp(got.at, features.at, got.len) == 0));
 	assert((pool_choose(pool, domain, features) == 0) == put);

@@ -67,7 +67,8 @@ static void domain_put(int b, int d)
 		features[i] = 'a' + draw(26);
 	model.served[b][d] = false;
 	bool fits = model_count() < ROOM && model_text() + domain_of(d).len + strlen(features) <= TEXT_MAX;
-	cr_assert(pool_domain_put(&pool, b, domain_of(d), (struct pool_text[POOL_CLIENTS]){text_of(features)}) == fits);
+	cr_assert(pool_domain_put(&pool, b, domain_of(d), (struct pool_text[POOL_CLIENTS]){text_of(features)}, true) ==
+		  fits);
 	model.served[b][d] = fits;
 	memcpy(model.features[b][d], features, sizeof features);
 }
@@ -141,4 +142,85 @@ Test(pool_prop, agrees_with_a_simple_model)
 {
 	for (uint64_t seed = 1; seed <= SEEDS; seed++)
 		life_lead(seed);
+}
+
+/* ---- one more, one less */
+
+enum { USERS = 2000, MANY = 8 };
+
+static void many_make(uint64_t seed, struct pool_group how)
+{
+	state = seed * 0x9e3779b97f4a7c15 + 1;
+	pool_init(&pool, room, ROOM, text, TEXT_MAX);
+	pool_group_set(&pool, 0, how);
+	for (int b = 0; b < MANY; b++) {
+		char name[16];
+		snprintf(name, sizeof name, "backend-%d", b);
+		pool_backend_add(&pool, name, b, 1 + draw(5), 0);
+		pool_dialling(&pool, b);
+		pool_up(&pool, b, NULL, 0);
+		pool_domain_put(&pool, b, domain_of(0), (struct pool_text[POOL_CLIENTS]){text_of("")}, true);
+	}
+}
+
+static int user_of(int number)
+{
+	char user[32];
+	snprintf(user, sizeof user, "u%d@a", number);
+	return pool_choose(&pool, domain_of(0), text_of(user));
+}
+
+/* One that is closed and opened again: its own users move, and nobody else does; how many is its share. */
+static void only_its_share_moves(uint64_t seed)
+{
+	int before[USERS], moved = 0, one = (int)(seed % MANY);
+	unsigned weights = 0;
+	many_make(seed, (struct pool_group){.policy = POOL_BY_USER});
+	for (int b = 0; b < MANY; b++)
+		weights += pool.backends[b].weight;
+	for (int i = 0; i < USERS; i++)
+		before[i] = user_of(i);
+	pool_backend_set(&pool, one, 0, pool.backends[one].weight, true);
+	for (int i = 0; i < USERS; i++) {
+		int now = user_of(i);
+		cr_assert(before[i] == one ? now != one : now == before[i], "seed %zu", (size_t)seed);
+		moved += now != before[i];
+	}
+	double share = (double)USERS * pool.backends[one].weight / weights;
+	cr_assert(moved > share * 0.6 - 10 && moved < share * 1.4 + 10, "seed %zu: %d, not %f", (size_t)seed, moved,
+		  share);
+	pool_backend_set(&pool, one, 0, pool.backends[one].weight, false);
+	for (int i = 0; i < USERS; i++)
+		cr_assert_eq(user_of(i), before[i]);
+}
+
+/* Whatever the loads: a user is at one of two, and they are those of the policy without loads. */
+static void least_loaded_knows_two(uint64_t seed)
+{
+	many_make(seed, (struct pool_group){.policy = POOL_LEAST_LOADED});
+	for (int i = 0; i < 50; i++) {
+		int seen[2] = {user_of(i), POOL_NONE};
+		for (int turn = 0; turn < 50; turn++) {
+			for (int b = 0; b < MANY; b++)
+				pool_load(&pool, b, draw(100000), draw(POOL_LOAD_MAX + 1));
+			int now = user_of(i);
+			if (now != seen[0] && seen[1] == POOL_NONE)
+				seen[1] = now;
+			cr_assert(now == seen[0] || now == seen[1], "seed %zu user %d", (size_t)seed, i);
+		}
+		for (int b = 0; b < MANY; b++)
+			pool_load(&pool, b, 7, 7);
+	}
+}
+
+Test(pool_prop, a_backend_more_or_less_moves_its_own_share_alone)
+{
+	for (uint64_t seed = 1; seed <= 60; seed++)
+		only_its_share_moves(seed);
+}
+
+Test(pool_prop, least_loaded_has_two_places_for_a_user)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++)
+		least_loaded_knows_two(seed);
 }

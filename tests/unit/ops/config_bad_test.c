@@ -25,9 +25,10 @@ static const struct {
 	{"stanza_bytes_max: 2\n", "FILE:7: stanza_bytes_max: found an unknown key, allowed limits.stanza_bytes_max\n"},
 	{"limit:\n  clients_max: 2\n  foo: [1, {a: b}]\n", "FILE:7: limit: found an unknown key, allowed limits\n"},
 	{"metrics:\n  zzzzzzzzz: 1\n", "FILE:8: metrics.zzzzzzzzz: found an unknown key, allowed address\n"},
-	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n", "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed "
-					    "workers, drain_ms_max, core_dumps, io, log, metrics, tls, "
-					    "proxy, link, limits, sessiond, listeners, backends, certificates\n"},
+	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n",
+	 "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed "
+	 "workers, drain_ms_max, core_dumps, io, log, metrics, tls, "
+	 "proxy, link, limits, sessiond, listeners, backends, pools, certificates\n"},
 	{"backends:\n  - {name: a, adress: x, address: 'unix:/a'}\n",
 	 "FILE:8: backends[0].adress: found an unknown key, allowed backends[].address\n"},
 	{"log.level: debug\n", "FILE:7: \"log.level\": found a key like that, allowed one word for each level\n"},
@@ -109,6 +110,21 @@ static const struct {
 	{"backends:\n  - {name: a, address: 'unix:/a', certificate_names: 'a.example  b.example'}\n",
 	 "FILE:8: backends[0].certificate_names: found \"a.example  b.example\", allowed names with a space between "
 	 "two, or none\n"},
+	{"backends:\n  - {name: a, address: 'unix:/a', pool: p}\n",
+	 "FILE:8: backends[0].pool: found \"p\", allowed the name of a member of pools, or all\n"},
+	{"pools:\n  - {name: p, domains: a.example b.example}\n  - {name: q, domains: c.example b.example}\n",
+	 "FILE:9: pools[1].domains: found \"c.example b.example\", allowed each domain in one pool, and any in one "
+	 "(all "
+	 "without a line is any)\n"},
+	{"pools:\n  - name: p\n",
+	 "FILE:1: pools[1].domains: found nothing, allowed each domain in one pool, and any in one (all without a line "
+	 "is any)\n"},
+	{"pools:\n  - {name: all, domains: a.example  b.example}\n  - {name: q, policy: best, failover: never}\n",
+	 "FILE:8: pools[0].domains: found \"a.example  b.example\", allowed domains with a space between two, or any\n"
+	 "FILE:9: pools[1].policy: found \"best\", allowed user, domain or least-loaded\n"
+	 "FILE:9: pools[1].failover: found \"never\", allowed yes or no\n"
+	 "FILE:9: pools[1].domains: found nothing, allowed each domain in one pool, and any in one (all without a line "
+	 "is any)\n"},
 	{"link: {ca: ca.pem, certificate: gate.pem}\n",
 	 "FILE:7: link.certificate: found \"gate.pem\", allowed link.certificate and link.key, both or none\n"},
 	{"link: {ca: ca.pem, key: gate.pem}\n",

@@ -59,12 +59,17 @@ Test(config_good, every_kind_of_value)
 		"  - {name: a.b-c_1, address: 'unix:/run/x.sock', weight: 1}\n"
 		"  - name: b\n"
 		"    address: unix:sub/x.sock\n"
+		"    pool: p\n"
+		"    drain: yes\n"
 		"  - name: c\n"
 		"    address: tcp:127.3.2.1:65535\n"
 		"    weight: 1000\n"
 		"  - name: d\n"
 		"    address: tcp:[::1]:1\n"
 		"  - {name: e, address: 'tls:192.0.2.7:15262', certificate_names: e.example e2.example}\n"
+		"pools:\n"
+		"  - {name: p, policy: domain, domains: Example.ORG xn--bcher-kva.example}\n"
+		"  - {name: q, policy: least-loaded, failover: no, domains: x.example}\n"
 		"link: {ca: ca.pem, users: [root, 4711]}\n"
 		"metrics: {address: off}\n"
 		"certificates:\n"
@@ -111,6 +116,18 @@ Test(config_good, every_kind_of_value)
 	cr_assert_str_eq(config->backends[4].address, "tls:192.0.2.7:15262");
 	cr_assert_str_eq(config->backends[4].certificate_names, "e.example e2.example");
 	cr_assert_str_eq(config->link_ca, in_folder("ca.pem"));
+	cr_assert_eq(config->pool_count, 3);
+	cr_assert_str_eq(config->pools[0].domains, "example.org xn--bcher-kva.example");
+	cr_assert_eq(config->pools[0].policy, 1);
+	cr_assert(config->pools[0].failover);
+	cr_assert_eq(config->pools[1].policy, 2);
+	cr_assert_not(config->pools[1].failover);
+	cr_assert_str_eq(config->pools[2].name, "all");
+	cr_assert_null(config->pools[2].domains);
+	cr_assert_str_eq(config->backends[0].pool, "all");
+	cr_assert_str_eq(config->backends[1].pool, "p");
+	cr_assert_not(config->backends[0].drain);
+	cr_assert(config->backends[1].drain);
 	cr_assert_eq(config->link_user_count, 2);
 	cr_assert_eq(config->link_users[0].uid, 0);
 	cr_assert_eq(config->link_users[1].uid, 4711);
@@ -320,8 +337,10 @@ Test(config_good, reload_names_all_that_needs_a_restart)
 			 "metrics.address: found \"off\", allowed \"127.0.0.1:9109\" until the gate is restarted\n"
 			 "sessiond.registration: found \"yes\", allowed \"no\" until the gate is restarted\n"
 			 "listeners: found another list, allowed the same until the gate is restarted\n"
-			 "backends: found another list, allowed the same until the gate is restarted\n"
 			 "sessiond.domains: found another list, allowed the same until the gate is restarted\n");
+	cr_assert_not(config_can_reload(now, before, &faults));
+	cr_assert(strstr(config_faults_text(&faults),
+			 "backends: found none, allowed one at least until the gate is restarted\n"));
 	cr_assert(config_can_reload(before, before, &faults));
 	cr_assert(config_can_reload(now, now, &faults));
 	config_free(before);

@@ -76,7 +76,7 @@ Test(print, example_parses_and_shows_the_defaults)
 	for (char *line = text, *next; *line; line = next) {
 		next = line + strcspn(line, "\n") + 1;
 		bool key = is_commented_key(line) && strncmp(line, "#backends", 9) != 0 &&
-			   strncmp(line, "#certificates", 13) != 0;
+			   strncmp(line, "#pools", 6) != 0 && strncmp(line, "#certificates", 13) != 0;
 		keys += key;
 		for (char *at = line; at < next; at++)
 			if (!key || *at != '#')

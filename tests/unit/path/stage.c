@@ -37,6 +37,8 @@ void stage_init(struct stage *s)
 		.unread_bytes_high = 1 << 20,
 		.unread_bytes_max = 4 << 20,
 		.backend_count = 1,
+		.pools = {{.name = "all", .failover = true}},
+		.pool_count = 1,
 	};
 	strcpy(s->directory, "/tmp/stage-XXXXXX");
 	cr_assert(mkdtemp(s->directory) != NULL);

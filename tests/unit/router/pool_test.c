@@ -34,8 +34,8 @@ static void backend_up(int backend)
 
 static bool serve(int backend, const char *domain, const char *features)
 {
-	return pool_domain_put(&pool, backend, text_of(domain),
-			       (struct pool_text[]){text_of(features), absent, absent});
+	return pool_domain_put(&pool, backend, text_of(domain), (struct pool_text[]){text_of(features), absent, absent},
+			       true);
 }
 
 static void features_are(const char *domain, enum pool_client client, const char *expected)
@@ -149,7 +149,7 @@ Test(pool, features_of_a_domain)
 	features_are("example.org", POOL_PLAIN, NULL);
 	backend_up(1);
 	cr_assert(pool_domain_put(&pool, 1, text_of("example.org"),
-				  (struct pool_text[]){text_of("<plain/>"), text_of("<plus/>"), absent}));
+				  (struct pool_text[]){text_of("<plain/>"), text_of("<plus/>"), absent}, true));
 	cr_assert(serve(1, "example.net", "<other/>"));
 	cr_assert(serve(1, "empty.example", ""));
 	features_are("example.org", POOL_PLAIN, "<plain/>");
@@ -168,7 +168,7 @@ Test(pool, an_empty_list_for_binding_is_one)
 	pool_begin(1);
 	backend_up(0);
 	cr_assert(pool_domain_put(&pool, 0, text_of("d"),
-				  (struct pool_text[]){text_of("<plain/>"), text_of(""), absent}));
+				  (struct pool_text[]){text_of("<plain/>"), text_of(""), absent}, true));
 	features_are("d", POOL_BINDING, "");
 	features_are("d", POOL_PLAIN, "<plain/>");
 }
@@ -184,8 +184,8 @@ Test(pool, each_kind_of_client_has_its_own)
 	for (int which = 0; which < 8; which++) {
 		struct pool_text features[] = {text_of(which & 4 ? "" : "a"), which & 1 ? text_of("bb") : absent,
 					       which & 2 ? text_of("ccc") : absent};
-		cr_assert(pool_domain_put(&pool, 0, text_of("d"), features));
-		cr_assert(pool_domain_put(&pool, 0, text_of("e"), features));
+		cr_assert(pool_domain_put(&pool, 0, text_of("d"), features, true));
+		cr_assert(pool_domain_put(&pool, 0, text_of("e"), features, true));
 		for (int client = 0; client < POOL_CLIENTS; client++) {
 			features_are("d", (enum pool_client)client, expected[which][client]);
 			features_are("e", (enum pool_client)client, expected[which][client]);
@@ -220,7 +220,7 @@ Test(pool, a_domain_told_again_has_the_new_features)
 	cr_assert(serve(1, "a", "of another"));
 	cr_assert(serve(0, "b", "of b"));
 	cr_assert(pool_domain_put(&pool, 0, text_of("a"),
-				  (struct pool_text[]){text_of("new and longer"), text_of("x"), absent}));
+				  (struct pool_text[]){text_of("new and longer"), text_of("x"), absent}, true));
 	features_are("a", POOL_PLAIN, "new and longer");
 	features_are("a", POOL_BINDING, "x");
 	features_are("b", POOL_PLAIN, "of b");
@@ -364,4 +364,147 @@ Test(pool, nobody_at_this_index, .signal = SIGABRT)
 {
 	pool_begin(1);
 	pool_dialling(&pool, 1);
+}
+
+/* ---- groups and orders */
+
+static void all_up(int backends)
+{
+	pool_begin(backends);
+	for (int i = 0; i < backends; i++) {
+		backend_up(i);
+		cr_assert(serve(i, "example.org", ""));
+	}
+}
+
+static int user_at(int number)
+{
+	char user[32];
+	snprintf(user, sizeof user, "user%d@example.org", number);
+	return pool_choose(&pool, text_of("example.org"), text_of(user));
+}
+
+Test(pool, by_domain_all_users_are_on_one)
+{
+	all_up(5);
+	pool_group_set(&pool, 0, (struct pool_group){.policy = POOL_BY_DOMAIN});
+	int one = user_at(0), moved = 0;
+	for (int i = 1; i < 100; i++)
+		cr_assert_eq(user_at(i), one);
+	for (int d = 0; d < 100; d++) {
+		char domain[32];
+		snprintf(domain, sizeof domain, "d%d.example", d);
+		for (int i = 0; i < 5; i++)
+			cr_assert(serve(i, domain, ""));
+		moved += pool_choose(&pool, text_of(domain), text_of("u")) != one;
+		for (int i = 0; i < 5; i++) {
+			pool.domains_count--;
+			pool.backends[i].domains--;
+			pool.text_len -= strlen(domain);
+		}
+	}
+	cr_assert(moved > 60 && moved < 95, "%d", moved);
+}
+
+Test(pool, a_closed_one_keeps_what_it_has_and_gets_nothing_new)
+{
+	struct pool_text got;
+	all_up(2);
+	pool_backend_set(&pool, 0, 0, 1, true);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(user_at(i), 1);
+	cr_assert_eq(pool.backends[0].state, POOL_UP);
+	pool_backend_set(&pool, 1, 0, 1, true);
+	cr_assert_eq(user_at(0), POOL_NONE);
+	cr_assert(!pool_features(&pool, text_of("example.org"), POOL_PLAIN, &got));
+	pool_backend_set(&pool, 0, 0, 1, false);
+	cr_assert_eq(user_at(0), 0);
+}
+
+Test(pool, who_waits_for_his_own_gets_no_other)
+{
+	int own[100];
+	all_up(3);
+	pool_group_set(&pool, 0, (struct pool_group){.waits = true});
+	for (int i = 0; i < 100; i++)
+		own[i] = user_at(i);
+	pool_down(&pool, 1, 0, 0);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(user_at(i), own[i] == 1 ? POOL_NONE : own[i]);
+	pool_group_set(&pool, 0, (struct pool_group){.waits = false});
+	for (int i = 0; i < 100; i++)
+		cr_assert(own[i] == 1 ? user_at(i) != POOL_NONE : user_at(i) == own[i]);
+	pool_group_set(&pool, 0, (struct pool_group){.waits = true});
+	pool_backend_remove(&pool, 1);
+	for (int i = 0; i < 100; i++)
+		cr_assert_neq(user_at(i), POOL_NONE, "one that is no more is nobody's");
+}
+
+Test(pool, the_least_loaded_of_two)
+{
+	int own[100], moved = 0;
+	all_up(4);
+	for (int i = 0; i < 100; i++)
+		own[i] = user_at(i);
+	pool_group_set(&pool, 0, (struct pool_group){.policy = POOL_LEAST_LOADED});
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(user_at(i), own[i], "as by user, when all have as much to do");
+	for (int n = 0; n < POOL_SESSIONS_MARGIN * 5 / 4; n++)
+		pool_session_count(&pool, 2, 1);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(user_at(i), own[i], "a little more is nothing");
+	pool_session_count(&pool, 2, 1);
+	for (int i = 0; i < 100; i++) {
+		cr_assert(own[i] == 2 ? user_at(i) != 2 : user_at(i) == own[i]);
+		moved += user_at(i) != own[i];
+	}
+	cr_assert_gt(moved, 10);
+	for (int i = 0; i < 4; i++)
+		pool_load(&pool, i, 1000, i == 3 ? POOL_LOAD_MARGIN : 0);
+	for (int i = 0; i < 100; i++)
+		cr_assert(own[i] == 3 ? user_at(i) != 3 : user_at(i) == own[i], "what they tell counts more");
+	pool_load(&pool, 3, 1000, POOL_LOAD_MARGIN - 1);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(user_at(i), own[i]);
+}
+
+Test(pool, a_domain_that_is_not_believed_counts_for_nothing)
+{
+	struct pool_text got;
+	pool_begin(1);
+	backend_up(0);
+	cr_assert(pool_domain_put(&pool, 0, text_of("bank.example"), (struct pool_text[POOL_CLIENTS]){text_of("<f/>")},
+				  false));
+	cr_assert(!pool_features(&pool, text_of("bank.example"), POOL_PLAIN, &got));
+	cr_assert_eq(pool_choose(&pool, text_of("bank.example"), text_of("u")), POOL_NONE);
+}
+
+static bool judge(const void *believed, int backend, struct pool_text domain)
+{
+	return domain.len == strlen(believed) && memcmp(domain.at, believed, domain.len) == 0;
+}
+
+Test(pool, domains_are_judged_again)
+{
+	pool_begin(1);
+	backend_up(0);
+	cr_assert(serve(0, "a.example", ""));
+	cr_assert(
+		pool_domain_put(&pool, 0, text_of("b.example"), (struct pool_text[POOL_CLIENTS]){text_of("")}, false));
+	pool_domains_judge(&pool, judge, "b.example");
+	cr_assert_eq(pool_choose(&pool, text_of("a.example"), text_of("u")), POOL_NONE);
+	cr_assert_eq(pool_choose(&pool, text_of("b.example"), text_of("u")), 0);
+}
+
+Test(pool, a_place_that_is_vacant_is_given_again)
+{
+	uint64_t wait;
+	pool_begin(3);
+	pool_backend_remove(&pool, 1);
+	pool_dialling(&pool, 0);
+	pool_dialling(&pool, 2);
+	cr_assert(pool_dial_next(&pool, 0, &wait) == POOL_NONE && wait == UINT64_MAX);
+	cr_assert_eq(pool_backend_add(&pool, "new", 9, 2, 5), 1);
+	cr_assert_eq(pool_dial_next(&pool, 5, &wait), 1);
+	cr_assert_eq(pool_backend_add(&pool, "newer", 9, 2, 5), 3);
 }
