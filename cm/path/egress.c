@@ -262,6 +262,8 @@ static void on_up(struct worker *w, struct uplink *u)
 		log_event(CONFIG_LOG_WARNING, "link.unauthenticated", log_text("backend", u->link.name),
 			  log_text("why", "whoever may listen on this machine's loopback is believed"));
 	warn_of_namesake(w, u);
+	if (w->pool.backends[u->index].failures > 0)
+		pace_begin(&u->pace, worker_now_ms(w)); /* it comes back, and may be slow yet */
 }
 
 static void on_found(struct worker *w, struct uplink *u, const struct link_found *found)

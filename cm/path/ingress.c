@@ -174,18 +174,14 @@ static void user_guess(const struct login *login, char to[static JID_PART_BYTES_
 /* The client begins to authenticate: its session is opened where its user lives. */
 static void open_session(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
 {
-	static const char later[] =
-		"<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><temporary-auth-failure/></failure>";
+	struct xml_splice splice;
 	char user[JID_PART_BYTES_MAX + 1];
 
 	if (!stream_auth_user(event, bytes, user))
 		user_guess(c->login, user);
-	if (uplink_open(w, c, user)) {
-		pass_and_await(w, c, event, bytes);
-		return;
-	}
-	conn_write(&w->net, &c->conn, later, sizeof later - 1);
-	client_close_for(w, c, REASON_SERVER_LOST);
+	xml_splice_begin(&splice, bytes, event);
+	xml_splice_declarations(&splice);
+	lobby_enter(w, c, user, &splice);
 }
 
 static void begin_tls(struct worker *w, struct client *c)

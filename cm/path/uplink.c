@@ -407,7 +407,9 @@ bool uplink_open(struct worker *w, struct client *c, const char *user)
 	uint8_t bytes[12288];
 	struct frame_builder b;
 
-	if (chosen == POOL_NONE)
+	struct pace_settings pace = {w->config->link_logins_per_s, w->config->link_slow_start_ms};
+
+	if (chosen == POOL_NONE || !pace_take(&w->uplinks[chosen].pace, &pace, worker_now_ms(w)))
 		return false;
 	c->uplink = (int8_t)chosen;
 	c->sent = 0;

@@ -8,6 +8,7 @@
 #include "address.h"
 #include "conn.h"
 #include "link.h"
+#include "pace.h"
 #include "retained.h"
 #include "xml_splice.h"
 
@@ -21,6 +22,7 @@ struct uplink {
 	struct link link;
 	struct retained retained; /* what the session server has not acknowledged, or has no room for yet */
 	struct address address;
+	struct pace pace;
 	char *name, *address_text, *certificate_names; /* as in the fleet; NULL: the place is vacant */
 	uint64_t by_ms; /* until it is connected and TLS is done, or until it has ended; 0: the link watches itself */
 	uint8_t *in;	/* bytes read and not yet taken */
@@ -63,7 +65,8 @@ bool uplinks_any_up(const struct worker *);
 
 /*
  * Opens a session for a client that begins to authenticate, at the session server of its user ("" when not known yet).
- * False: none serves the domain now.
+ * False: none serves the domain now, or it
+ * takes no more in this second.
  */
 bool uplink_open(struct worker *, struct client *, const char *user);
 /* Frames of a client's session; nothing happens when it has none. */

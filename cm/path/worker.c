@@ -118,6 +118,7 @@ void worker_free(struct worker *w)
 		io_free(w->net.io);
 	for (size_t i = 0; i < w->pool.count; i++)
 		fleet_forget(&w->uplinks[i]);
+	lobby_free(&w->lobby);
 	fleet_free(w->fleet);
 	fleet_free(w->orders.fleet);
 	for (size_t i = 0; i < w->listener_count; i++)
@@ -319,6 +320,7 @@ static void timers(struct worker *w)
 
 	while ((node = wheel_due(&w->wheel, worker_now_ms(w))) != NULL)
 		client_timeout(w, (struct client *)((char *)node - offsetof(struct client, timer)));
+	lobby_look(w);
 	each_second(w);
 }
 

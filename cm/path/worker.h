@@ -11,6 +11,7 @@
 #include "config.h"
 #include "conn.h"
 #include "fleet.h"
+#include "lobby.h"
 #include "network.h"
 #include "pool.h"
 #include "proxy.h"
@@ -74,6 +75,7 @@ struct worker {
 	struct pool_domain *pool_domains;
 	char *pool_text;
 	struct fleet *fleet;
+	struct lobby lobby;
 	struct uplink uplinks[POOL_BACKENDS_MAX];
 	struct listener listeners[CONFIG_LIST_MAX];
 	size_t listener_count;

@@ -169,6 +169,12 @@ void stream_on_tls(struct stream *stream)
 	*stream = (struct stream){.state = STREAM_SECURE, .header_due = true};
 }
 
+void stream_on_refused(struct stream *stream)
+{
+	assert(stream->state == STREAM_NEGOTIATING);
+	stream->state = STREAM_SECURE;
+}
+
 bool stream_on_authenticated(struct stream *stream, bool no_restart)
 {
 	if (stream->state != STREAM_NEGOTIATING)

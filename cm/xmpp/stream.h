@@ -97,6 +97,8 @@ void stream_read(struct stream *, struct stream_login *, const struct xml_event 
 
 /* TLS is there: a header is due. */
 void stream_on_tls(struct stream *);
+/* The session could not be opened, and the client was told: it may try again. The state is NEGOTIATING. */
+void stream_on_refused(struct stream *);
 /* The session server reported who the client is (STATE stage 1). False: not in this state. */
 bool stream_on_authenticated(struct stream *, bool no_restart);
 /* The session server reported the full JID (STATE stage 2). False: not in this state, or the restart's header has not

@@ -95,7 +95,7 @@ def test_a_server_is_not_believed_for_the_domains_of_others(servers, make_gate):
 def test_whose_server_is_down_waits_where_there_is_no_failover(servers, make_gate):
     two = servers(2)
     pools = [{"name": "all", "failover": False}]
-    gate = make_gate({"workers": 1, "pools": pools, "backends": [entry(server) for server in two]})
+    gate = make_gate({"workers": 1, "pools": pools, "backends": [entry(server) for server in two], "link": {"wait_ms_max": 500}})
     links(gate, 2)
     for user in USERS[:8]:
         login(gate, user).close()
@@ -155,3 +155,51 @@ def test_servers_come_and_go_by_a_reload(servers, make_gate):
     for user in USERS:
         login(gate, user).close()
     assert {tuple(where([first, second], user)) for user in USERS} == {(0,), (1,)}
+
+
+def test_a_login_waits_for_a_server_that_comes(servers, make_gate):
+    first = servers(1)[0]
+    config = {"workers": 1, "backends": [entry(first)], "pools": [{"name": "all", "failover": False}]}
+    gate = make_gate(config | {"link": {"wait_ms_max": 30000}})
+    client = xmpp.Client(gate.starttls, False, gate.authority)
+    client.secure()
+    first.links[0].close()
+    links(gate, 0)
+    client.authenticate("alice", "whatever", "PLAIN")
+    client.greet()
+    client.bind()
+    assert client.logout()
+    assert gate.metrics()["stanzagate_logins_postponed_total"] == 0
+
+
+def test_who_is_told_to_try_later_may_do_so_in_the_same_stream(servers, make_gate):
+    first = servers(1)[0]
+    gate = make_gate({"workers": 1, "backends": [entry(first)], "link": {"wait_ms_max": 100}})
+    client = xmpp.Client(gate.starttls, False, gate.authority)
+    client.secure()
+    first.links[0].close()
+    links(gate, 0)
+    client.send(f"<auth xmlns='{xmpp.SASL_NS}' mechanism='PLAIN'>{xmpp.plain_response('alice', 'x')}</auth>")
+    assert client.expect("ELEMENT").find(f"{{{xmpp.SASL_NS}}}temporary-auth-failure") is not None
+    links(gate, 1)
+    client.authenticate("alice", "whatever", "PLAIN")
+    client.greet()
+    client.bind()
+    assert client.logout()
+
+
+def test_logins_come_at_a_pace(servers, make_gate):
+    first = servers(1)[0]
+    gate = make_gate({"workers": 1, "backends": [entry(first)], "link": {"logins_per_s": 4, "wait_ms_max": 30000}})
+    clients = [xmpp.Client(gate.starttls, False, gate.authority) for _ in range(8)]
+    for client in clients:
+        client.secure()
+    auth = f"<auth xmlns='{xmpp.SASL_NS}' mechanism='PLAIN'>{xmpp.plain_response('alice', 'x')}</auth>"
+    for client in clients:
+        client.send(auth)
+    # Four at once, and then one after the other; the others are seen to wait.
+    gates.wait_until(lambda: gate.metrics()["stanzagate_clients_waiting"] == 2, what="two that wait")
+    for client in clients:
+        assert client.expect("ELEMENT").tag == f"{{{xmpp.SASL_NS}}}success"
+        client.close()
+    assert gate.metrics()["stanzagate_clients_waiting"] == 0

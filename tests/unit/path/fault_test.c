@@ -83,7 +83,10 @@ Test(fault, without_a_session_server_clients_are_told_so)
 	stage_until(stage_counter(&stage, COUNTER_backends_up) == 0);
 	actor_say(&a, AUTH);
 	actor_until(&a, "<temporary-auth-failure/></failure>");
-	expect_error(&a, "internal-server-error");
+	actor_say(&a, "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'/>");
+	actor_until(&a, "<failure xmlns='urn:xmpp:sasl:2'><temporary-auth-failure "
+			"xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/></failure>");
+	cr_assert_eq(stage_counter(&stage, COUNTER_logins_postponed), 2);
 	actor_connect(&stage, &b, WAY_DIRECT);
 	actor_say(&b, HEADER_);
 	expect_error(&b, "internal-server-error");

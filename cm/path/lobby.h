@@ -1,0 +1,27 @@
+/*
+ * lobby: where clients wait that want to log in and whose session server is not there just now, or takes no more in
+ * this second. Who waits is asked nothing and read no further; in turn each is let in when there is room, and whoever
+ * has waited for link.wait_ms_max is told temporary-auth-failure, and may try again in the same stream.
+ */
+#ifndef PATH_LOBBY_H
+#define PATH_LOBBY_H
+
+#include "client.h"
+#include "xml_splice.h"
+
+struct lobby_guest;
+struct lobby {
+	struct lobby_guest *first, *last;
+	uint64_t next_ms; /* when to look again */
+};
+
+/*
+ * A client that begins to authenticate as `user` ("" when not known yet), with this element: its session is opened and
+ * the element sent at once, or it waits, or it is refused.
+ */
+void lobby_enter(struct worker *, struct client *, const char *user, const struct xml_splice *);
+/* Often: lets in those for whom there is room. */
+void lobby_look(struct worker *);
+void lobby_free(struct lobby *);
+
+#endif
