@@ -3,6 +3,7 @@
 #include "address.h"
 #include "bundled.h"
 #include "config_file.h"
+#include "discovery.h"
 #include "log.h"
 #include "reload.h"
 #include "tls_memory.h"
@@ -34,6 +35,7 @@ struct gate {
 	struct config *config; /* the one in force */
 	struct bundled *bundled;
 	struct reload reload;
+	struct discovery *discovery;
 	struct watch watch;
 	struct worker *workers[WORKERS_MAX]; /* crew_count of them, NULL before they are made */
 	struct crew crew[WORKERS_MAX];
@@ -270,6 +272,8 @@ static bool begin(struct gate *g)
 		bundled_enter(g->bundled, g->config);
 	}
 	kernel_probe(g, g->config);
+	g->discovery = discovery_new();
+	discovery_set(g->discovery, g->config);
 	return listen_all(g) && hire_all(g) && watch(g);
 }
 
@@ -299,6 +303,14 @@ static void say_ready(struct gate *g)
 	log_event(CONFIG_LOG_INFO, "gate.ready", log_count("workers", g->crew_count));
 }
 
+static void hand_out_fleet(struct gate *g)
+{
+	for (size_t i = 0; i < g->crew_count; i++) {
+		fleet_free(atomic_exchange(&g->workers[i]->orders.fleet, discovery_fleet(g->discovery)));
+		worker_wake(g->workers[i]);
+	}
+}
+
 /* Gives every worker the certificates, and the configuration in force. Takes the references over. */
 static void hand_out(struct gate *g, struct reload_tls *tls)
 {
@@ -309,9 +321,9 @@ static void hand_out(struct gate *g, struct reload_tls *tls)
 		tls_context_unref(atomic_exchange(&w->orders.context, tls_context_ref(tls->clients)));
 		tls_context_unref(atomic_exchange(&w->orders.link_context, ref_or_null(tls->links)));
 		atomic_store(&w->orders.config, g->config);
-		fleet_free(atomic_exchange(&w->orders.fleet, fleet_new(g->config)));
 		worker_wake(w);
 	}
+	hand_out_fleet(g);
 	reload_tls_unref(tls);
 }
 
@@ -326,6 +338,7 @@ static void reload(struct gate *g)
 	}
 	counter_bump(&g->watch.process.reloads, 1);
 	g->config = now;
+	discovery_set(g->discovery, now);
 	log_level_set(now->log_level);
 	kernel_probe(g, now);
 	hand_out(g, &tls);
@@ -367,6 +380,8 @@ static void serve(struct gate *g, const sigset_t *set)
 		say_ready(g);
 		renew(g);
 		reload_rotate(&g->reload, g->config);
+		if (discovery_look(g->discovery))
+			hand_out_fleet(g);
 		if (signal == SIGTERM || signal == SIGINT)
 			return;
 		if (signal == SIGHUP)
@@ -416,6 +431,7 @@ static void give_back(struct gate *g)
 			worker_free(g->workers[i]);
 	if (g->bundled != NULL)
 		bundled_stop(g->bundled);
+	discovery_free(g->discovery);
 	reload_done(&g->reload);
 	config_free(g->config);
 	free(g->listeners);

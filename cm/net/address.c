@@ -59,6 +59,18 @@ bool address_parse(const char *text, struct address *ret)
 	return false;
 }
 
+bool address_is_loopback(const struct address *a)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	memcpy(&v4, &a->at, sizeof v4);
+	memcpy(&v6, &a->at, sizeof v6);
+	if (a->at.ss_family == AF_INET)
+		return ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return a->at.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+}
+
 bool address_link_is_tls(const char *text)
 {
 	return strncmp(text, "tls:", 4) == 0;

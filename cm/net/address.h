@@ -21,6 +21,8 @@ struct address {
 bool address_parse(const char *text, struct address *ret);
 /* "unix:/path", "tls:host:port" or "tcp:host:port". False: not one. */
 bool address_parse_link(const char *text, struct address *ret);
+/* An address of this machine alone: 127.0.0.0/8 or ::1. */
+bool address_is_loopback(const struct address *);
 bool address_link_is_tls(const char *text);
 /* The host alone, as text, and the port; for a Unix socket "unix" and 0. */
 void address_host(const struct address *, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port);

@@ -398,6 +398,13 @@ static void pools_check(struct reading *r)
 		pool_check(r, i);
 }
 
+/* Of its own accord, or by the names it is found by. */
+static bool link_is_tls(const char *address)
+{
+	bool found = strncmp(address, "dns:", 4) == 0 || strncmp(address, "srv:", 4) == 0;
+	return strncmp(address + (found ? 4 : 0), "tls:", 4) == 0;
+}
+
 /* Links with TLS need somebody to believe, and a certificate its key. */
 static void links_check(struct reading *r)
 {
@@ -405,7 +412,7 @@ static void links_check(struct reading *r)
 	const struct config_entry *entry;
 	for (size_t i = 0; i < c->backend_count && !c->link_ca; i++) {
 		entry = entry_find(&r->entries, r->entries.count, "backends[].address", (int)i);
-		if (entry && c->backends[i].address && strncmp(c->backends[i].address, "tls:", 4) == 0)
+		if (entry && c->backends[i].address && link_is_tls(c->backends[i].address))
 			fault_value(r, entry, "tls only when link.ca is given");
 	}
 	if (!c->link_certificate == !c->link_key)

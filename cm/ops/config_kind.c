@@ -250,11 +250,39 @@ static bool link_unix_read(const char *directory, const char *path, void *ret)
 	return link != NULL;
 }
 
+/* Behind "dns:" or "srv:". */
+static bool link_name_read(const char *text, bool with_port, void *ret)
+{
+	const char *name = text + 8, *end = with_port ? strrchr(name, ':') : name + strlen(name);
+	uint64_t port;
+	if (strncmp(text + 4, "tls:", 4) != 0 && strncmp(text + 4, "tcp:", 4) != 0)
+		return false;
+	if (!end || end == name || end - name > NAMES_ONE_MAX || strspn(name, NAME_CHARACTERS) != (size_t)(end - name))
+		return false;
+	return (!with_port || number_read(end + 1, 1, UINT16_MAX, &port)) && text_set(text, ret);
+}
+
+static bool link_file_read(const char *directory, const char *path, void *ret)
+{
+	char *whole = path_resolve(directory, path), *link;
+	if (!whole)
+		return false;
+	if (asprintf(&link, "file:%s", whole) < 0)
+		abort();
+	free(whole);
+	*(char **)ret = link;
+	return true;
+}
+
 static bool link_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
 {
 	bool loopback = false;
 	if (strncmp(text, "unix:", 5) == 0)
 		return link_unix_read(directory, text + 5, ret);
+	if (strncmp(text, "dns:", 4) == 0 || strncmp(text, "srv:", 4) == 0)
+		return link_name_read(text, *text == 'd', ret);
+	if (strncmp(text, "file:", 5) == 0)
+		return link_file_read(directory, text + 5, ret);
 	if (strncmp(text, "tls:", 4) == 0)
 		return address_is_good(text + 4, 1, &loopback) && text_set(text, ret);
 	return strncmp(text, "tcp:", 4) == 0 && address_is_good(text + 4, 1, &loopback) && loopback &&
@@ -314,7 +342,7 @@ static bool domains_read(const struct config_rule *rule, const char *directory, 
 		len = strcspn(text, " ");
 		if (!jid_prepare_domain(text, len, prepared) || used + strlen(prepared) + 2 > sizeof whole)
 			return false;
-		used += (size_t)sprintf(whole + used, "%s%s", used > 0 ? " " : "", prepared);
+		used += (size_t)snprintf(whole + used, sizeof whole - used, "%s%s", used > 0 ? " " : "", prepared);
 		if (text[len] == '\0')
 			return text_set(whole, ret);
 	}
@@ -340,9 +368,10 @@ static const struct {
 	[CONFIG_KIND_MAYFILE] = {mayfile_read, true, false, "a file that can be read, or none"},
 	[CONFIG_KIND_PATH] = {path_read, true, false, "a path"},
 	[CONFIG_KIND_ADDR] = {addr_read, true, false, "IPv4:port or [IPv6]:port, numeric, port 0 to 65535"},
-	[CONFIG_KIND_LINK] = {link_read, true, false,
-			      "unix:/path (107 bytes at most), tls:IPv4:port or tls:[IPv6]:port, or tcp: instead of "
-			      "tls: with a loopback address; all numeric"},
+	[CONFIG_KIND_LINK] =
+		{link_read, true, false,
+		 "unix:/path (107 bytes at most), tls:IPv4:port or tls:[IPv6]:port, or tcp: instead of "
+		 "tls: with a loopback address, numeric; or dns:tls:host:port, srv:tls:name or file:/path"},
 	[CONFIG_KIND_NAMES] = {names_read, true, false, "names with a space between two, or none"},
 	[CONFIG_KIND_USER] = {user_read, false, false, "a user's name or number"},
 	[CONFIG_KIND_NAME] = {name_read, true, false, "1 to 63 letters, digits, dots, hyphens and underscores"},

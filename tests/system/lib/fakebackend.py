@@ -139,12 +139,17 @@ class Link:
 
 
 class Backend:
+    """path: of a Unix socket, or (host, port)."""
+
     def __init__(self, path):
         self.path, self.links, self.sessions, self.frames = str(path), [], [], []
         self.on_element, self.greeting, self.acks = None, hello() + domain(), True
         self.names = itertools.count(1)
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(self.path)
+        if isinstance(path, tuple):
+            self.listener = socket.create_server(path)
+        else:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(self.path)
         self.listener.listen()
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
@@ -156,7 +161,8 @@ class Backend:
         # shutdown wakes the thread in accept; close alone would not.
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
-        os.unlink(self.path)
+        if self.path.startswith("/"):
+            os.unlink(self.path)
         for link in self.links:
             link.close()
 

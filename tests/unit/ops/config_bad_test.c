@@ -9,7 +9,7 @@
 #define ADDRESS "IPv4:port or [IPv6]:port, numeric, port 0 to 65535"
 #define LINK                                                                                                           \
 	"unix:/path (107 bytes at most), tls:IPv4:port or tls:[IPv6]:port, or tcp: instead of tls: with a loopback "   \
-	"address; all numeric"
+	"address, numeric; or dns:tls:host:port, srv:tls:name or file:/path"
 
 static struct config_faults faults;
 
@@ -28,7 +28,7 @@ static const struct {
 	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n",
 	 "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed "
 	 "workers, drain_ms_max, core_dumps, io, log, metrics, tls, "
-	 "proxy, link, limits, sessiond, listeners, backends, pools, certificates\n"},
+	 "proxy, discovery, link, limits, sessiond, listeners, backends, pools, certificates\n"},
 	{"backends:\n  - {name: a, adress: x, address: 'unix:/a'}\n",
 	 "FILE:8: backends[0].adress: found an unknown key, allowed backends[].address\n"},
 	{"log.level: debug\n", "FILE:7: \"log.level\": found a key like that, allowed one word for each level\n"},
@@ -105,6 +105,12 @@ static const struct {
 	 "FILE:8: backends[0].address: found \"tls:192.0.2.1:0\", allowed " LINK "\n"},
 	{"backends:\n  - {name: a, address: 'tls:server.example:5347'}\nlink: {ca: ca.pem}\n",
 	 "FILE:8: backends[0].address: found \"tls:server.example:5347\", allowed " LINK "\n"},
+	{"backends:\n  - {name: a, address: 'dns:tls:a.example'}\nlink: {ca: ca.pem}\n",
+	 "FILE:8: backends[0].address: found \"dns:tls:a.example\", allowed " LINK "\n"},
+	{"backends:\n  - {name: a, address: 'srv:udp:a.example'}\n",
+	 "FILE:8: backends[0].address: found \"srv:udp:a.example\", allowed " LINK "\n"},
+	{"backends:\n  - {name: a, address: 'dns:tls:a.example:5347'}\n",
+	 "FILE:8: backends[0].address: found \"dns:tls:a.example:5347\", allowed tls only when link.ca is given\n"},
 	{"backends:\n  - {name: a, address: 'tls:192.0.2.1:5347'}\n",
 	 "FILE:8: backends[0].address: found \"tls:192.0.2.1:5347\", allowed tls only when link.ca is given\n"},
 	{"backends:\n  - {name: a, address: 'unix:/a', certificate_names: 'a.example  b.example'}\n",
