@@ -16,7 +16,6 @@ void buckets_init(struct buckets *b, uint32_t places, const uint8_t key[static S
 void buckets_done(struct buckets *b)
 {
 	free(b->places);
-	explicit_bzero(b->key, sizeof b->key);
 	b->places = NULL;
 }
 

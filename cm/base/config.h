@@ -79,6 +79,8 @@ struct config {
 	size_t pool_count;
 	struct config_user link_users[CONFIG_LIST_MAX]; /* that may be session servers */
 	size_t link_user_count;
+	struct config_network exempt[CONFIG_LIST_MAX]; /* from the limits of addresses */
+	size_t exempt_count;
 };
 
 #endif

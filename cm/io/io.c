@@ -228,7 +228,7 @@ static void aim(struct io_uring_sqe *sqe, int fd)
 /* The prep functions of liburing leave user_data alone. */
 void io_accept(struct io *io, int fd, uint64_t tag)
 {
-	io_uring_prep_multishot_accept(ask(io, tag), fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	io_uring_prep_accept(ask(io, tag), fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
 void io_watch(struct io *io, int fd, uint64_t tag)
@@ -297,6 +297,11 @@ void io_close(struct io *io, int fd)
 		io_uring_prep_close_direct(ask(io, tag_closed | (unsigned)(fd & ~DIRECT)), (unsigned)(fd & ~DIRECT));
 	else
 		io_uring_prep_close(ask(io, tag_nobody), fd);
+}
+
+void io_submit(struct io *io)
+{
+	io_uring_submit(&io->ring);
 }
 
 /* ---- direct descriptors */

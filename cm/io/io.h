@@ -44,7 +44,7 @@ struct io_done {
 	uint16_t buffer;
 };
 
-/* Connections of a listening socket, one completion each, until one comes without `more`. */
+/* One connection of a listening socket. Several may be asked for at once, each under a tag of its own. */
 void io_accept(struct io *, int fd, uint64_t tag);
 /*
  * A completion whenever there is something new to read (edge-like: read until short), until one comes without `more`.
@@ -96,6 +96,8 @@ int io_adopt(struct io *, int fd);
 int io_plain(struct io *, int fd);
 void io_plain_end(int fd, int plain);
 
+/* Hands over what was asked for, and does not wait: for whoever has long work to do before io_wait. */
+void io_submit(struct io *);
 /* Hands over what was asked for, and waits until there is a completion, io_wake was called, or the time is over. */
 void io_wait(struct io *, uint64_t timeout_ms);
 /* The next completion. False: none is left. */

@@ -254,9 +254,15 @@ enum conn_did conn_complete(struct net *net, struct conn *c, enum conn_op op, co
 
 /* ---- reading */
 
+void conn_await_tls(struct conn *c)
+{
+	assert(c->tls == CONN_PLAIN);
+	c->tls = CONN_HANDSHAKE;
+}
+
 bool conn_start_tls(struct conn *c, struct tls_context *context, bool direct)
 {
-	assert(c->tls == CONN_PLAIN && c->handshake == NULL);
+	assert(c->tls != CONN_RECORDS && c->handshake == NULL);
 	c->handshake = handshake_new(context, direct);
 	c->tls = CONN_HANDSHAKE;
 	return c->handshake != NULL;

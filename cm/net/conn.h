@@ -118,6 +118,8 @@ struct conn_text {
 enum conn_found conn_read(struct net *, struct conn *, struct conn_input *, struct conn_text *ret,
 			  struct tls_facts *ret_facts);
 
+/* TLS comes next: what is read from now on is a handshake's, which conn_start_tls() must begin before. */
+void conn_await_tls(struct conn *);
 /* TLS begins. Nothing of the input may be left. False: no memory. */
 bool conn_start_tls(struct conn *, struct tls_context *, bool direct);
 

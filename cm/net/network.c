@@ -79,21 +79,44 @@ bool network_parse(const char *text, struct network *ret)
 	return true;
 }
 
-bool network_has(const struct network *n, const struct address *address)
+bool network_bytes(const struct address *address, uint8_t to[static 16])
 {
-	uint8_t bytes[16];
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
 
 	if (address->at.ss_family == AF_INET) {
 		memcpy(&v4, &address->at, sizeof v4);
-		memcpy(bytes, v4_head, V4_AT);
-		memcpy(bytes + V4_AT, &v4.sin_addr, 4);
+		memcpy(to, v4_head, V4_AT);
+		memcpy(to + V4_AT, &v4.sin_addr, 4);
 	} else if (address->at.ss_family == AF_INET6) {
 		memcpy(&v6, &address->at, sizeof v6);
-		memcpy(bytes, &v6.sin6_addr, 16);
+		memcpy(to, &v6.sin6_addr, 16);
 	} else {
 		return false;
 	}
+	return true;
+}
+
+bool network_has(const struct network *n, const struct address *address)
+{
+	uint8_t bytes[16];
+
+	return network_bytes(address, bytes) && network_has_bytes(n, bytes);
+}
+
+bool network_has_bytes(const struct network *n, const uint8_t bytes[static 16])
+{
 	return prefix_is_same(bytes, n->prefix, n->bits);
+}
+
+bool network_is_v4(const uint8_t bytes[static 16])
+{
+	return memcmp(bytes, v4_head, V4_AT) == 0;
+}
+
+bool network_is_loopback(const uint8_t bytes[static 16])
+{
+	static const uint8_t one[16] = {[15] = 1};
+
+	return memcmp(bytes, one, sizeof one) == 0 || (network_is_v4(bytes) && bytes[V4_AT] == IN_LOOPBACKNET);
 }

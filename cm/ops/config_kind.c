@@ -30,6 +30,7 @@ const size_t config_setting_count = sizeof config_settings / sizeof *config_sett
 #define COUNT_networks	   offsetof(struct config, network_count)
 #define COUNT_pools	   offsetof(struct config, pool_count)
 #define COUNT_link_users   offsetof(struct config, link_user_count)
+#define COUNT_exempt	   offsetof(struct config, exempt_count)
 #define MEMBER(list)	   ((struct config *)0)->list[0]
 #define LIST_SETTING(name, list, member, key, kind, otherwise, needed, meaning)                                        \
 	{name,                                                                                                         \

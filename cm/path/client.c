@@ -55,13 +55,35 @@ static struct login *login_new(struct worker *w)
 	return login;
 }
 
+void login_hold(struct worker *w, struct login *login, const uint8_t *bytes, size_t len)
+{
+	login->held = realloc(login->held, login->held_len + len);
+	assert(login->held != NULL);
+	memcpy(login->held + login->held_len, bytes, len);
+	login->held_len += len;
+	counter_add(&w->counters, COUNTER_memory_login, (int64_t)len);
+}
+
+void login_let_go(struct worker *w, struct login *login)
+{
+	counter_add(&w->counters, COUNTER_memory_login, -(int64_t)login->held_len);
+	login->held = NULL;
+	login->held_len = 0;
+}
+
+void login_drop(struct worker *w, struct login *login)
+{
+	free(login->held);
+	login_let_go(w, login);
+}
+
 static void login_free(struct worker *w, struct client *c)
 {
 	if (c->login == NULL)
 		return;
 	counter_add(&w->counters, COUNTER_memory_login, -(int64_t)sizeof *c->login);
 	free(c->login->features);
-	free(c->login->header);
+	login_drop(w, c->login);
 	tls_context_unref(c->login->context);
 	free(c->login->facts.identity);
 	explicit_bzero(c->login, sizeof *c->login);
@@ -109,6 +131,10 @@ void client_new(struct worker *w, int fd, const struct listener *by)
 
 	if (by->proxy != PROXY_NONE && !entry_is_trusted(w, fd)) {
 		counter_add(&w->counters, COUNTER_proxy_untrusted, 1);
+		io_close(w->net.io, fd);
+		return;
+	}
+	if (by->proxy == PROXY_NONE && !address_limit_accept(w, fd)) {
 		io_close(w->net.io, fd);
 		return;
 	}
@@ -171,7 +197,7 @@ static void say_end(struct worker *w, struct client *c, const char *condition, c
 void client_address(struct worker *w, const struct client *c, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port)
 {
 	struct address peer;
-	bool told = c->aside != NULL && c->aside->host[0] != '\0';
+	bool told = client_is_told(c);
 	int plain;
 
 	snprintf(to, ADDRESS_TEXT_BYTES, "%s", told ? c->aside->host : "gone");
@@ -200,16 +226,19 @@ static void log_close(struct worker *w, struct client *c, const struct client_en
 }
 
 /* What cannot be said any more, or must not be. */
-static bool end_is_abrupt(enum reason reason)
+static bool end_is_abrupt(const struct client *c, enum reason reason)
 {
-	return reason == REASON_CLIENT_LOST || reason == REASON_TLS_INJECTION || reason == REASON_TLS_SLOW ||
+	return (reason == REASON_ADDRESS_RATE && (c->direct || c->proxy != PROXY_NONE)) ||
+	       reason == REASON_CLIENT_LOST || reason == REASON_TLS_INJECTION || reason == REASON_TLS_SLOW ||
 	       reason == REASON_TOO_SLOW || reason == REASON_PROXY || reason == REASON_PROXY_SLOW;
 }
 
 static void end_handshake(struct worker *w, struct client *c)
 {
-	if (c->handshaking)
+	if (c->handshaking) {
 		w->handshakes--;
+		counter_add(&w->counters, COUNTER_handshakes_running, -1);
+	}
 	c->handshaking = false;
 }
 
@@ -223,6 +252,7 @@ static void end_account(struct worker *w, struct client *c, const struct client_
 	counter_add(&w->counters, COUNTER_handshakes_failed,
 		    end->reason == REASON_TLS_FAILED || end->reason == REASON_TLS_SLOW);
 	end_handshake(w, c);
+	turns_leave(w, c);
 	if (c->uplink >= 0)
 		uplink_close(w, c, end->reason == REASON_CLIENT_END, end->condition, end->text);
 	c->stream.state = STREAM_ENDED;
@@ -252,7 +282,7 @@ void client_close(struct worker *w, struct client *c, const struct client_end *g
 	if (c->conn.life >= CONN_ENDING)
 		return;
 	end_account(w, c, end);
-	if (end_is_abrupt(end->reason)) {
+	if (end_is_abrupt(c, end->reason)) {
 		conn_terminate(&w->net, &c->conn, end->reason);
 	} else {
 		if (may_speak(c) && end_is_said(end->reason, end->condition))
@@ -343,9 +373,24 @@ void client_timeout(struct worker *w, struct client *c)
 
 /* ---- completions */
 
+bool client_await_tls(struct worker *w, struct client *c)
+{
+	static const char proceed[] = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+	bool is_room = w->handshakes < w->config->tls_handshakes_max;
+
+	if (!is_room || !address_limit_client(w, c, ADDRESS_LIMIT_HANDSHAKES)) {
+		client_close_for(w, c, is_room ? REASON_ADDRESS_RATE : REASON_RESOURCES);
+		return false;
+	}
+	conn_await_tls(&c->conn);
+	conn_write(&w->net, &c->conn, proceed, sizeof proceed - 1);
+	wheel_set(&w->wheel, &c->timer, handshake_deadline(w, c));
+	return true;
+}
+
 bool client_begin_tls(struct worker *w, struct client *c)
 {
-	if (w->handshakes >= w->config->tls_handshakes_max || !conn_start_tls(&c->conn, w->context, c->direct)) {
+	if (!conn_start_tls(&c->conn, w->context, c->direct)) {
 		client_close_for(w, c, REASON_RESOURCES);
 		return false;
 	}
@@ -354,8 +399,7 @@ bool client_begin_tls(struct worker *w, struct client *c)
 		handshake_host(c->conn.handshake, c->login->stream.domain);
 	c->handshaking = true;
 	w->handshakes++;
-	if (!c->direct) /* with direct TLS the time runs from the beginning */
-		wheel_set(&w->wheel, &c->timer, handshake_deadline(w, c));
+	counter_add(&w->counters, COUNTER_handshakes_running, 1);
 	return true;
 }
 
@@ -365,6 +409,11 @@ static void sent(struct worker *w, struct client *c)
 	if (!c->paused || c->uplink < 0 || conn_unsent(&c->conn) > w->config->unread_bytes_high / 2)
 		return;
 	uplink_pause(w, c, false);
+}
+
+static bool is_in_handshake(const struct client *c)
+{
+	return c->conn.tls == CONN_HANDSHAKE || (c->conn.tls == CONN_PLAIN && c->direct);
 }
 
 /* Bytes of a client; a PROXY header that must stand before them is taken off. */
@@ -381,9 +430,10 @@ static void received(struct worker *w, struct client *c, uint8_t *whole, size_t 
 	}
 	if (len == 0)
 		return;
-	if (c->direct && c->conn.tls == CONN_PLAIN)
-		client_begin_tls(w, c);
-	ingress(w, c, bytes, len);
+	if (is_in_handshake(c))
+		turns_hold(w, c, bytes, len);
+	else
+		ingress(w, c, bytes, len);
 	if (secret) /* records are opened where they lie */
 		explicit_bzero(whole, whole_len);
 }

@@ -25,8 +25,9 @@ struct login {
 	struct tls_context *context; /* that TLS began with */
 	char *features;		     /* after authentication, as the session server said */
 	size_t features_len;
-	uint8_t *header; /* the part of a PROXY header that has come */
-	size_t header_len;
+	uint8_t *
+		held; /* a part of a PROXY header, or a step of the TLS handshake that has not had its turn (turns.h) */
+	size_t held_len;
 	uint64_t until_ms;
 };
 
@@ -61,11 +62,12 @@ struct client {
 	int8_t uplink; /* index of its session server; -1: no session is open */
 	uint8_t proxy; /* enum proxy_version: the header that must come first; none any more after it */
 	bool direct;
-	bool awaiting; /* an answer of the session server must come before the client's next element */
-	bool choked;   /* on its uplink's list of those that must not send */
-	bool held;     /* the session server paused it */
-	bool paused;   /* the session server was told to pause */
-	bool handshaking;
+	bool awaiting;	      /* an answer of the session server must come before the client's next element */
+	bool choked;	      /* on its uplink's list of those that must not send */
+	bool held;	      /* the session server paused it */
+	bool paused;	      /* the session server was told to pause */
+	bool handshaking : 1; /* OpenSSL is at it */
+	bool waiting : 1;     /* in a line of turns.h; not read from meanwhile */
 };
 
 struct listener;
@@ -78,6 +80,11 @@ void client_new(struct worker *, int fd, const struct listener *);
 void client_address(struct worker *, const struct client *, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port);
 /* What few have; made of zeros when it had nothing of it. */
 struct client_aside *client_aside(struct client *);
+/* Whether a PROXY header said where it is. */
+static inline bool client_is_told(const struct client *c)
+{
+	return c->aside != NULL && c->aside->host[0] != '\0';
+}
 /* A completion of one of its conn's operations. */
 void client_complete(struct worker *, struct client *, enum conn_op, const struct io_done *);
 /* It has ended and nothing of it is with the kernel: gives everything back. */
@@ -103,7 +110,17 @@ struct client_end {
 void client_close(struct worker *, struct client *, const struct client_end *);
 void client_close_for(struct worker *, struct client *, enum reason);
 
-/* TLS begins now. False: there is no room for one more handshake, and the client was closed. */
+/* Bytes that a login cannot take yet: a copy is put behind those that are held already; dropped; the caller's now. */
+void login_hold(struct worker *, struct login *, const uint8_t *bytes, size_t len);
+void login_drop(struct worker *, struct login *);
+void login_let_go(struct worker *, struct login *);
+
+/*
+ * After <starttls/>, which it answers: a handshake comes next. False: there is no room for one more, or too many came
+ * from this address, and the client was closed.
+ */
+bool client_await_tls(struct worker *, struct client *);
+/* A handshake's first record is there, and it is its turn. False: no memory, and the client was closed. */
 bool client_begin_tls(struct worker *, struct client *);
 /* The TLS handshake is done. */
 void client_on_secure(struct worker *, struct client *);

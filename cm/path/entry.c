@@ -23,21 +23,6 @@ bool entry_is_trusted(struct worker *w, int fd)
 	return false;
 }
 
-static void header_put(struct login *login, const uint8_t *bytes, size_t len)
-{
-	login->header = realloc(login->header, login->header_len + len);
-	assert(login->header != NULL);
-	memcpy(login->header + login->header_len, bytes, len);
-	login->header_len += len;
-}
-
-static void header_drop(struct login *login)
-{
-	free(login->header);
-	login->header = NULL;
-	login->header_len = 0;
-}
-
 static void origin_set(struct client *c, const struct address *from)
 {
 	struct client_aside *aside;
@@ -50,19 +35,19 @@ static void origin_set(struct client *c, const struct address *from)
 
 bool entry_read(struct worker *w, struct client *c, uint8_t **bytes, size_t *len)
 {
-	size_t had = c->login->header_len;
+	size_t had = c->login->held_len;
 	struct client_end end = {.reason = REASON_PROXY};
 	struct proxy_found found;
 	enum proxy_is is;
 
 	if (had > 0)
-		header_put(c->login, *bytes, *len);
-	is = proxy_read((enum proxy_version)c->proxy, had > 0 ? c->login->header : *bytes, had + *len, &found);
+		login_hold(w, c->login, *bytes, *len);
+	is = proxy_read((enum proxy_version)c->proxy, had > 0 ? c->login->held : *bytes, had + *len, &found);
 	if (is == PROXY_MORE && had == 0)
-		header_put(c->login, *bytes, *len);
+		login_hold(w, c->login, *bytes, *len);
 	if (is == PROXY_MORE)
 		return false;
-	header_drop(c->login);
+	login_drop(w, c->login);
 	if (is == PROXY_BAD) {
 		end.detail = found.why;
 		client_close(w, c, &end);
@@ -70,6 +55,11 @@ bool entry_read(struct worker *w, struct client *c, uint8_t **bytes, size_t *len
 	}
 	assert(found.used > had);
 	origin_set(c, &found.client);
+	if (client_is_told(c) && !address_limit_client(w, c, ADDRESS_LIMIT_CONNECTS)) {
+		counter_add(&w->counters, COUNTER_refused_address, 1);
+		client_close_for(w, c, REASON_ADDRESS_RATE);
+		return false;
+	}
 	c->proxy = PROXY_NONE;
 	*bytes += found.used - had;
 	*len -= found.used - had;

@@ -184,14 +184,6 @@ static void open_session(struct worker *w, struct client *c, const struct xml_ev
 	lobby_enter(w, c, user, &splice);
 }
 
-static void begin_tls(struct worker *w, struct client *c)
-{
-	static const char proceed[] = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
-
-	if (client_begin_tls(w, c))
-		conn_write(&w->net, &c->conn, proceed, sizeof proceed - 1);
-}
-
 static void close_for_xml(struct worker *w, struct client *c, enum xml_error error)
 {
 	struct client_end end = {
@@ -244,7 +236,7 @@ static void act(struct worker *w, struct client *c, const struct stream_verdict 
 			client_greet(w, c);
 		break;
 	case STREAM_ACT_STARTTLS:
-		begin_tls(w, c);
+		client_await_tls(w, c);
 		break;
 	case STREAM_ACT_REPLY:
 		conn_write(&w->net, &c->conn, v->reply, strlen(v->reply));

@@ -94,7 +94,7 @@ void lobby_enter(struct worker *w, struct client *c, const char *user, const str
 	size_t count = xml_splice_pieces(splice, pieces);
 	struct lobby_guest *guest;
 
-	c->awaiting = true;
+	client_await(w, c, true);
 	client_steer_reading(w, c);
 	if (w->lobby.first == NULL && uplink_open(w, c, user)) {
 		send_first(w, c, pieces, count);

@@ -17,9 +17,10 @@
 enum {
 	WAIT_MS_MAX = 1000,
 	ACCEPT_AGAIN_MS = 100,
+	ACCEPTS = 4,
 	TRIM_AFTER_LOGINS = 256,
 	TRIM_AFTER_LOGINS_CALM = 16,
-	SPENT_SAID_MS = 60000
+	SPENT_SAID_MS = 60000,
 };
 
 uint64_t worker_now_ms(const struct worker *w)
@@ -72,6 +73,8 @@ static void config_take(struct worker *w, const struct config *config)
 	w->limits = w->login_limits = limits_after_login(config);
 	w->login_limits.element_bytes_max = (uint32_t)config->login_bytes_max;
 	w->login_limits.elements_max = (uint32_t)config->login_elements_max;
+	if (w->address_limit.buckets.places != NULL)
+		address_limit_configure(w);
 }
 
 static void networks_take(struct worker *w)
@@ -109,6 +112,7 @@ struct worker *worker_new(const struct config *config, struct tls_context *conte
 	pool_init(&w->pool, w->pool_domains, WORKER_DOMAINS, w->pool_text, WORKER_TEXT_BYTES);
 	fleet_take(w, fleet_new(config));
 	networks_take(w);
+	address_limit_init(w);
 	return w;
 }
 
@@ -132,6 +136,8 @@ void worker_free(struct worker *w)
 	slab_done(&w->clients);
 	shelf_done(&w->net.records);
 	shelf_done(&w->texts);
+	address_limit_done(w);
+	turns_done(w);
 	free(w->pool_domains);
 	free(w->pool_text);
 	free(w->work);
@@ -151,9 +157,9 @@ void worker_wake(struct worker *w)
 
 /* ---- listeners */
 
-static uint64_t listener_tag(size_t index)
+static uint64_t listener_tag(size_t index, unsigned accept)
 {
-	return (uint64_t)WORKER_LISTENER << WORKER_KIND_SHIFT | (uint64_t)index << WORKER_INDEX_SHIFT;
+	return (uint64_t)WORKER_LISTENER << WORKER_KIND_SHIFT | (uint64_t)index << WORKER_INDEX_SHIFT | accept;
 }
 
 static void listeners_accept(struct worker *w, uint64_t *wait_ms)
@@ -161,15 +167,26 @@ static void listeners_accept(struct worker *w, uint64_t *wait_ms)
 	for (size_t i = 0; i < w->listener_count; i++) {
 		struct listener *l = &w->listeners[i];
 
-		if (l->accepting || l->fd < 0)
+		if (l->fd < 0)
 			continue;
 		if (worker_now_ms(w) < l->again_ms) {
 			*wait_ms = *wait_ms < ACCEPT_AGAIN_MS ? *wait_ms : ACCEPT_AGAIN_MS;
 			continue;
 		}
-		l->accepting = true;
-		io_accept(w->net.io, l->fd, listener_tag(i));
+		for (unsigned n = 0; n < ACCEPTS; n++)
+			if (!(l->accepting & 1u << n))
+				io_accept(w->net.io, l->fd, listener_tag(i, n));
+		l->accepting = (1u << ACCEPTS) - 1;
 	}
+}
+
+/* Accepts that are with the kernel already may still bring some. */
+static bool is_crowded(struct worker *w)
+{
+	bool crowded = turns_are_many(w);
+
+	counter_add(&w->counters, COUNTER_accept_pauses, crowded && !w->crowded);
+	return w->crowded = crowded;
 }
 
 static uint64_t descriptor_limit(void)
@@ -193,8 +210,7 @@ static void say_spent(struct worker *w, int error)
 
 static void listener_complete(struct worker *w, struct listener *l, const struct io_done *done)
 {
-	if (!done->more)
-		l->accepting = false;
+	l->accepting &= (uint8_t) ~(1u << (unsigned)(done->tag & 7));
 	if (done->result >= 0 && w->drain_by_ms == 0)
 		client_new(w, done->result, l);
 	else if (done->result >= 0)
@@ -210,8 +226,9 @@ static void listener_complete(struct worker *w, struct listener *l, const struct
 static void listeners_end(struct worker *w)
 {
 	for (size_t i = 0; i < w->listener_count; i++)
-		if (w->listeners[i].accepting)
-			io_cancel(w->net.io, listener_tag(i));
+		for (unsigned n = 0; n < ACCEPTS; n++)
+			if (w->listeners[i].accepting & 1u << n)
+				io_cancel(w->net.io, listener_tag(i, n));
 }
 
 static bool listeners_ended(const struct worker *w)
@@ -281,6 +298,7 @@ static void gauges(struct worker *w)
 	counter_store(&w->counters.value[COUNTER_memory_client], slab_bytes(&w->clients));
 	counter_store(&w->counters.value[COUNTER_memory_record], shelf_bytes(&w->net.records));
 	counter_store(&w->counters.value[COUNTER_memory_text], shelf_bytes(&w->texts));
+	counter_store(&w->counters.value[COUNTER_memory_addresses], buckets_bytes(&w->address_limit.buckets));
 	counter_store(&w->counters.value[COUNTER_memory_chunk], (uint64_t)chunk_memory());
 	counter_store(&w->counters.value[COUNTER_memory_receive], io_receive_memory());
 }
@@ -405,12 +423,13 @@ static uint64_t wait_ms(struct worker *w)
 {
 	uint64_t wait_ms = WAIT_MS_MAX;
 
-	if (w->net.dirty != NULL)
-		return 0;
 	if (w->drain_by_ms == 0) {
 		uplinks_dial(w, &wait_ms);
-		listeners_accept(w, &wait_ms);
+		if (!is_crowded(w))
+			listeners_accept(w, &wait_ms);
 	}
+	if (w->net.dirty != NULL || turns_are_due(w))
+		return 0;
 	if (w->clients.used > 0 && wait_ms > WHEEL_STEP_MS)
 		wait_ms = WHEEL_STEP_MS;
 	return wait_ms < WAIT_MS_MAX ? wait_ms : WAIT_MS_MAX;
@@ -432,6 +451,16 @@ static void count_latency(struct worker *w)
 	w->stanzas_up = w->stanzas_down = 0;
 }
 
+/* What the others are waiting for is on its way before. */
+static void handshakes(struct worker *w)
+{
+	if (!turns_are_due(w))
+		return;
+	io_submit(w->net.io);
+	turns_run(w);
+	net_flush(&w->net);
+}
+
 static void tick(struct worker *w)
 {
 	io_wait(w->net.io, wait_ms(w));
@@ -443,6 +472,7 @@ static void tick(struct worker *w)
 	timers(w);
 	net_flush(&w->net);
 	count_latency(w);
+	handshakes(w);
 	sweep(w);
 }
 

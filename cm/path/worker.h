@@ -3,11 +3,12 @@
  * stanza. The rest of the process talks to a worker through `struct orders` alone.
  *
  * A tick, in fixed order: wait; reap completions (client bytes go through ingress.c, frames through egress.c); timers;
- * flush what was queued, each connection once; sweep what has ended.
+ * flush what was queued, each connection once; handshakes, as far as there is time for them; sweep what has ended.
  */
 #ifndef PATH_WORKER_H
 #define PATH_WORKER_H
 
+#include "address_limit.h"
 #include "config.h"
 #include "conn.h"
 #include "fleet.h"
@@ -17,6 +18,7 @@
 #include "proxy.h"
 #include "shelf.h"
 #include "slab.h"
+#include "turns.h"
 #include "uplink.h"
 #include "wheel.h"
 #include "xml.h"
@@ -51,7 +53,7 @@ struct listener {
 	int fd;
 	bool direct;
 	enum proxy_version proxy; /* the header that clients come with */
-	bool accepting;		  /* an accept is with the kernel */
+	uint8_t accepting;	  /* accepts with the kernel: a bit for each */
 	uint64_t again_ms;	  /* not before, since the kernel had no descriptors or memory */
 };
 
@@ -81,8 +83,11 @@ struct worker {
 	size_t listener_count;
 	struct network trusted[CONFIG_LIST_MAX]; /* who may send PROXY headers */
 	size_t trusted_count;
-	uint32_t direct_wanted;		   /* direct descriptors; 0: none. For whoever made the worker to set */
-	uint64_t spent_said_ms;		   /* when it was last said that no descriptor is left */
+	uint32_t direct_wanted; /* direct descriptors; 0: none. For whoever made the worker to set */
+	uint64_t spent_said_ms; /* when it was last said that no descriptor is left */
+	struct address_limit address_limit;
+	struct turns turns;
+	bool crowded;			   /* nobody is let in: turns_are_many() */
 	uint64_t epoch;			   /* of this worker; its sessions' names are its own */
 	uint64_t now_us;		   /* when this tick began */
 	uint64_t second_ms;		   /* when the next once-a-second work is due */

@@ -28,7 +28,7 @@ static const struct {
 	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n",
 	 "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed "
 	 "workers, drain_ms_max, core_dumps, io, log, metrics, tls, "
-	 "proxy, discovery, link, limits, sessiond, listeners, backends, pools, certificates\n"},
+	 "proxy, discovery, link, limits, addresses, sessiond, listeners, backends, pools, certificates\n"},
 	{"backends:\n  - {name: a, adress: x, address: 'unix:/a'}\n",
 	 "FILE:8: backends[0].adress: found an unknown key, allowed backends[].address\n"},
 	{"log.level: debug\n", "FILE:7: \"log.level\": found a key like that, allowed one word for each level\n"},

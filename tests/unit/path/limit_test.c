@@ -144,6 +144,85 @@ Test(limit, more_clients_than_there_is_room_for)
 	}
 }
 
+static void limit_addresses(uint64_t connects, uint64_t handshakes)
+{
+	stage.config.address_loopback = true;
+	stage.config.addresses_max = 64;
+	stage.config.address_connects = stage.config.address_handshakes = 1;
+	stage.config.address_connects_burst = connects;
+	stage.config.address_handshakes_burst = handshakes;
+}
+
+/* At one in a second, no test takes so long that a second burst comes together. */
+Test(limit, more_connections_of_one_address_than_it_may_make)
+{
+	struct actor good[3], bad;
+
+	limit_addresses(3, 100);
+	go();
+	for (int i = 0; i < 3; i++)
+		actor_connect(&stage, &good[i], i == 1 ? WAY_DIRECT : WAY_STARTTLS);
+	while (stage_counter(&stage, COUNTER_refused_address) == 0) {
+		actor_dial(&stage, &bad, false);
+		stage_until(stage_counter(&stage, COUNTER_refused_address) == 1 ||
+			    stage_counter(&stage, COUNTER_accepted_starttls) > 2);
+		actor_free(&bad);
+	}
+	for (int i = 0; i < 3; i++) /* who is there is served */
+		actor_open(&good[i]);
+	stage_until(stage_counter(&stage, COUNTER_refused_address) == 1);
+	for (int i = 0; i < 3; i++)
+		actor_free(&good[i]);
+}
+
+Test(limit, more_handshakes_of_one_address_than_it_may_make)
+{
+	struct actor good, direct, starttls;
+
+	limit_addresses(100, 1);
+	stage.config.address_handshakes = 1;
+	go();
+	actor_connect(&stage, &good, WAY_DIRECT);
+	actor_dial(&stage, &direct, true);
+	actor_send(&direct, "\x16\x03\x01\x00\x01\x01", 6);
+	actor_dial(&stage, &starttls, false);
+	actor_say(&starttls, HEADER_ "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+	expect_error(&starttls, STREAM_ERROR("policy-violation"));
+	stage_until(stage_closes(&stage, REASON_ADDRESS_RATE) == 2);
+	while (actor_hear(&direct))
+		;
+	cr_assert_eq(direct.heard_len, 0);
+	actor_open(&good);
+	actor_free(&good);
+	actor_free(&direct);
+	actor_free(&starttls);
+}
+
+/* Of connections that say nothing, or not yet a whole record, OpenSSL knows nothing. */
+Test(limit, handshakes_that_have_not_begun_cost_no_handshake)
+{
+	struct actor silent[40], a;
+
+	stage.config.tls_handshakes_max = 1;
+	go();
+	for (int i = 0; i < 40; i++) {
+		actor_dial(&stage, &silent[i], true);
+		if (i % 2 == 0)
+			actor_send(&silent[i], "\x16\x03\x01\x02\x00\x01", 6);
+	}
+	stage_until(stage_counter(&stage, COUNTER_accepted_direct) == 40);
+	cr_assert_eq(stage_counter(&stage, COUNTER_handshakes_running), 0);
+	cr_assert_eq(stage_counter(&stage, COUNTER_handshakes_waiting), 0);
+	actor_connect(&stage, &a, WAY_DIRECT);
+	actor_open(&a);
+	actor_free(&a);
+	for (int i = 0; i < 40; i++)
+		actor_free(&silent[i]);
+}
+
+/* A whole record with the first four bytes of a ClientHello of 512. */
+#define FIRST_RECORD "\x16\x03\x01\x00\x04\x01\x00\x02\x00"
+
 Test(limit, more_handshakes_than_there_is_room_for)
 {
 	struct actor first, direct, starttls;
@@ -151,21 +230,49 @@ Test(limit, more_handshakes_than_there_is_room_for)
 	stage.config.tls_handshakes_max = 1;
 	go();
 	actor_dial(&stage, &first, true);
-	actor_send(&first, "\x16\x03\x01\x02", 4);
-	stage_until(stage_counter(&stage, COUNTER_client_bytes_in) == 4);
+	actor_send(&first, FIRST_RECORD, sizeof FIRST_RECORD - 1);
+	stage_until(stage_counter(&stage, COUNTER_handshakes_running) == 1);
 	actor_dial(&stage, &direct, true);
-	actor_send(&direct, "\x16\x03\x01\x02", 4);
-	actor_expect_end(&direct); /* and no XML in clear on the port of TLS */
+	actor_send(&direct, FIRST_RECORD, sizeof FIRST_RECORD - 1);
+	stage_until(stage_counter(&stage, COUNTER_handshakes_waiting) == 1);
 	actor_dial(&stage, &starttls, false);
 	actor_say(&starttls, HEADER_ "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
 	expect_error(&starttls, STREAM_ERROR("resource-constraint"));
-	cr_assert_eq(stage_closes(&stage, REASON_RESOURCES), 2);
+	cr_assert_eq(stage_closes(&stage, REASON_RESOURCES), 1);
+	cr_assert_eq(stage_counter(&stage, COUNTER_handshakes_waiting), 1);
 	actor_reset(&first);
+	stage_until(stage_closes(&stage, REASON_CLIENT_LOST) == 1);
+	stage_until(stage_counter(&stage, COUNTER_handshakes_waiting) == 0); /* its turn */
+	cr_assert_eq(stage_counter(&stage, COUNTER_handshakes_running), 1);
+	actor_reset(&direct);
 	stage_until(stage_counter(&stage, COUNTER_clients_handshake) == 0);
-	actor_free(&direct);
 	actor_free(&starttls);
 	actor_connect(&stage, &direct, WAY_DIRECT);
 	actor_free(&direct);
+}
+
+/* With one handshake at a time and one that does not end, the lines fill, and whoever is more stays with the kernel. */
+Test(limit, nobody_is_let_in_while_too_many_handshakes_wait)
+{
+	enum { MANY = 30 };
+	struct actor first, others[MANY];
+
+	stage.config.tls_handshakes_max = 2;
+	go();
+	for (int i = 0; i < MANY; i++) {
+		actor_dial(&stage, &others[i], true);
+		actor_send(&others[i], FIRST_RECORD, sizeof FIRST_RECORD - 1);
+	}
+	stage_until(stage_counter(&stage, COUNTER_accept_pauses) > 0);
+	actor_dial(&stage, &first, true);
+	actor_send(&first, FIRST_RECORD, sizeof FIRST_RECORD - 1);
+	cr_assert_lt(stage_counter(&stage, COUNTER_accepted_direct), MANY);
+	cr_assert_leq(stage_counter(&stage, COUNTER_handshakes_running), 2);
+	for (int i = 0; i < MANY; i++)
+		actor_reset(&others[i]);
+	stage_until(stage_counter(&stage, COUNTER_accepted_direct) == MANY + 1); /* all had their turn */
+	stage_until(stage_counter(&stage, COUNTER_handshakes_running) == 1);
+	actor_reset(&first);
 }
 
 Test(limit, drains_everybody)

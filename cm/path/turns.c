@@ -1,0 +1,153 @@
+#include "turns.h"
+
+#include "client.h"
+#include "ingress.h"
+#include "worker.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	HELLO_BYTES_MAX = 2048, /* of a first record that is waited for without an object of OpenSSL's */
+	TLS_HANDSHAKE_RECORD = 22,
+	TLS_RECORD_HEAD = 5,
+	COST_WEIGHT = 16, /* a step's part of the cost of late: one in so many */
+	LINE_MS_MAX = 500,
+};
+
+/* ---- lines */
+
+static void line_widen(struct turn_line *line)
+{
+	uint32_t room = line->room == 0 ? 64 : 2 * line->room;
+	frame_session *at = malloc(room * sizeof *at);
+
+	assert(at != NULL);
+	for (uint32_t i = 0; i < line->count; i++)
+		at[i] = line->at[(line->first + i) & (line->room - 1)];
+	free(line->at);
+	*line = (struct turn_line){.at = at, .count = line->count, .room = room};
+}
+
+static void line_put(struct turn_line *line, frame_session of)
+{
+	if (line->count == line->room)
+		line_widen(line);
+	line->at[(line->first + line->count) & (line->room - 1)] = of;
+	line->count++;
+}
+
+static struct client *line_take(struct worker *w, struct turn_line *line)
+{
+	while (line->count > 0) {
+		struct client *c = client_find(w, line->at[line->first]);
+
+		line->first = (line->first + 1) & (line->room - 1);
+		line->count--;
+		if (c != NULL && c->waiting)
+			return c;
+	}
+	return NULL;
+}
+
+void turns_done(struct worker *w)
+{
+	for (enum turn_kind kind = 0; kind < TURN_KINDS; kind++)
+		free(w->turns.lines[kind].at);
+}
+
+/* ---- waiting */
+
+/* What is no TLS is whole at once: it will be refused. */
+static bool hello_is_whole(const uint8_t *bytes, size_t len)
+{
+	return bytes[0] != TLS_HANDSHAKE_RECORD || len >= HELLO_BYTES_MAX ||
+	       (len >= TLS_RECORD_HEAD && len - TLS_RECORD_HEAD >= ((size_t)bytes[3] << 8 | bytes[4]));
+}
+
+void turns_hold(struct worker *w, struct client *c, const uint8_t *bytes, size_t len)
+{
+	assert(!c->waiting);
+	login_hold(w, c->login, bytes, len);
+	if (!c->handshaking && !hello_is_whole(c->login->held, c->login->held_len))
+		return;
+	if (!c->handshaking && c->direct && !address_limit_client(w, c, ADDRESS_LIMIT_HANDSHAKES)) {
+		client_close_for(w, c, REASON_ADDRESS_RATE);
+		return;
+	}
+	conn_stop_reading(&c->conn);
+	c->waiting = true;
+	counter_add(&w->counters, COUNTER_handshakes_waiting, 1);
+	line_put(&w->turns.lines[c->handshaking ? TURN_GOES_ON : TURN_BEGINS], client_session(c));
+}
+
+void turns_leave(struct worker *w, struct client *c)
+{
+	if (c->waiting)
+		counter_add(&w->counters, COUNTER_handshakes_waiting, -1);
+	c->waiting = false;
+}
+
+bool turns_are_many(const struct worker *w)
+{
+	const struct turns *t = &w->turns;
+	uint64_t count = t->lines[TURN_BEGINS].count;
+
+	return count >= w->config->tls_handshakes_max ||
+	       count * (t->cost_ns[TURN_BEGINS] + t->cost_ns[TURN_GOES_ON]) > LINE_MS_MAX * 1000000ull;
+}
+
+/* ---- turns */
+
+static bool kind_next(const struct worker *w, enum turn_kind *ret)
+{
+	*ret = w->turns.lines[TURN_GOES_ON].count > 0 ? TURN_GOES_ON : TURN_BEGINS;
+	return *ret == TURN_GOES_ON ||
+	       (w->turns.lines[TURN_BEGINS].count > 0 && w->handshakes < w->config->tls_handshakes_max);
+}
+
+bool turns_are_due(const struct worker *w)
+{
+	enum turn_kind kind;
+
+	return kind_next(w, &kind);
+}
+
+static void step(struct worker *w, struct client *c)
+{
+	uint8_t *bytes = c->login->held;
+	size_t len = c->login->held_len;
+
+	turns_leave(w, c);
+	if (!c->handshaking && c->conn.hung_up) {
+		client_close_for(w, c, REASON_CLIENT_LOST);
+		return;
+	}
+	if (!c->handshaking && !client_begin_tls(w, c))
+		return;
+	login_let_go(w, c->login);
+	conn_resume_reading(&w->net, &c->conn);
+	ingress(w, c, bytes, len);
+	explicit_bzero(bytes, len); /* records are opened where they lie */
+	free(bytes);
+}
+
+void turns_run(struct worker *w)
+{
+	uint64_t *cost_ns = w->turns.cost_ns, began_us = io_now_us(), now_us = began_us, after_us;
+	enum turn_kind kind;
+	struct client *c;
+
+	while (kind_next(w, &kind)) {
+		if (now_us > began_us && now_us - began_us + cost_ns[kind] / 1000 > w->config->tls_handshakes_us_max)
+			return;
+		c = line_take(w, &w->turns.lines[kind]);
+		if (c == NULL)
+			continue;
+		step(w, c);
+		after_us = io_now_us();
+		cost_ns[kind] = (cost_ns[kind] * (COST_WEIGHT - 1) + (after_us - now_us) * 1000) / COST_WEIGHT;
+		now_us = after_us;
+	}
+}
