@@ -28,8 +28,8 @@ struct handshake {
 	bool nonce_known; /* TLS 1.2 with AES-GCM: the explicit nonce of the record with our Finished message */
 	uint8_t nonce[GCM_NONCE_BYTES];
 	size_t fed_len; /* bytes of the last call */
-	size_t client_len, server_len;
-	uint8_t client_secret[SECRET_BYTES_MAX], server_secret[SECRET_BYTES_MAX];
+	size_t client_len, server_len, exporter_len;
+	uint8_t client_secret[SECRET_BYTES_MAX], server_secret[SECRET_BYTES_MAX], exporter_secret[SECRET_BYTES_MAX];
 	bool name_known; /* a certificate is for the name that the client asked for */
 	char host[256];	 /* the name that it gave before TLS; "" for none */
 	char error[128];
@@ -89,10 +89,11 @@ void handshake_free(struct handshake *h)
 	OPENSSL_clear_free(h, sizeof *h);
 }
 
-/* OpenSSL tells every secret of the handshake; kept are the two that the connection lives on. */
+/* OpenSSL tells every secret of the handshake; kept are the two that the connection lives on, and that of exporters. */
 void handshake_secret_hear(const SSL *openssl, const char *line)
 {
-	static const char client[] = "CLIENT_TRAFFIC_SECRET_0 ", server[] = "SERVER_TRAFFIC_SECRET_0 ";
+	static const char client[] = "CLIENT_TRAFFIC_SECRET_0 ", server[] = "SERVER_TRAFFIC_SECRET_0 ",
+			  exporter[] = "EXPORTER_SECRET ";
 	struct handshake *h = SSL_get_app_data(openssl);
 	const char *secret = strrchr(line, ' ');
 
@@ -102,6 +103,8 @@ void handshake_secret_hear(const SSL *openssl, const char *line)
 		OPENSSL_hexstr2buf_ex(h->client_secret, SECRET_BYTES_MAX, &h->client_len, secret + 1, '\0');
 	else if (strncmp(line, server, strlen(server)) == 0)
 		OPENSSL_hexstr2buf_ex(h->server_secret, SECRET_BYTES_MAX, &h->server_len, secret + 1, '\0');
+	else if (strncmp(line, exporter, strlen(exporter)) == 0)
+		OPENSSL_hexstr2buf_ex(h->exporter_secret, SECRET_BYTES_MAX, &h->exporter_len, secret + 1, '\0');
 }
 
 /* Counts what we send under the last key: each record there moves the sequence number at which the take-over begins. */
@@ -379,18 +382,27 @@ static bool shown_take(const struct handshake *h, struct tls_facts *facts)
 }
 
 /* The exporter's context is empty, which for TLS 1.2 is not the same as none (RFC 9266, 2; RFC 5705, 4). */
-static bool facts_take(const struct handshake *h, enum record_cipher cipher, struct tls_facts *facts)
+static bool exporter_take(const struct handshake *h, struct tls_facts *facts)
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
+	const struct record_suite *suite = record_suite(facts->cipher);
 
+	if (facts->version == RECORD_TLS13)
+		return h->exporter_len == suite->secret_len &&
+		       hkdf_export(suite->hkdf, h->exporter_secret, label, facts->exporter, sizeof facts->exporter);
+	return SSL_export_keying_material(h->openssl, facts->exporter, sizeof facts->exporter, label, strlen(label),
+					  (const uint8_t *)"", 0, 1) == 1;
+}
+
+static bool facts_take(const struct handshake *h, enum record_cipher cipher, struct tls_facts *facts)
+{
 	if (!tls_context_is_client(h->context) && !shown_take(h, facts))
 		return false;
 	facts->version = SSL_version(h->openssl) == TLS1_3_VERSION ? RECORD_TLS13 : RECORD_TLS12;
 	facts->cipher = cipher;
 	facts->resumed = SSL_session_reused(h->openssl) == 1;
 	facts->has_exporter = true;
-	return SSL_export_keying_material(h->openssl, facts->exporter, sizeof facts->exporter, label, strlen(label),
-					  (const uint8_t *)"", 0, 1) == 1;
+	return exporter_take(h, facts);
 }
 
 /* A session that is resumed brings the certificate of its first handshake, which may have expired since. */

@@ -15,9 +15,9 @@ struct record_crypto {
 
 /* ChaCha20-Poly1305 has no limit below that of the sequence number (RFC 8446, 5.5). */
 static const struct record_suite suites[RECORD_CIPHER_COUNT] = {
-	[RECORD_AES_128_GCM] = {"AES_128_GCM", "AES-128-GCM", "SHA256", 16, 32, 4, 1 << 24},
-	[RECORD_AES_256_GCM] = {"AES_256_GCM", "AES-256-GCM", "SHA384", 32, 48, 4, 1 << 24},
-	[RECORD_CHACHA20_POLY1305] = {"CHACHA20_POLY1305", "ChaCha20-Poly1305", "SHA256", 32, 32, 12,
+	[RECORD_AES_128_GCM] = {"AES_128_GCM", "AES-128-GCM", "SHA256", HKDF_SHA256, 16, 32, 4, 1 << 24},
+	[RECORD_AES_256_GCM] = {"AES_256_GCM", "AES-256-GCM", "SHA384", HKDF_SHA384, 32, 48, 4, 1 << 24},
+	[RECORD_CHACHA20_POLY1305] = {"CHACHA20_POLY1305", "ChaCha20-Poly1305", "SHA256", HKDF_SHA256, 32, 32, 12,
 				      (uint64_t)1 << 62},
 };
 
@@ -128,22 +128,10 @@ static bool kdf_run(const char *name, const OSSL_PARAM *params, uint8_t *to, siz
 	return done;
 }
 
-/* HKDF-Expand-Label with an empty context (RFC 8446, 7.1). OpenSSL takes the parameters unchanged, though not as const.
- */
 static bool label_expand(const struct record_suite *suite, const uint8_t *secret, const char *label, uint8_t *to,
 			 size_t len)
 {
-	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)suite->digest, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret, suite->secret_len),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PREFIX, "tls13 ", strlen("tls13 ")),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_LABEL, (void *)label, strlen(label)),
-		OSSL_PARAM_construct_end(),
-	};
-
-	return kdf_run(OSSL_KDF_NAME_TLS1_3_KDF, params, to, len);
+	return hkdf_expand_label(suite->hkdf, secret, label, NULL, to, len);
 }
 
 bool record_keys_derive(struct record_keys keys, enum record_cipher cipher)

@@ -5,6 +5,7 @@
 #ifndef NET_RECORD_CRYPTO_H
 #define NET_RECORD_CRYPTO_H
 
+#include "hkdf.h"
 #include "record.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
 /* What a cipher is made of. The digest is that of its suites: it derives their secrets. */
 struct record_suite {
 	const char *name, *openssl_name, *digest;
+	enum hkdf_digest hkdf;
 	uint8_t key_len, secret_len;
 	uint8_t iv12_len; /* bytes of iv in the key block of TLS 1.2; the rest of the nonce is explicit */
 	uint64_t records_max;
