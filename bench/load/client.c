@@ -57,6 +57,7 @@ static void client_close(struct load *load, struct client *client)
 	client->work = NULL;
 	client->rest = NULL;
 	client->jid = NULL;
+	load_client_gone(load, client);
 }
 
 void client_fail(struct load *load, struct client *client, enum fault fault, const char *detail)

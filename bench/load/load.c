@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 256, FAULTS_TOLD = 10 };
+enum { EVENTS_MAX = 256, FAULTS_TOLD = 10, STORM_FIRST = 10000 };
 #define SECOND_NS 1000000000ull
 
 static volatile sig_atomic_t interrupted;
@@ -53,6 +53,14 @@ void load_client_online(struct load *load, struct client *client)
 	load->online++;
 	load->online_ns = clock_ns();
 	histogram_add(&load->login_ns, load->online_ns - client->begun_ns);
+	if (load->options->storm) /* it has done what it came for */
+		client_end(load, client);
+}
+
+void load_client_gone(struct load *load, struct client *client)
+{
+	if (load->options->storm)
+		load->places[load->place_count++] = (unsigned)(client - load->clients);
 }
 
 static void dirty_flush(struct load *load)
@@ -62,6 +70,54 @@ static void dirty_flush(struct load *load)
 		client_flush(load, load->dirty[i]);
 	}
 	load->dirty_count = 0;
+}
+
+static bool storm_is_over(const struct load *load, uint64_t now)
+{
+	return load->cut || now - load->start_ns >= load->options->storm * SECOND_NS;
+}
+
+/*
+ * A login of the storm, on a place that is free. The number chooses address, account and resource: one that another
+ * run of this program would not have at the same time.
+ */
+static void storm_begin_one(struct load *load)
+{
+	unsigned number = load->begun + STORM_FIRST * load->options->users;
+
+	if (load->place_count == 0) {
+		load->missed++;
+		load->begun++;
+		return;
+	}
+	client_begin(load, &load->clients[load->places[--load->place_count]], number);
+}
+
+/* As logins_begin, as long as the storm goes on. */
+static uint64_t storm_begin(struct load *load, uint64_t now)
+{
+	const struct options *options = load->options;
+	uint64_t due;
+
+	while (!storm_is_over(load, now)) {
+		if (options->rate_logins) {
+			due = load->start_ns + load->begun * SECOND_NS / options->rate_logins;
+			if (due > now)
+				return due;
+		} else if (load->under_way >= options->parallel || load->place_count == 0) {
+			return UINT64_MAX;
+		}
+		storm_begin_one(load);
+	}
+	return UINT64_MAX;
+}
+
+static void phase_storm(struct load *load, uint64_t now)
+{
+	if (!storm_is_over(load, now))
+		load->logins_in_time = load->login_ns.total;
+	else if (load->under_way == 0 || load->cut)
+		load->phase = PHASE_END;
 }
 
 /* Begins the logins that are due. Answers when the next one is, UINT64_MAX for never or when another has ended. */
@@ -85,7 +141,7 @@ static uint64_t logins_begin(struct load *load, uint64_t now)
 
 static void logins_expire(struct load *load, uint64_t now)
 {
-	for (unsigned i = 0; i < load->begun; i++) {
+	for (unsigned i = 0; i < load->begun && i < load->options->clients; i++) {
 		struct client *client = &load->clients[i];
 		if (client_is_logging_in(client) && now - client->begun_ns > load->options->login_timeout * SECOND_NS)
 			client_expire(load, client);
@@ -102,11 +158,23 @@ static void measure(struct load *load, struct load_sample *ret)
 /* A phase that has done its part makes room for the next. */
 static void phase_login(struct load *load, uint64_t now)
 {
+	if (load->options->storm) {
+		phase_storm(load, now);
+		return;
+	}
 	if (!load->cut && (load->begun < load->options->clients || load->under_way))
+		return;
+	load->settle_ns = now;
+	load->phase = load->online && !load->cut ? PHASE_SETTLE : PHASE_END;
+}
+
+static void phase_settle(struct load *load, uint64_t now)
+{
+	if (!load->cut && now - load->settle_ns < load->options->settle * SECOND_NS)
 		return;
 	measure(load, &load->run_begin);
 	load->run_ns = now;
-	load->phase = load->online && !load->cut ? PHASE_RUN : PHASE_END;
+	load->phase = load->cut ? PHASE_END : PHASE_RUN;
 	if (load->phase == PHASE_RUN)
 		traffic_begin(load, now);
 }
@@ -131,6 +199,7 @@ static void phase_step(struct load *load, uint64_t now)
 {
 	static void (*const steps[PHASE_END])(struct load *, uint64_t) = {
 		[PHASE_LOGIN] = phase_login,
+		[PHASE_SETTLE] = phase_settle,
 		[PHASE_RUN] = phase_run,
 		[PHASE_DRAIN] = phase_drain,
 	};
@@ -178,6 +247,10 @@ static uint64_t min_ns(uint64_t a, uint64_t b)
 /* When the phase is over by time alone. */
 static uint64_t phase_due(const struct load *load)
 {
+	if (load->phase == PHASE_LOGIN && load->options->storm && !storm_is_over(load, clock_ns()))
+		return load->start_ns + load->options->storm * SECOND_NS;
+	if (load->phase == PHASE_SETTLE)
+		return load->settle_ns + load->options->settle * SECOND_NS;
 	if (load->phase == PHASE_RUN)
 		return load->run_ns + load->options->seconds * SECOND_NS;
 	return load->phase == PHASE_DRAIN ? load->run_end_ns + load->options->drain * SECOND_NS : UINT64_MAX;
@@ -188,7 +261,7 @@ static void run_once(struct load *load, uint64_t now, uint64_t second)
 	uint64_t due = UINT64_MAX;
 
 	if (load->phase == PHASE_LOGIN)
-		due = logins_begin(load, now);
+		due = load->options->storm ? storm_begin(load, now) : logins_begin(load, now);
 	else if (load->phase == PHASE_RUN)
 		due = traffic_send_due(load, now);
 	dirty_flush(load);

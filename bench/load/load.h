@@ -18,6 +18,7 @@ enum { LOAD_BUFFER_BYTES = 256 * 1024 };
 
 enum load_phase {
 	PHASE_LOGIN,
+	PHASE_SETTLE,
 	PHASE_RUN,
 	PHASE_DRAIN, /* nothing new is sent; what is under way may arrive */
 	PHASE_END
@@ -37,6 +38,8 @@ struct load {
 
 	struct client *clients;			   /* options->clients of them */
 	unsigned begun, online, failed, under_way; /* under_way: between begun and online or failed */
+	unsigned *places, place_count;		   /* of `clients` that nobody has; of a storm */
+	uint64_t missed, logins_in_time;	   /* of a storm: had no place; were online before its end */
 	struct client **dirty;			   /* those with something to send */
 	unsigned dirty_count;
 
@@ -51,9 +54,9 @@ struct load {
 	uint64_t faults[FAULT_COUNT];
 	unsigned tls12, tls13;
 
-	uint64_t start_ns, online_ns, run_ns, run_end_ns, stop_ns; /* phases begin; 0: not yet */
-	double late_max_ns;					   /* how far behind its plan sending was at worst */
-	uint64_t received_in_time;				   /* by the end of the measured phase */
+	uint64_t start_ns, online_ns, settle_ns, run_ns, run_end_ns, stop_ns; /* phases begin; 0: not yet */
+	double late_max_ns;				 /* how far behind its plan sending was at worst */
+	uint64_t received_in_time;			 /* by the end of the measured phase */
 	struct load_sample baseline, run_begin, run_end; /* before the first connection; around the measured phase */
 	bool measured;					 /* there are samples of the server */
 };
@@ -62,6 +65,8 @@ struct load {
 void load_fault(struct load *, enum fault, unsigned client, const char *detail);
 /* Something was put on this client's wire: it is flushed before the loop waits. */
 void load_mark_dirty(struct load *, struct client *);
+/* The client has closed its connection. */
+void load_client_gone(struct load *, struct client *);
 /* The client's login came to an end. */
 void load_client_online(struct load *, struct client *);
 

@@ -105,6 +105,10 @@ static bool load_open(struct load *load, const struct options *options)
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);
 	load->clients = calloc(options->clients, sizeof *load->clients);
 	load->dirty = calloc(options->clients, sizeof(struct client *));
+	load->places = calloc(options->clients, sizeof *load->places);
+	assert(load->places);
+	for (unsigned i = 0; i < options->clients; i++)
+		load->places[load->place_count++] = options->clients - 1 - i;
 	load->buffer = malloc(LOAD_BUFFER_BYTES);
 	xml_kernel_choose(NULL);
 	load->work = aligned_alloc(64, xml_work_bytes());
@@ -122,6 +126,7 @@ static void load_close(struct load *load)
 	SSL_CTX_free(load->target.tls);
 	traffic_free(&load->traffic);
 	free(load->clients);
+	free(load->places);
 	free(load->dirty);
 	free(load->buffer);
 	free(load->work);

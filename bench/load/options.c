@@ -110,6 +110,8 @@ static const char *combination_fault(const struct options *o)
 		return "--starttls and --direct exclude each other";
 	if (o->messages_per_second && o->window)
 		return "--messages-per-second (open loop) and --window (closed loop) exclude each other";
+	if (o->storm && (o->messages_per_second || o->window || o->idle))
+		return "--storm has no measured phase behind the logins";
 	if (o->idle && (o->messages_per_second || o->window))
 		return "--idle sends no messages";
 	if (!one_of(o->mechanism, (const char *const[]){"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS",

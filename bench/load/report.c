@@ -26,6 +26,8 @@ static uint64_t lost_count(const struct load *load)
 
 bool report_is_good(const struct load *load)
 {
+	if (load->options->storm)
+		return load->login_ns.total > 0 && !load->faults[FAULT_LIMIT];
 	return load->online == load->options->clients && !lost_count(load) && !faults_sum(load);
 }
 
@@ -101,6 +103,17 @@ static void messages_print(FILE *to, const struct load *load)
 		traffic->foreign);
 }
 
+static void storm_print(FILE *to, const struct load *load)
+{
+	const struct process_sample *begin = &load->baseline.own, *end = &load->run_end.own;
+	double us = (double)(end->user_us + end->system_us) - (double)(begin->user_us + begin->system_us);
+
+	fprintf(to, ", \"logins_begun\": %u, \"logins_in_time\": %" PRIu64 ", \"logins_without_a_place\": %" PRIu64,
+		load->begun, load->logins_in_time, load->missed);
+	number_print(to, "goodput", rate_of((double)load->logins_in_time, load->options->storm));
+	fprintf(to, ", \"generator_busy\": %.3f", rate_of(us / 1e6, seconds_between(load->start_ns, load->stop_ns)));
+}
+
 /* How busy this program itself was, and how late: above 90 % of a processor, or late, it has measured itself. */
 static void generator_print(FILE *to, const struct load *load)
 {
@@ -146,7 +159,10 @@ void report_print(FILE *to, const struct load *load)
 {
 	fprintf(to, "{");
 	logins_print(to, load);
-	messages_print(to, load);
+	if (load->options->storm)
+		storm_print(to, load);
+	else
+		messages_print(to, load);
 	faults_print(to, load);
 	generator_print(to, load);
 	server_print(to, load);
