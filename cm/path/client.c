@@ -253,6 +253,7 @@ static void end_account(struct worker *w, struct client *c, const struct client_
 		    end->reason == REASON_TLS_FAILED || end->reason == REASON_TLS_SLOW);
 	end_handshake(w, c);
 	turns_leave(w, c);
+	client_await(w, c, false);
 	if (c->uplink >= 0)
 		uplink_close(w, c, end->reason == REASON_CLIENT_END, end->condition, end->text);
 	c->stream.state = STREAM_ENDED;
@@ -462,6 +463,12 @@ void client_complete(struct worker *w, struct client *c, enum conn_op op, const 
 	case CONN_DID_NOTHING:
 		break;
 	}
+}
+
+void client_await(struct worker *w, struct client *c, bool awaiting)
+{
+	counter_add(&w->counters, COUNTER_logins_awaiting, awaiting - c->awaiting);
+	c->awaiting = awaiting;
 }
 
 void client_steer_reading(struct worker *w, struct client *c)

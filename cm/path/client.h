@@ -133,6 +133,8 @@ bool client_on_authenticated(struct worker *, struct client *, const struct fram
 bool client_on_bound(struct worker *, struct client *, const struct frame *);
 /* Its state has changed from `before`: the counters follow. */
 void client_count_state(struct worker *, const struct client *, enum stream_state before);
+/* Whether an answer of the session server must come first. */
+void client_await(struct worker *, struct client *, bool awaiting);
 /* Whether it may be read from, all reasons not to considered; acts on it. */
 void client_steer_reading(struct worker *, struct client *);
 

@@ -155,7 +155,7 @@ static void pass_and_await(struct worker *w, struct client *c, const struct xml_
 {
 	pass(w, c, event, bytes);
 	if (c->stream.state == STREAM_NEGOTIATING || xml_is_equal(bytes, event->name, "iq"))
-		c->awaiting = c->conn.life == CONN_OPEN;
+		client_await(w, c, c->conn.life == CONN_OPEN);
 	client_steer_reading(w, c);
 }
 
@@ -353,7 +353,7 @@ void ingress(struct worker *w, struct client *c, uint8_t *bytes, size_t len)
 
 void ingress_go_on(struct worker *w, struct client *c)
 {
-	c->awaiting = false;
+	client_await(w, c, false);
 	client_steer_reading(w, c);
 	if (c->partial != NULL && c->conn.life == CONN_OPEN)
 		take_text(w, c, NULL, 0);

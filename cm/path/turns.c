@@ -100,11 +100,17 @@ bool turns_are_many(const struct worker *w)
 
 /* ---- turns */
 
+/* Where the session servers are behind, more handshakes would only wait further on, each with a session. */
+static bool may_begin(const struct worker *w)
+{
+	return w->turns.lines[TURN_BEGINS].count > 0 && w->handshakes < w->config->tls_handshakes_max &&
+	       w->counters.value[COUNTER_logins_awaiting] < w->config->logins_max;
+}
+
 static bool kind_next(const struct worker *w, enum turn_kind *ret)
 {
 	*ret = w->turns.lines[TURN_GOES_ON].count > 0 ? TURN_GOES_ON : TURN_BEGINS;
-	return *ret == TURN_GOES_ON ||
-	       (w->turns.lines[TURN_BEGINS].count > 0 && w->handshakes < w->config->tls_handshakes_max);
+	return *ret == TURN_GOES_ON || may_begin(w);
 }
 
 bool turns_are_due(const struct worker *w)

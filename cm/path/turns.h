@@ -4,7 +4,8 @@
  * many are made as tls.handshakes_us_max has room for, one at least.
  *
  * Steps of handshakes that have begun come first: what was paid for is finished. Those that begin come in the order of
- * their first record, when no more than tls.handshakes_max are running. Until that record is whole a connection has no
+ * their first record, when no more than tls.handshakes_max are running and no more than limits.logins_max wait for a
+ * session server. Until that record is whole a connection has no
  * object of OpenSSL's, and a client that has left meanwhile costs nothing.
  *
  * When more wait than a worker makes in half a second, it accepts no connections: they wait with the kernel, which

@@ -18,6 +18,7 @@ enum {
 	WAIT_MS_MAX = 1000,
 	ACCEPT_AGAIN_MS = 100,
 	ACCEPTS = 4,
+	PUT_OFF_MAX = 3,
 	TRIM_AFTER_LOGINS = 256,
 	TRIM_AFTER_LOGINS_CALM = 16,
 	SPENT_SAID_MS = 60000,
@@ -251,8 +252,10 @@ static void complete(struct worker *w, const struct io_done *done)
 	switch ((enum worker_kind)(done->tag >> WORKER_KIND_SHIFT)) {
 	case WORKER_CLIENT:
 		c = slab_get(&w->clients, (struct slab_handle){index, serial});
-		if (c != NULL)
-			client_complete(w, c, op, done);
+		if (c == NULL)
+			break;
+		w->expecting |= op == CONN_WATCH && c->stream.state == STREAM_BOUND;
+		client_complete(w, c, op, done);
 		break;
 	case WORKER_UPLINK:
 		if (w->uplinks[index].live && w->uplinks[index].serial == serial)
@@ -451,11 +454,18 @@ static void count_latency(struct worker *w)
 	w->stanzas_up = w->stanzas_down = 0;
 }
 
-/* What the others are waiting for is on its way before. */
+/*
+ * What the others are waiting for is on its way before. To be told that there is something to read and to read it are
+ * two turns of the loop: no handshake comes between them, unless it was put off too often.
+ */
 static void handshakes(struct worker *w)
 {
-	if (!turns_are_due(w))
+	bool expecting = w->expecting;
+
+	w->expecting = false;
+	if (!turns_are_due(w) || (expecting && w->put_off++ < PUT_OFF_MAX))
 		return;
+	w->put_off = 0;
 	io_submit(w->net.io);
 	turns_run(w);
 	net_flush(&w->net);

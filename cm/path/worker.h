@@ -87,11 +87,13 @@ struct worker {
 	uint64_t spent_said_ms; /* when it was last said that no descriptor is left */
 	struct address_limit address_limit;
 	struct turns turns;
-	bool crowded;			   /* nobody is let in: turns_are_many() */
-	uint64_t epoch;			   /* of this worker; its sessions' names are its own */
-	uint64_t now_us;		   /* when this tick began */
-	uint64_t second_ms;		   /* when the next once-a-second work is due */
-	uint64_t drain_by_ms;		   /* 0: not draining */
+	uint32_t put_off;     /* turns of the loop in a row without handshakes */
+	bool expecting;	      /* a client that is there has something to read, which comes with the next turn */
+	bool crowded;	      /* nobody is let in: turns_are_many() */
+	uint64_t epoch;	      /* of this worker; its sessions' names are its own */
+	uint64_t now_us;      /* when this tick began */
+	uint64_t second_ms;   /* when the next once-a-second work is due */
+	uint64_t drain_by_ms; /* 0: not draining */
 	uint64_t stanzas_up, stanzas_down; /* in this tick, for the latency */
 	uint32_t handshakes;		   /* running now */
 	uint64_t trimmed_at;		   /* logins counted when memory was last given back */

@@ -275,6 +275,27 @@ Test(limit, nobody_is_let_in_while_too_many_handshakes_wait)
 	actor_reset(&first);
 }
 
+Test(limit, no_handshake_begins_while_the_session_server_is_behind)
+{
+	struct actor first, second;
+
+	stage.config.logins_max = 1;
+	go();
+	actor_connect(&stage, &first, WAY_DIRECT);
+	actor_auth(&first, &server);
+	cr_assert_eq(stage_counter(&stage, COUNTER_logins_awaiting), 1);
+	actor_dial(&stage, &second, true);
+	actor_send(&second, FIRST_RECORD, sizeof FIRST_RECORD - 1);
+	stage_until(stage_counter(&stage, COUNTER_handshakes_waiting) == 1);
+	cr_assert_eq(stage_counter(&stage, COUNTER_handshakes_running), 0);
+	server_put(&server, first.session, "<challenge " SASL ">AA==</challenge>");
+	actor_until(&first, "</challenge>");
+	stage_until(stage_counter(&stage, COUNTER_handshakes_running) == 1);
+	cr_assert_eq(stage_counter(&stage, COUNTER_handshakes_waiting), 0);
+	actor_free(&first);
+	actor_free(&second);
+}
+
 Test(limit, drains_everybody)
 {
 	struct actor bound, plain, silent, halting, waiting;

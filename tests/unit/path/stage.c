@@ -28,6 +28,7 @@ void stage_init(struct stage *s)
 		.login_bytes_max = 10000,
 		.login_elements_max = 50,
 		.login_ms_max = 60000,
+		.logins_max = 100,
 		.stanza_bytes_max = 262144,
 		.stanza_elements_max = 25000,
 		.depth_max = 128,
