@@ -18,16 +18,6 @@ static bool conn_is_pending(const struct conn *c, enum conn_op op)
 	return c->pending & 1u << op;
 }
 
-static bool kernel_sends(const struct conn *c)
-{
-	return (c->kernel_has & KERNEL_TLS_SEND) != 0;
-}
-
-static bool kernel_receives(const struct conn *c)
-{
-	return (c->kernel_has & KERNEL_TLS_RECEIVE) != 0;
-}
-
 static void conn_pend(struct net *net, struct conn *c, enum conn_op op)
 {
 	assert(!conn_is_pending(c, op));
@@ -123,12 +113,16 @@ static void receive_again(struct net *net, struct conn *c)
 		conn_receive(net, c);
 }
 
-/* The kernel came upon a record that is no text, or none at all. False: the connection is broken. */
+/*
+ * The kernel came upon a record that is no text, or none at all. What it refuses it refuses for ever: nothing more will
+ * be read then. False: the connection is broken.
+ */
 static bool receive_control(struct net *net, struct conn *c, int32_t error)
 {
 	if (!conn_kernel_hear(net, c, error))
 		return false;
-	c->readable = true;
+	c->peer_ended = conn_kernel_heard(c)->is == RECORD_BAD;
+	c->readable = !c->peer_ended;
 	conn_want(net, c);
 	return true;
 }
@@ -136,14 +130,15 @@ static bool receive_control(struct net *net, struct conn *c, int32_t error)
 /* What is thrown away while ENDING. The peer's end is the end of it, once everything is said. */
 static enum conn_did receive_discarded(struct net *net, struct conn *c, const struct io_done *done)
 {
-	bool control = done->result < 0 && kernel_receives(c);
-
 	if (done->result == -EAGAIN) {
 		receive_again(net, c);
-	} else if (done->result > 0 || done->result == -ENOBUFS || (control && receive_control(net, c, done->result))) {
-		c->readable |= done->result < 0 || done->result == IO_RECEIVE_BYTES || kernel_receives(c);
+	} else if (done->result > 0 || done->result == -ENOBUFS) {
+		c->readable |= done->result < 0 || done->result == IO_RECEIVE_BYTES || conn_kernel_receives(c);
 		if (c->readable)
 			conn_want(net, c);
+	} else if (done->result < 0 && conn_kernel_receives(c) && receive_control(net, c, done->result)) {
+		if (c->peer_ended && c->finished)
+			conn_terminate(net, c, c->reason);
 	} else if (done->result < 0 || c->finished) {
 		conn_terminate(net, c, c->reason);
 	} else {
@@ -168,13 +163,13 @@ static enum conn_did done_receive(struct net *net, struct conn *c, const struct 
 		receive_again(net, c);
 		return CONN_DID_NOTHING;
 	}
-	if (done->result < 0 && kernel_receives(c) && receive_control(net, c, done->result))
+	if (done->result < 0 && conn_kernel_receives(c) && receive_control(net, c, done->result))
 		return conn_kernel_heard(c)->is == RECORD_QUIET ? CONN_DID_NOTHING : CONN_DID_CONTROL;
 	if (done->result <= 0) {
 		c->peer_ended = true;
 		return CONN_DID_LOST;
 	}
-	if (done->result == IO_RECEIVE_BYTES || kernel_receives(c))
+	if (done->result == IO_RECEIVE_BYTES || conn_kernel_receives(c))
 		c->readable = true; /* there may be more, and no new edge will tell */
 	conn_kernel_count(net, c, (size_t)done->result);
 	if (c->readable || c->kernel_wants != 0)
@@ -187,7 +182,7 @@ static bool sent(struct net *net, struct conn *c, int32_t result)
 {
 	int32_t whole = (int32_t)(c->sending->filled - c->sending->at);
 
-	if (kernel_sends(c))
+	if (conn_kernel_sends(c))
 		return conn_kernel_sent(net, c, result);
 	c->sending->at = c->sending->filled;
 	return result >= whole;
@@ -415,14 +410,6 @@ static enum conn_found record_found(struct conn *c, const struct record_found *f
 	return CONN_TEXT;
 }
 
-/* A KeyUpdate of ours would have to come before any more text, and the kernel cannot: nothing but the end is left. */
-static enum conn_found update_refuse(struct conn *c, struct conn_text *ret)
-{
-	outbox_clear(&c->outbox);
-	ret->reason = REASON_TLS_REKEY;
-	return CONN_BAD;
-}
-
 /* What the kernel opened is text; what is not was fetched when the kernel said so. */
 static enum conn_found kernel_read(struct conn *c, struct conn_input *in, struct conn_text *ret)
 {
@@ -445,8 +432,11 @@ static enum conn_found records_read(struct net *net, struct conn *c, struct conn
 		if (found.is != RECORD_QUIET)
 			return record_found(c, &found, ret);
 		counter_add(net->counters, COUNTER_key_updates, 1);
-		if (conn_kernel_owes(net, c))
-			return update_refuse(c, ret);
+		if (conn_kernel_owes(net, c)) { /* before any more text: nothing but the end is left */
+			outbox_clear(&c->outbox);
+			ret->reason = REASON_TLS_REKEY;
+			return CONN_BAD;
+		}
 		if (c->record->update_owed)
 			conn_want(net, c);
 	}
@@ -457,7 +447,7 @@ enum conn_found conn_read(struct net *net, struct conn *c, struct conn_input *in
 			  struct tls_facts *ret_facts)
 {
 	*ret = (struct conn_text){.at = in->at, .len = in->len};
-	if (kernel_receives(c))
+	if (conn_kernel_receives(c))
 		return kernel_read(c, in, ret);
 	if (c->tls == CONN_RECORDS)
 		return records_read(net, c, in, ret);
@@ -500,13 +490,13 @@ static void conn_send(struct net *net, struct conn *c, struct chunk *chunk)
 {
 	c->sending = chunk;
 	conn_pend(net, c, CONN_SEND);
-	if (kernel_sends(c))
+	if (conn_kernel_sends(c))
 		conn_kernel_send(net, c, conn_tag(c, CONN_SEND));
 	else
 		io_send(net->io, c->fd, chunk->bytes + chunk->at, chunk->filled - chunk->at, conn_tag(c, CONN_SEND));
 }
 
-/* Of what was sent in part; unless no more text may follow (update_refuse). */
+/* Of what was sent in part; unless no more text may follow (records_read). */
 static void send_rest(struct net *net, struct conn *c)
 {
 	if (!conn_kernel_owes(net, c)) {
@@ -590,7 +580,7 @@ static struct chunk *wire_next(struct net *net, struct conn *c)
 {
 	if (c->tls != CONN_RECORDS)
 		return outbox_take(&c->outbox);
-	if (kernel_sends(c))
+	if (conn_kernel_sends(c))
 		return conn_kernel_wire(net, c);
 	if (c->raw_bytes > 0)
 		return wire_raw(c);
@@ -682,12 +672,6 @@ void net_flush(struct net *net)
 		if (c->life == CONN_TERMINATED && c->pending == 0 && !c->dirty)
 			conn_bury(net, c);
 	}
-}
-
-void net_second(struct net *net)
-{
-	if (net->kernel_use == KERNEL_TLS_AUTO)
-		busy_clear(&net->busy);
 }
 
 struct conn *net_gone(struct net *net)

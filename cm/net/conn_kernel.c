@@ -51,6 +51,12 @@ void conn_kernel_begin(struct net *net, struct conn *c)
 		want(net, c);
 }
 
+void net_second(struct net *net)
+{
+	if (net->kernel_use == KERNEL_TLS_AUTO)
+		busy_clear(&net->busy);
+}
+
 void conn_kernel_count(struct net *net, struct conn *c, size_t bytes)
 {
 	if (net->kernel_use == KERNEL_TLS_AUTO && !c->kernel_asked && c->tls == CONN_RECORDS &&
@@ -165,9 +171,9 @@ static void sequences_ask(const struct net *net, struct conn *c)
 {
 	int fd = io_plain(net->io, c->fd);
 
-	if (fd >= 0 && (c->kernel_has & KERNEL_TLS_SEND) != 0)
+	if (fd >= 0 && conn_kernel_sends(c))
 		kernel_tls_sequence(fd, c->record, KERNEL_TLS_SEND, &c->record->write.sequence);
-	if (fd >= 0 && (c->kernel_has & KERNEL_TLS_RECEIVE) != 0)
+	if (fd >= 0 && conn_kernel_receives(c))
 		kernel_tls_sequence(fd, c->record, KERNEL_TLS_RECEIVE, &c->record->read.sequence);
 	io_plain_end(c->fd, fd);
 }
@@ -182,12 +188,12 @@ static bool is_worn(const struct net *net, struct conn *c)
 
 bool conn_kernel_is_spent(struct net *net, struct conn *c)
 {
-	return (c->kernel_has & KERNEL_TLS_SEND) != 0 && !can_rekey(net, c) && is_worn(net, c);
+	return conn_kernel_sends(c) && !can_rekey(net, c) && is_worn(net, c);
 }
 
 bool conn_kernel_owes(const struct net *net, const struct conn *c)
 {
-	return (c->kernel_has & KERNEL_TLS_SEND) != 0 && c->record->update_owed && !can_rekey(net, c);
+	return conn_kernel_sends(c) && c->record->update_owed && !can_rekey(net, c);
 }
 
 /* ---- sending */

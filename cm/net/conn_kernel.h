@@ -18,6 +18,16 @@ struct conn_kernel {
 	struct record_found heard;	   /* the last record that was no text */
 };
 
+static inline bool conn_kernel_sends(const struct conn *c)
+{
+	return (c->kernel_has & KERNEL_TLS_SEND) != 0;
+}
+
+static inline bool conn_kernel_receives(const struct conn *c)
+{
+	return (c->kernel_has & KERNEL_TLS_RECEIVE) != 0;
+}
+
 /* Records have begun; or some bytes have moved. Decides whether it shall be handed over (kernel_wants). */
 void conn_kernel_begin(struct net *, struct conn *);
 void conn_kernel_count(struct net *, struct conn *, size_t bytes);
