@@ -10,6 +10,7 @@
 #include "watch.h"
 #include "worker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -126,6 +127,15 @@ static struct tls_context *ref_or_null(struct tls_context *context)
 	return context == NULL ? NULL : tls_context_ref(context);
 }
 
+static void secret_hand(struct worker *w, const struct link_secret *secret)
+{
+	struct link_secret *copy = malloc(sizeof *copy);
+
+	assert(copy != NULL);
+	*copy = *secret;
+	free(atomic_exchange(&w->orders.link_secret, copy));
+}
+
 static bool hire(struct gate *g, size_t index, const struct reload_tls *tls)
 {
 	struct crew *c = &g->crew[index];
@@ -143,6 +153,7 @@ static bool hire(struct gate *g, size_t index, const struct reload_tls *tls)
 	g->workers[index]->direct_wanted = g->direct_wanted;
 	g->workers[index]->net.kernel_can = &g->kernel_can;
 	atomic_store(&g->workers[index]->orders.link_context, ref_or_null(tls->links));
+	secret_hand(g->workers[index], &tls->secret);
 	if (job == NULL)
 		return fail("worker", "no memory");
 	*job = (struct work){g->workers[index], c};
@@ -320,6 +331,7 @@ static void hand_out(struct gate *g, struct reload_tls *tls)
 
 		tls_context_unref(atomic_exchange(&w->orders.context, tls_context_ref(tls->clients)));
 		tls_context_unref(atomic_exchange(&w->orders.link_context, ref_or_null(tls->links)));
+		secret_hand(w, &tls->secret);
 		atomic_store(&w->orders.config, g->config);
 		worker_wake(w);
 	}

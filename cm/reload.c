@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* FNV-1a */
@@ -42,6 +43,7 @@ static uint64_t files_hash(const struct config *config)
 	h = file_hash(h, config->link_certificate);
 	h = file_hash(h, config->link_key);
 	h = file_hash(h, config->link_ca);
+	h = file_hash(h, config->link_secret);
 	for (size_t i = 0; i < config->certificate_count; i++) {
 		h = file_hash(h, config->certificates[i].certificate);
 		h = file_hash(h, config->certificates[i].key);
@@ -129,6 +131,7 @@ void reload_tls_unref(struct reload_tls *tls)
 {
 	tls_context_unref(tls->clients);
 	tls_context_unref(tls->links);
+	explicit_bzero(&tls->secret, sizeof tls->secret);
 }
 
 bool reload_tls(struct reload *r, const struct config *config, struct reload_tls *ret,
@@ -137,6 +140,9 @@ bool reload_tls(struct reload *r, const struct config *config, struct reload_tls
 	struct link_tls_settings settings = {config->link_ca, config->link_certificate, config->link_key};
 	struct reload_tls tls = {0};
 
+	static_assert((int)LINK_SECRET_ERROR_BYTES <= (int)TLS_ERROR_BYTES, "errors are passed on");
+	if (config->link_secret != NULL && !link_secret_read(config->link_secret, &tls.secret, error))
+		return false;
 	if (config->link_ca != NULL && (tls.links = link_tls_context(&settings, error)) == NULL)
 		return false;
 	tls.clients = clients_context(r, config, error);

@@ -8,6 +8,7 @@
 #include "bundled.h"
 #include "config.h"
 #include "handshake.h"
+#include "link_secret.h"
 #include "link_tls.h"
 
 enum { RELOAD_LOOK_MS = 1000 };
@@ -27,6 +28,7 @@ struct reload {
 /* What is made of the certificates that the configuration names; for links NULL when there is no link.ca. */
 struct reload_tls {
 	struct tls_context *clients, *links;
+	struct link_secret secret; /* of length 0: none */
 };
 /* Gives both references back. */
 void reload_tls_unref(struct reload_tls *);

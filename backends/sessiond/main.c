@@ -27,6 +27,8 @@ static const char usage[] =
 	"  --tls-certificate FILE, --tls-key FILE\n"
 	"                      for tls: links, PEM; read again when they change, as is the next\n"
 	"  --tls-ca FILE       authorities that sign the certificates of gates\n"
+	"  --secret FILE       32 to 1024 bytes that gates share with us: both ends of each link prove to have them.\n"
+	"                      With it --tls-ca and --tls-gate may be left out\n"
 	"  --tls-gate NAME     a name that the certificate of a gate may have (dNSName); may be repeated\n"
 	"  --registration      clients may make accounts (XEP-0077)\n"
 	"  --no-channel-binding  offer no -PLUS mechanisms\n"
@@ -98,7 +100,8 @@ enum option_id {
 	OPTION_TLS_CERTIFICATE,
 	OPTION_TLS_KEY,
 	OPTION_TLS_CA,
-	OPTION_TLS_GATE
+	OPTION_TLS_GATE,
+	OPTION_SECRET
 };
 static const struct option run_options[] = {
 	{"database", required_argument, NULL, OPTION_DATABASE},
@@ -114,6 +117,7 @@ static const struct option run_options[] = {
 	{"tls-certificate", required_argument, NULL, OPTION_TLS_CERTIFICATE},
 	{"tls-key", required_argument, NULL, OPTION_TLS_KEY},
 	{"tls-ca", required_argument, NULL, OPTION_TLS_CA},
+	{"secret", required_argument, NULL, OPTION_SECRET},
 	{"tls-gate", required_argument, NULL, OPTION_TLS_GATE},
 	{0},
 };
@@ -156,6 +160,9 @@ static bool option_take(int option, struct sessiond_settings *settings)
 		return user_add(settings, optarg);
 	case OPTION_TLS_CERTIFICATE:
 		settings->tls.certificate = optarg;
+		return true;
+	case OPTION_SECRET:
+		settings->secret = optarg;
 		return true;
 	case OPTION_TLS_KEY:
 		settings->tls.key = optarg;

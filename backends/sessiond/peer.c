@@ -91,6 +91,30 @@ void peer_break(struct peer *peer, const char *why)
 	peer->server->broken = true;
 }
 
+/* Our HELLO; where a key is shared it goes with the TLS connection, which must be up. Until then only time counts. */
+static void peer_greet(struct peer *peer)
+{
+	struct sessiond *server = peer->server;
+	struct link_self self = {.name = server->settings.name,
+				 .software = "stanzagate-sessiond " STANZAGATE_VERSION,
+				 .epoch = server->epoch};
+	struct link_send hello;
+	struct link_key key;
+	uint8_t binding[LINK_BINDING_BYTES];
+	peer->greeting = wire_is_ready(&peer->wire);
+	if (peer->greeting && server->secret) {
+		bool bound = wire_binding(&peer->wire, binding);
+		if ((peer->wire.tls && !bound) || !link_secret_key(server->secret, bound ? binding : NULL, &key)) {
+			peer_break(peer, "the shared key cannot be used");
+			return;
+		}
+		self.key = &key;
+	}
+	link_init(&peer->link, LINK_BACKEND, &self, server->now_ms, &hello);
+	if (peer->greeting)
+		peer_send_frame(peer, hello.bytes, hello.len);
+}
+
 void peer_begin(struct sessiond *server, int fd, SSL *tls)
 {
 	struct peer *peer = calloc(1, sizeof *peer);
@@ -106,12 +130,7 @@ void peer_begin(struct sessiond *server, int fd, SSL *tls)
 		peer->next->place = &peer->next;
 	server->peers = peer;
 	server->peer_count++;
-	struct link_self self = {.name = server->settings.name,
-				 .software = "stanzagate-sessiond " STANZAGATE_VERSION,
-				 .epoch = server->epoch};
-	struct link_send hello;
-	link_init(&peer->link, LINK_BACKEND, &self, server->now_ms, &hello);
-	peer_send_frame(peer, hello.bytes, hello.len);
+	peer_greet(peer);
 	if (!server_watch(server, &peer->source, EPOLLIN))
 		peer_break(peer, strerror(errno));
 }
@@ -236,7 +255,9 @@ static void peer_read(struct peer *peer)
 		peer_on_end(peer);
 	else if (errno != EAGAIN && errno != EINTR)
 		peer_break(peer, wire_error(&peer->wire, errno));
-	peer_mark(peer); /* what had to wait for TLS may go now */
+	if (!peer->greeting && !peer->broken && wire_is_ready(&peer->wire))
+		peer_greet(peer);
+	peer_mark(peer);
 }
 
 void peer_on_events(struct peer *peer, uint32_t events)

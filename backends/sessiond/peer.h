@@ -32,8 +32,9 @@ struct peer {
 	uint32_t watched; /* epoll events */
 	struct peer *dirty_next;
 	bool dirty, broken;
-	bool leaving; /* we end the link when all is written, and wait for the gate to do so too */
-	bool full;    /* above high water */
+	bool greeting; /* our HELLO was said; with TLS it waits until that is up */
+	bool leaving;  /* we end the link when all is written, and wait for the gate to do so too */
+	bool full;     /* above high water */
 	uint64_t full_since_ms;
 	struct peer *stalled_on; /* is full, and we have filled it */
 };

@@ -12,6 +12,7 @@
 #define SESSIOND_SERVER_H
 
 #include "core.h"
+#include "link_secret.h"
 #include "sasl.h"
 #include "table.h"
 #include "xml.h"
@@ -43,7 +44,8 @@ struct sessiond {
 	int epoll;
 	struct source wake; /* an eventfd: sessiond_stop */
 	struct listener *listeners[SESSIOND_LISTEN_MAX];
-	struct tls *tls; /* NULL: no link has it */
+	struct tls *tls;	    /* NULL: no link has it */
+	struct link_secret *secret; /* NULL: no key is shared */
 	bool stopping;
 
 	struct store *store;

@@ -93,9 +93,12 @@ static bool settings_check(const struct sessiond_settings *settings, char error[
 		wrong = "no domain to serve";
 	else if (settings->listen_count == 0)
 		wrong = "no address to listen on";
-	else if (settings->tls.certificate &&
-		 (!settings->tls.key || !settings->tls.ca || settings->tls.gate_count == 0))
-		wrong = "a certificate for links needs its key, an authority for gates' certificates, and gates' names";
+	else if (settings->tls.certificate && !settings->tls.key)
+		wrong = "a certificate for links needs its key";
+	else if (!settings->tls.ca != (settings->tls.gate_count == 0))
+		wrong = "an authority for gates' certificates needs their names, and they need it";
+	else if (settings->tls.certificate && !settings->tls.ca && !settings->secret)
+		wrong = "TLS needs something to know gates by: an authority and names, or a shared key";
 	else if (!settings->database)
 		wrong = "no database";
 	else if (settings->iterations < PASSWORD_ITERATIONS_MIN)
@@ -158,6 +161,12 @@ static bool server_open_loop(struct sessiond *server, char error[static SESSIOND
 
 static bool server_open_tls(struct sessiond *server, char error[static SESSIOND_ERROR_BYTES])
 {
+	static_assert((int)LINK_SECRET_ERROR_BYTES <= (int)SESSIOND_ERROR_BYTES, "errors are passed on");
+	if (server->settings.secret) {
+		server->secret = calloc(1, sizeof *server->secret);
+		if (!server->secret || !link_secret_read(server->settings.secret, server->secret, error))
+			return false;
+	}
 	if (!server->settings.tls.certificate)
 		return true;
 	server->tls = tls_new(&server->settings.tls, error);
@@ -302,6 +311,9 @@ void sessiond_free(struct sessiond *server)
 		peer_break(peer, NULL);
 	peers_sweep(server);
 	tls_free(server->tls);
+	if (server->secret)
+		explicit_bzero(server->secret, sizeof *server->secret);
+	free(server->secret);
 	table_free(&server->by_full);
 	table_free(&server->by_bare);
 	sasl_server_free(server->sasl);

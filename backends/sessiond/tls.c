@@ -18,7 +18,7 @@ static void files_look(const struct sessiond_tls *s, struct stat to[static 3])
 	const char *const files[] = {s->certificate, s->key, s->ca};
 	for (int i = 0; i < 3; i++) {
 		struct stat now = {0};
-		if (stat(files[i], &now) != 0)
+		if (!files[i] || stat(files[i], &now) != 0)
 			now = (struct stat){0};
 		to[i] = (struct stat){.st_ino = now.st_ino, .st_size = now.st_size, .st_mtim = now.st_mtim};
 	}
@@ -40,7 +40,8 @@ static bool policy_set(SSL_CTX *context, const struct sessiond_tls *s)
 {
 	SSL_CTX_set_security_level(context, 2);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	if (s->ca)
+		SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	return SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_num_tickets(context, 0) == 1 && names_pin(context, s);
@@ -62,6 +63,8 @@ static bool files_read(SSL_CTX *context, const struct sessiond_tls *s, char *err
 	if (SSL_CTX_use_PrivateKey_file(context, s->key, SSL_FILETYPE_PEM) != 1 ||
 	    SSL_CTX_check_private_key(context) != 1)
 		return file_say(s->key, "no private key of the certificate", error);
+	if (!s->ca)
+		return true;
 	names = SSL_load_client_CA_file(s->ca);
 	if (!names || SSL_CTX_load_verify_file(context, s->ca) != 1) {
 		sk_X509_NAME_pop_free(names, X509_NAME_free);

@@ -1,7 +1,8 @@
 /*
  * tls: what links with TLS need: TLS 1.3 alone, our certificate, and who may be a gate: those whose certificate an
- * authority of our own choice has signed and that has one of the names given (dNSName, letter by letter). The files are
- * read again when they have changed; what is wrong then is logged and leaves the old in force.
+ * authority of our own choice has signed and that has one of the names given (dNSName, letter by letter); without an
+ * authority a gate shows no certificate, and proves to have the shared key. The files are read again when they have
+ * changed; what is wrong then is logged and leaves the old in force.
  */
 #ifndef SESSIOND_TLS_H
 #define SESSIOND_TLS_H

@@ -27,6 +27,13 @@ bool wire_is_ready(const struct wire *wire)
 	return !wire->tls || (SSL_is_init_finished(wire->tls) && !wire->failed);
 }
 
+bool wire_binding(const struct wire *wire, uint8_t ret[static 32])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	return wire->tls &&
+	       SSL_export_keying_material(wire->tls, ret, 32, label, strlen(label), (const uint8_t *)"", 0, 1) == 1;
+}
+
 bool wire_wants_room(const struct wire *wire)
 {
 	return wire->tls && !wire->failed && SSL_want_write(wire->tls);

@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct wire {
@@ -30,6 +31,8 @@ ssize_t wire_send(struct wire *, const void *bytes, size_t len);
 void wire_finish(struct wire *);
 /* TLS is up, or there is none. */
 bool wire_is_ready(const struct wire *);
+/* The channel binding of type tls-exporter (RFC 9266). False: there is no TLS. */
+bool wire_binding(const struct wire *, uint8_t ret[static 32]);
 /* It waits for room in the socket, though the caller has nothing to send. */
 bool wire_wants_room(const struct wire *);
 /* After -1, with errno as it was then: why. */

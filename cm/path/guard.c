@@ -20,7 +20,7 @@ static bool is_local(const struct uplink *u)
 
 const char *guard_text(const struct uplink *u)
 {
-	return u->tls ? "tls" : is_local(u) ? "socket" : "none";
+	return u->tls ? "tls" : is_local(u) ? "socket" : u->link.key.mac != NULL ? "key" : "none";
 }
 
 static bool user_may(const struct worker *w, uint32_t uid)
@@ -47,7 +47,7 @@ static void local_check(struct worker *w, struct uplink *u)
 			 (unsigned)peer.uid);
 		uplink_fail(w, u, why);
 	} else {
-		uplink_say_hello(w, u);
+		uplink_say_hello(w, u, NULL);
 	}
 }
 
@@ -66,7 +66,7 @@ void guard_connected(struct worker *w, struct uplink *u)
 	else if (is_local(u))
 		local_check(w, u);
 	else
-		uplink_say_hello(w, u);
+		uplink_say_hello(w, u, NULL);
 }
 
 static void text_take(struct worker *w, struct uplink *u, const struct conn_text *text)
@@ -103,7 +103,7 @@ void guard_read(struct worker *w, struct uplink *u, uint8_t *bytes, size_t len)
 			text_take(w, u, &text);
 			break;
 		case CONN_SECURE:
-			uplink_say_hello(w, u);
+			uplink_say_hello(w, u, facts.exporter);
 			break;
 		case CONN_END:
 			uplink_fail(w, u, "the session server closed the link");

@@ -89,13 +89,20 @@ void uplinks_dial(struct worker *w, uint64_t *ret_wait_ms)
 	}
 }
 
-void uplink_say_hello(struct worker *w, struct uplink *u)
+void uplink_say_hello(struct worker *w, struct uplink *u, const uint8_t *binding)
 {
+	bool has_key = w->link_secret != NULL && w->link_secret->len > 0;
+	struct link_key key;
 	struct link_self self = {.name = w->name, .software = "stanzagate " STANZAGATE_VERSION, .epoch = w->epoch};
 	struct link_send send;
 
 	u->by_ms = 0;
 	u->foreign = false;
+	if (has_key && !link_secret_key(w->link_secret, binding, &key)) {
+		uplink_fail(w, u, "no random numbers");
+		return;
+	}
+	self.key = has_key ? &key : NULL;
 	link_init(&u->link, LINK_GATE, &self, worker_now_ms(w), &send);
 	send_bytes(w, u, send.bytes, send.len);
 	receive(w, u);

@@ -52,8 +52,11 @@ void uplink_on_up(struct worker *, struct uplink *);
  * a client gets does not wait for that.
  */
 void uplink_ack(struct worker *, struct uplink *, bool at_once);
-/* Connected, and whoever is there may be: the link begins. */
-void uplink_say_hello(struct worker *, struct uplink *);
+/*
+ * Connected, and whoever is there may be: the link begins. `binding` is its TLS's channel binding (32 bytes); NULL:
+ * there is no TLS.
+ */
+void uplink_say_hello(struct worker *, struct uplink *, const uint8_t *binding);
 /* Ends it, with all its sessions; `why` is for the log. */
 void uplink_fail(struct worker *, struct uplink *, const char *why);
 /* Tells every session server that this gate is leaving. */

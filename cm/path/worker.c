@@ -117,6 +117,13 @@ struct worker *worker_new(const struct config *config, struct tls_context *conte
 	return w;
 }
 
+static void secret_free(struct link_secret *secret)
+{
+	if (secret != NULL)
+		explicit_bzero(secret, sizeof *secret);
+	free(secret);
+}
+
 void worker_free(struct worker *w)
 {
 	if (w->net.io != NULL)
@@ -124,6 +131,8 @@ void worker_free(struct worker *w)
 	for (size_t i = 0; i < w->pool.count; i++)
 		fleet_forget(&w->uplinks[i]);
 	lobby_free(&w->lobby);
+	secret_free(w->link_secret);
+	secret_free(w->orders.link_secret);
 	fleet_free(w->fleet);
 	fleet_free(w->orders.fleet);
 	for (size_t i = 0; i < w->listener_count; i++)
@@ -371,11 +380,22 @@ static void clients_reset_idle(struct worker *w)
 			client_set_idle(w, c);
 }
 
+/* The links there are go on; those that have not proved the old key yet will not. */
+static void secret_take(struct worker *w, struct link_secret *secret)
+{
+	for (size_t i = 0; i < w->pool.count; i++)
+		if (w->uplinks[i].live && w->uplinks[i].by_ms == 0 && !w->uplinks[i].link.up)
+			uplink_fail(w, &w->uplinks[i], "the shared key has changed");
+	secret_free(w->link_secret);
+	w->link_secret = secret;
+}
+
 static void orders_take(struct worker *w)
 {
 	struct config *config = atomic_exchange(&w->orders.config, NULL);
 	struct tls_context *context = atomic_exchange(&w->orders.context, NULL);
 	struct tls_context *link_context = atomic_exchange(&w->orders.link_context, NULL);
+	struct link_secret *secret = atomic_exchange(&w->orders.link_secret, NULL);
 	struct fleet *fleet = atomic_exchange(&w->orders.fleet, NULL);
 
 	if (config != NULL) {
@@ -390,6 +410,8 @@ static void orders_take(struct worker *w)
 		tls_context_unref(w->link_context);
 		w->link_context = link_context;
 	}
+	if (secret != NULL)
+		secret_take(w, secret);
 	if (fleet != NULL)
 		fleet_take(w, fleet);
 	if (atomic_load(&w->orders.drain) && w->drain_by_ms == 0)

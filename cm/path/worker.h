@@ -12,6 +12,7 @@
 #include "config.h"
 #include "conn.h"
 #include "fleet.h"
+#include "link_secret.h"
 #include "lobby.h"
 #include "network.h"
 #include "pool.h"
@@ -37,6 +38,7 @@ struct orders {
 	_Atomic(struct config *) config;	    /* a new snapshot; both live until the worker has ended */
 	_Atomic(struct tls_context *) context;	    /* a new certificate: a reference that the worker takes over */
 	_Atomic(struct tls_context *) link_context; /* the same for links */
+	_Atomic(struct link_secret *) link_secret;  /* another key, of length 0 for none; the worker takes it over */
 	_Atomic(struct fleet *) fleet;		    /* other session servers; the worker takes it over */
 	atomic_bool drain;			    /* end: no new clients, system-shutdown for the others */
 	atomic_bool done;			    /* the worker has ended, or could not begin */
@@ -76,6 +78,7 @@ struct worker {
 	struct pool pool;
 	struct pool_domain *pool_domains;
 	char *pool_text;
+	struct link_secret *link_secret; /* for links that begin from now on; NULL: none */
 	struct fleet *fleet;
 	struct lobby lobby;
 	struct uplink uplinks[POOL_BACKENDS_MAX];

@@ -180,6 +180,71 @@ def test_a_loopback_link_says_that_it_is_not_authenticated(tmp_path, make_gate):
     assert not sessiond.stop()
 
 
+@pytest.fixture
+def secret(tmp_path):
+    """secret("name", byte): the file of a shared key."""
+
+    def make(name, byte=b"s"):
+        file = tmp_path / name
+        file.write_bytes(byte * 32)
+        return file
+
+    return make
+
+
+def linked(tmp_path, make_gate, server_key, gate_key):
+    """A sessiond and a gate at a loopback address, with these keys."""
+    address = f"tcp:127.0.0.1:{gates.free_port()}"
+    sessiond = gates.Sessiond(address, tmp_path, more=["--secret", server_key] if server_key else [])
+    link = {"secret": str(gate_key)} if gate_key else {}
+    return sessiond, make_gate({"workers": 1, "backends": [{"name": "session-1", "address": address}], "link": link}, ready=False)
+
+
+def test_a_shared_key(tmp_path, secret, make_gate):
+    sessiond, gate = linked(tmp_path, make_gate, secret("one"), secret("other"))
+    gate.wait_ready()
+    gate.wait_log(r"link\.up .*security=\"?key")
+    assert "link.unauthenticated" not in gate.log()
+    client = xmpp.Client(gate.starttls, False, gate.authority)
+    client.login("alice", gates.PASSWORDS["alice"])
+    assert client.logout()
+    assert not sessiond.stop()
+
+
+@pytest.mark.parametrize("server, gate", [(b"s", b"t"), (b"s", None), (None, b"s")])
+def test_keys_that_are_not_shared(server, gate, tmp_path, secret, make_gate):
+    sessiond, gate = linked(tmp_path, make_gate, server and secret("one", server), gate and secret("other", gate))
+    gate.wait_log(r"link\.failed", 10, 2)
+    assert "link.up" not in gate.log() and "is up" not in sessiond.log()
+    assert "no proof of the shared key" in gate.log() + sessiond.log()
+    assert not sessiond.stop()
+
+
+def test_a_shared_key_over_tls_needs_no_certificate_of_the_gate(authority, tmp_path, secret, make_gate):
+    certificate, key = authority.issue("server.example")
+    port = gates.free_port()
+    more = ["--tls-certificate", certificate, "--tls-key", key, "--secret", secret("one")]
+    sessiond = gates.Sessiond(f"tls:127.0.0.1:{port}", tmp_path, more=more)
+    backend = {"name": "session-1", "address": f"tls:127.0.0.1:{port}", "certificate_names": "server.example"}
+    link = {"ca": str(authority.file), "secret": str(secret("other"))}
+    gate = make_gate({"workers": 1, "backends": [backend], "link": link})
+    client = xmpp.Client(gate.starttls, False, gate.authority)
+    client.login("alice", gates.PASSWORDS["alice"])
+    assert client.logout()
+    stranger = make_gate({"workers": 1, "backends": [backend], "link": {"ca": str(authority.file)}}, ready=False)
+    stranger.wait_log(r"link\.failed", 10, 2)
+    assert "link.up" not in stranger.log()
+    assert not sessiond.stop()
+
+
+def test_a_key_that_changes(tmp_path, secret, make_gate):
+    sessiond, gate = linked(tmp_path, make_gate, secret("one"), secret("other", b"t"))
+    gate.wait_log(r"link\.failed")
+    secret("fresh").rename(tmp_path / "other")
+    gate.wait_log(r"link\.up", 20)
+    assert not sessiond.stop()
+
+
 def python(code, *arguments, user):
     """A child of another user that does `code`, and says a line when it has begun."""
     child = subprocess.Popen([sys.executable, "-c", code, *arguments], user=user, group=user, extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

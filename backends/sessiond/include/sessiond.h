@@ -22,7 +22,7 @@ enum sessiond_level { SESSIOND_INFO, SESSIOND_WARNING, SESSIOND_ERROR };
 
 /* Files in PEM; they are read again when they change. */
 struct sessiond_tls {
-	const char *certificate, *key, *ca;    /* ca: who may sign the certificates of gates */
+	const char *certificate, *key, *ca;    /* ca: who may sign the certificates of gates; NULL: a key is shared */
 	const char *gates[SESSIOND_GATES_MAX]; /* names that they may have (dNSName) */
 	size_t gate_count;
 };
@@ -37,6 +37,7 @@ struct sessiond_settings {
 						    (loopback only: such links are neither encrypted nor
 						    authenticated) */
 	size_t listen_count;
+	const char *secret;		    /* file of a key that both ends of every link prove to have; NULL: none */
 	struct sessiond_tls tls;	    /* needed for tls: links */
 	unsigned users[SESSIOND_USERS_MAX]; /* besides root and our own: who may connect to unix: sockets */
 	size_t user_count;
