@@ -30,7 +30,7 @@ static inline size_t bytes_len(const struct bytes *bytes)
 }
 static inline uint8_t *bytes_first(const struct bytes *bytes)
 {
-	return bytes->at + bytes->begin;
+	return bytes->at ? bytes->at + bytes->begin : NULL;
 }
 /* Room for at least `len` more bytes behind the last; add to `end` what was filled. Moves what is held. */
 uint8_t *bytes_room(struct bytes *, size_t len);

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { NUMBER_BYTES = sizeof(uint32_t) };
+enum { NUMBER_BYTES = sizeof(int64_t) };
 
 void retained_init(struct retained *r, const struct memory *memory, uint32_t window)
 {
@@ -22,7 +22,7 @@ static size_t frame_len(const uint8_t *at)
 	return 4 + ((size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3]);
 }
 
-uint8_t *retained_put(struct retained *r, size_t len, uint32_t number)
+uint8_t *retained_put(struct retained *r, size_t len, int64_t number)
 {
 	assert(len >= FRAME_HEAD_BYTES && len <= FRAME_HEAD_BYTES + FRAME_PAYLOAD_MAX);
 	uint8_t *to = bytes_room(&r->frames, NUMBER_BYTES + len);
@@ -64,7 +64,7 @@ bool retained_ack(struct retained *r, uint64_t count)
 	return true;
 }
 
-bool retained_walk(const struct retained *r, size_t *at, struct frame *ret, uint32_t *ret_number)
+bool retained_walk(const struct retained *r, size_t *at, struct frame *ret, int64_t *ret_number)
 {
 	enum frame_error error;
 	if (*at == bytes_len(&r->frames))

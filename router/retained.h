@@ -20,6 +20,8 @@
 #include "bytes.h"
 #include "frame.h"
 
+enum { RETAINED_NO_NUMBER = -1 }; /* of a FANOUT, and of frames before the session is bound, which never go again */
+
 struct retained {
 	struct bytes frames; /* each with its number before it */
 	size_t next;	     /* where those that wait begin, from the first */
@@ -34,7 +36,7 @@ void retained_init(struct retained *, const struct memory *, uint32_t window);
 void retained_free(struct retained *);
 
 /* A frame of len bytes, head included. Answers where the caller must write it, before the next call. */
-uint8_t *retained_put(struct retained *, size_t len, uint32_t number);
+uint8_t *retained_put(struct retained *, size_t len, int64_t number);
 /*
  * The next frame that may go, if there is one: the caller puts it on the link. The bytes are good until the next call
  * of retained_put or retained_ack.
@@ -47,6 +49,6 @@ bool retained_ack(struct retained *, uint64_t count);
  * All of them, oldest first, whether they went or not: for the time after a cut, when sessions take back what is
  * theirs. *at is 0 before the first call. False: no more. The frame's payload is good as long as nothing is changed.
  */
-bool retained_walk(const struct retained *, size_t *at, struct frame *ret, uint32_t *ret_number);
+bool retained_walk(const struct retained *, size_t *at, struct frame *ret, int64_t *ret_number);
 
 #endif

@@ -57,7 +57,7 @@ struct client {
 	uint16_t stamp_from_len;    /* without xml:lang */
 	uint16_t stamp_len;
 	uint32_t heard_s; /* when it last sent anything: seconds of the worker's clock */
-	uint32_t sent;	  /* numbered frames of its session that were put on the link */
+	uint32_t sent;	  /* numbered frames of its session, since it is bound, that were put on the link */
 	struct stream stream;
 	int8_t uplink; /* index of its session server; -1: no session is open */
 	uint8_t proxy; /* enum proxy_version: the header that must come first; none any more after it */

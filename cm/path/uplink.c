@@ -342,6 +342,14 @@ static struct uplink *uplink_of(struct worker *w, const struct client *c)
 	return &w->uplinks[c->uplink];
 }
 
+/* The number of the next frame of its session, which counts from its being bound. */
+static int64_t next_number(struct client *c)
+{
+	if (c->stream.state != STREAM_BOUND)
+		return RETAINED_NO_NUMBER;
+	return ++c->sent;
+}
+
 /* A numbered frame of the client's session. */
 static void send_frame(struct worker *w, struct client *c, const void *bytes, size_t len)
 {
@@ -349,7 +357,7 @@ static void send_frame(struct worker *w, struct client *c, const void *bytes, si
 
 	assert(len > 0); /* a frame that did not fit its room would leave the session server behind */
 	counter_add(&w->counters, COUNTER_link_frames_out, 1);
-	memcpy(retained_put(&u->retained, len, ++c->sent), bytes, len);
+	memcpy(retained_put(&u->retained, len, next_number(c)), bytes, len);
 	release(w, u);
 }
 
@@ -419,7 +427,6 @@ bool uplink_open(struct worker *w, struct client *c, const char *user)
 	if (chosen == POOL_NONE || !pace_take(&w->uplinks[chosen].pace, &pace, worker_now_ms(w)))
 		return false;
 	c->uplink = (int8_t)chosen;
-	c->sent = 0;
 	pool_session_count(&w->pool, chosen, 1);
 	frame_begin(&b, bytes, sizeof bytes, FRAME_OPEN, client_session(c));
 	put_open(w, &b, c);
@@ -439,7 +446,7 @@ void uplink_element(struct worker *w, struct client *c, const struct xml_piece *
 	for (size_t i = 0; i < count; i++)
 		len += parts[i].len;
 	counter_add(&w->counters, COUNTER_link_frames_out, 1);
-	to = retained_put(&u->retained, FRAME_HEAD_BYTES + len, ++c->sent);
+	to = retained_put(&u->retained, FRAME_HEAD_BYTES + len, next_number(c));
 	frame_head(to, FRAME_ELEMENT, client_session(c), len);
 	to += FRAME_HEAD_BYTES;
 	for (size_t i = 0; i < count; i++) {

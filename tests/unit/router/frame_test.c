@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES_IN_VECTORS = 40, BADS_IN_VECTORS = 76 };
+enum { FRAMES_IN_VECTORS = 40, BADS_IN_VECTORS = 77 };
 
 static char title[256];
 

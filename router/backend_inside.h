@@ -1,0 +1,33 @@
+/* What the files of backend.h share. */
+#ifndef ROUTER_BACKEND_INSIDE_H
+#define ROUTER_BACKEND_INSIDE_H
+
+#include "backend.h"
+
+/* Sessions by their names. A new one is in no list yet. */
+struct backend_session *session_add(struct backend *, uint64_t epoch, frame_session number);
+/* Out of the table and its list; its memory is given back. Answers who its user was. */
+void *session_end(struct backend_session *);
+/* From the list that it is in, if any, to the head of another. */
+void session_move(struct backend_session *, struct backend_session **list);
+void table_free(struct backend *);
+
+/*
+ * An orphan goes on, on this link: what it was sent and has not received comes again, behind ATTACHED. has_received
+ * false: it wants nothing any more. False: the number cannot be; nothing has happened.
+ */
+bool session_attach(struct backend_session *, struct backend_link *, bool has_received, uint32_t received);
+/* The gate pauses it, or takes that back. */
+void session_pause(struct backend_session *, bool paused);
+/* A CLOSE came: the last thing that is sent is ours. */
+void session_answer_close(struct backend_session *);
+/* Gives the sessions of a link that was cut what it has not got acknowledged. */
+void sessions_take_back(struct backend_link *);
+
+/* A frame that is not numbered, without a payload. */
+void link_say(struct backend_link *, enum frame_type, frame_session);
+void link_say_lost(struct backend_link *, frame_session, const char *reason);
+/* Numbered frames go as far as there is credit. */
+void link_release(struct backend_link *);
+
+#endif
