@@ -6,11 +6,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EACH_KIND(version, cipher)                                                                                     \
 	for (enum record_version version = RECORD_TLS12; version <= RECORD_TLS13; version++)                           \
 		for (enum record_cipher cipher = 0; cipher < RECORD_CIPHER_COUNT; cipher++)
+
+/* The clock that OpenSSL asks for the age of tickets; it may be set forward. */
+static time_t later_s;
+
+time_t time(time_t *to)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (to)
+		*to = now.tv_sec + later_s;
+	return now.tv_sec + later_s;
+}
 
 static struct record_crypto *crypto;
 static struct tls_files files[3], client_files;
@@ -248,6 +262,32 @@ Test(resumption, old_ones_are_renewed)
 		session = next;
 	}
 	SSL_SESSION_free(session);
+}
+
+/* The client takes its ticket for a fresh one: it is the server that must know better. */
+static bool resumes_after(time_t seconds, const struct wish *wish)
+{
+	SSL_SESSION *session = first(wish);
+	bool resumes;
+
+	later_s = seconds;
+	SSL_SESSION_set_time(session, time(NULL));
+	SSL_SESSION_set_timeout(session, 1000000);
+	resumes = resumes_with(session, wish);
+	later_s = 0;
+	SSL_SESSION_free(session);
+	return resumes;
+}
+
+Test(resumption, tickets_grow_old)
+{
+	EACH_KIND(version, cipher)
+	{
+		struct wish wish = {.version = version, .cipher = cipher, .name = "one.example"};
+
+		cr_assert(resumes_after((time_t)settings.ticket_life_s - 60, &wish));
+		cr_assert_not(resumes_after((time_t)settings.ticket_life_s + 60, &wish));
+	}
 }
 
 Test(resumption, no_tickets_by_default)
