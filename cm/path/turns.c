@@ -59,11 +59,13 @@ void turns_done(struct worker *w)
 
 /* ---- waiting */
 
-/* What is no TLS is whole at once: it will be refused. */
+/* What is no TLS, or a record too long for it, is whole at once: it will be refused. */
 static bool hello_is_whole(const uint8_t *bytes, size_t len)
 {
-	return bytes[0] != TLS_HANDSHAKE_RECORD || len >= HELLO_BYTES_MAX ||
-	       (len >= TLS_RECORD_HEAD && len - TLS_RECORD_HEAD >= ((size_t)bytes[3] << 8 | bytes[4]));
+	size_t promised = len < TLS_RECORD_HEAD ? HELLO_BYTES_MAX : (size_t)bytes[3] << 8 | bytes[4];
+
+	return bytes[0] != TLS_HANDSHAKE_RECORD || len >= HELLO_BYTES_MAX || promised > RECORD_TEXT_MAX ||
+	       len >= TLS_RECORD_HEAD + promised;
 }
 
 void turns_hold(struct worker *w, struct client *c, const uint8_t *bytes, size_t len)
