@@ -156,3 +156,12 @@ void stanza_address(const char *xml, size_t len, const char *attributes, struct 
 		name++;
 	text_put(to, "%b%r%b", (const void *)xml, name, attributes, (const void *)(xml + name), len - name);
 }
+
+void stanza_append(const char *xml, size_t len, const char *element, struct text *to)
+{
+	size_t end = len - 1;
+
+	while (xml[end] != '<')
+		end--;
+	text_put(to, "%b%r%b", (const void *)xml, end, element, (const void *)(xml + end), len - end);
+}

@@ -60,4 +60,7 @@ void incoming_forward(const struct incoming *, const char *addressing, struct te
 /* Puts attributes (each with a space before it) into an element that has none of them, and appends the result. */
 void stanza_address(const char *xml, size_t len, const char *attributes, struct text *to);
 
+/* Puts an element, raw, behind the last child of one that has a child, and appends the result. */
+void stanza_append(const char *xml, size_t len, const char *element, struct text *to);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "carbon.h"
 #include "disco.h"
 #include "privacy.h"
 #include "privacy_rule.h"

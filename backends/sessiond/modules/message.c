@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "carbon.h"
 #include "privacy_rule.h"
 #include "store_message.h"
+#include "trait.h"
 #include "utc.h"
 
 enum situation {
@@ -23,15 +25,21 @@ struct delivery {
 	const char *account;   /* bare */
 	struct session *match; /* of the full JID, or NULL */
 	enum message_type type;
+	struct text xml;	 /* as its recipients get it */
+	struct element *message; /* what it says as a tree, where that matters; else NULL */
+	unsigned traits;
+	struct session **takers; /* who got it */
+	size_t taker_count;
+	bool refused;
 };
+
+static const char *const type_names[MESSAGE_TYPE_COUNT] = {
+	[NORMAL] = "", [CHAT] = "chat", [GROUPCHAT] = "groupchat", [HEADLINE] = "headline", [MESSAGE_ERROR] = "error"};
 
 static enum message_type type_of(const struct incoming *in)
 {
-	static const char *const names[MESSAGE_TYPE_COUNT] = {
-		[CHAT] = "chat", [GROUPCHAT] = "groupchat", [HEADLINE] = "headline", [MESSAGE_ERROR] = "error"};
-
 	for (enum message_type t = CHAT; t < MESSAGE_TYPE_COUNT; t++)
-		if (incoming_type_is(in, names[t]))
+		if (incoming_type_is(in, type_names[t]))
 			return t;
 	return NORMAL; /* also what is none of the five (5.2.2) */
 }
@@ -59,35 +67,42 @@ static enum situation situation_of(const struct delivery *d)
 	return full ? PRESENT_FULL : PRESENT_BARE;
 }
 
-static void refuse(const struct delivery *d)
+static void refuse(struct delivery *d)
 {
+	d->refused = true;
 	incoming_refuse(d->in, ERROR_SERVICE_UNAVAILABLE);
 }
 
-static void drop(const struct delivery *d)
+static void drop(struct delivery *d)
 {
 	(void)d;
 }
 
-static bool session_takes(struct session *session, const struct delivery *d)
+static void taker_add(struct delivery *d, struct session *session)
 {
-	struct text xml = {0};
+	size_t count = d->taker_count;
 
+	if ((count & (count - 1)) == 0)
+		d->takers = text_again(d->takers, count ? 2 * count : 1, sizeof *d->takers);
+	d->takers[d->taker_count++] = session;
+}
+
+static bool session_takes(struct session *session, struct delivery *d)
+{
 	if (!privacy_allows(session, d->in->session->full_jid, PRIVACY_MESSAGE))
 		return false;
-	incoming_forward(d->in, NULL, &xml);
-	session_send(session, xml.bytes, xml.len);
-	text_free(&xml);
+	session_send(session, d->xml.bytes, d->xml.len);
+	taker_add(d, session);
 	return true;
 }
 
-static void to_match(const struct delivery *d)
+static void to_match(struct delivery *d)
 {
 	if (!session_takes(d->match, d))
 		refuse(d);
 }
 
-static void to_priority(const struct delivery *d, struct user *user, int priority_min)
+static void to_priority(struct delivery *d, struct user *user, int priority_min)
 {
 	bool taken = false;
 
@@ -98,69 +113,59 @@ static void to_priority(const struct delivery *d, struct user *user, int priorit
 		refuse(d);
 }
 
-static void to_best(const struct delivery *d)
+static void to_best(struct delivery *d)
 {
 	struct user *user = user_find(d->in->session->server, d->account);
 
 	to_priority(d, user, highest_priority(user));
 }
 
-static void to_all(const struct delivery *d)
+static void to_all(struct delivery *d)
 {
 	to_priority(d, user_find(d->in->session->server, d->account), PRIORITY_RECEIVES);
-}
-
-static bool has_body(const struct incoming *in)
-{
-	struct element *message;
-	bool has;
-
-	if (in->event->child.at == 0)
-		return false;
-	message = element_parse(in->bytes + in->event->begin, in->event->end - in->event->begin);
-	has = message != NULL && element_child(message, "body", "jabber:client") != NULL;
-	element_free(message);
-	return has;
 }
 
 /* The message with the time of its arrival (XEP-0203) behind its last child. */
 static void put_delayed(const struct delivery *d, struct text *to)
 {
 	char stamp[UTC_BYTES];
-	struct text whole = {0};
-	size_t end;
+	struct text delay = {0};
 
 	utc_now(stamp);
-	incoming_forward(d->in, NULL, &whole);
-	end = whole.len;
-	while (whole.bytes[end] != '<')
-		end--;
-	text_put(to, "%b<delay xmlns='urn:xmpp:delay' from='%s' stamp='%r'/>%r", (const void *)whole.bytes, end,
-		 d->account + strcspn(d->account, "@") + 1, stamp, whole.bytes + end);
-	text_free(&whole);
+	text_put(&delay, "<delay xmlns='urn:xmpp:delay' from='%s' stamp='%r'/>",
+		 d->account + strcspn(d->account, "@") + 1, stamp);
+	stanza_append(d->xml.bytes, d->xml.len, delay.bytes, to);
+	text_free(&delay);
 }
 
-static void keep(const struct delivery *d)
+static bool may_keep(const struct delivery *d)
 {
 	struct sessiond *server = d->in->session->server;
-	struct store *store = sessiond_store(server);
-	struct text xml = {0};
 	size_t count = 0;
 
-	if (!has_body(d->in))
+	return privacy_default_allows(server, d->account, d->in->session->full_jid, PRIVACY_MESSAGE) &&
+	       message_count(sessiond_store(server), d->account, &count) &&
+	       count < sessiond_settings_of(server)->offline_messages_max;
+}
+
+static void keep(struct delivery *d)
+{
+	struct text xml = {0};
+
+	if (!(d->traits & (TRAIT_BODY | TRAIT_STORE)) || (d->traits & TRAIT_NO_KEEP))
 		return;
-	if (!privacy_default_allows(server, d->account, d->in->session->full_jid, PRIVACY_MESSAGE) ||
-	    !message_count(store, d->account, &count) || count >= sessiond_settings_of(server)->offline_messages_max) {
+	if (!may_keep(d)) {
 		refuse(d);
 		return;
 	}
 	put_delayed(d, &xml);
-	if (!message_put(store, d->account, xml.bytes, xml.len))
+	d->refused = !message_put(incoming_store(d->in), d->account, xml.bytes, xml.len);
+	if (d->refused)
 		incoming_refuse(d->in, ERROR_INTERNAL_SERVER_ERROR);
 	text_free(&xml);
 }
 
-static void (*const actions[SITUATION_COUNT][MESSAGE_TYPE_COUNT])(const struct delivery *) = {
+static void (*const actions[SITUATION_COUNT][MESSAGE_TYPE_COUNT])(struct delivery *) = {
 #define MATCH  to_match
 #define BEST   to_best
 #define ALL    to_all
@@ -173,14 +178,77 @@ static void (*const actions[SITUATION_COUNT][MESSAGE_TYPE_COUNT])(const struct d
 #undef DELIVERY
 };
 
+static void delivery_begin(struct delivery *d, const struct incoming *in)
+{
+	*d = (struct delivery){.in = in, .type = type_of(in)};
+	d->account = in->addressee == ADDRESSEE_NONE ? in->session->bare_jid : in->to_bare;
+	if (in->addressee == ADDRESSEE_FULL)
+		d->match = session_find(in->session->server, in->to.text);
+	incoming_forward(in, NULL, &d->xml);
+	if (d->type != NORMAL && d->type != CHAT)
+		return;
+	d->message = element_parse(d->xml.bytes, d->xml.len);
+	d->traits = d->message != NULL ? traits_of(d->message) : 0;
+}
+
+static void delivery_end(struct delivery *d)
+{
+	text_free(&d->xml);
+	element_free(d->message);
+	free(d->takers);
+}
+
+/* XEP-0280, 6.1. */
+static bool is_for_carbons(const struct delivery *d)
+{
+	return d->message != NULL && !d->refused && !(d->traits & TRAIT_NO_COPY) &&
+	       (d->type == CHAT || (d->traits & (TRAIT_BODY | TRAIT_TALK)));
+}
+
+/* For the account's other sessions; one that a message from the same account has reached needs no second copy. */
+static void copy_sent(struct delivery *d, const struct text *message)
+{
+	struct carbon carbon = {.direction = CARBON_SENT, .type = type_names[d->type], .message = message};
+
+	taker_add(d, d->in->session);
+	carbon.without = d->takers;
+	carbon.without_count = d->taker_count;
+	carbon_send(d->in->session->user, &carbon, NULL);
+}
+
+static void copy_received(const struct delivery *d, struct user *user, const struct text *message)
+{
+	struct carbon carbon = {.direction = CARBON_RECEIVED,
+				.type = type_names[d->type],
+				.message = message,
+				.without = d->takers,
+				.without_count = d->taker_count};
+
+	carbon_send(user, &carbon, d->in->session->full_jid);
+}
+
+static void copy_all(struct delivery *d)
+{
+	struct user *from = d->in->session->user, *to = user_find(d->in->session->server, d->account);
+	struct text message = {0};
+
+	if (!is_for_carbons(d) || !(carbon_wanted(from) || carbon_wanted(to)))
+		return;
+	element_write(d->message, "urn:xmpp:forward:0", &message);
+	if (to != NULL && to != from)
+		copy_received(d, to, &message);
+	copy_sent(d, &message);
+	text_free(&message);
+}
+
 static void account_message(const struct incoming *in)
 {
-	struct delivery d = {.in = in, .type = type_of(in)};
+	struct delivery d;
 
-	d.account = in->addressee == ADDRESSEE_NONE ? in->session->bare_jid : in->to_bare;
-	if (in->addressee == ADDRESSEE_FULL)
-		d.match = session_find(in->session->server, in->to.text);
+	delivery_begin(&d, in);
 	actions[situation_of(&d)][d.type](&d);
+	copy_all(&d);
+	delivery_end(&d);
 }
 
 void message_handle(const struct incoming *in)
