@@ -36,6 +36,9 @@ static struct sessiond *sessiond_make(const struct config *config, const char *l
 				      .no_channel_binding = !config->sessiond_channel_binding,
 				      .iterations = (unsigned)config->sessiond_iterations,
 				      .offline_messages_max = (unsigned)config->sessiond_offline_messages_max,
+				      .archive_days_max = (unsigned)config->sessiond_archive_days_max,
+				      .archive_messages_max = (unsigned)config->sessiond_archive_messages_max,
+				      .archive_mib_max = (unsigned)config->sessiond_archive_mib_max,
 				      .log = log_line};
 
 	for (size_t i = 0; i < config->domain_count; i++)

@@ -36,6 +36,9 @@ static const char usage[] =
 	"  --iterations N      of SCRAM for new passwords, at least 4096 (15000)\n"
 	"  --core-dumps        the kernel may write a core dump, which holds what was in memory\n"
 	"  --offline-max N     messages kept for one account that is offline (100)\n"
+	"  --archive-days N    how long messages stay in the archive (30); 0: nothing is archived\n"
+	"  --archive-messages N, --archive-mib N\n"
+	"                      how many messages, and how much of them, of one account (100000, 100)\n"
 	"\n"
 	"user: accounts; works while the server runs. The password is asked for, or read from standard input\n"
 	"  --password-stdin    read it from standard input even when that is a terminal\n"
@@ -96,6 +99,9 @@ enum option_id {
 	OPTION_ITERATIONS,
 	OPTION_CORE_DUMPS,
 	OPTION_OFFLINE_MAX,
+	OPTION_ARCHIVE_DAYS,
+	OPTION_ARCHIVE_MESSAGES,
+	OPTION_ARCHIVE_MIB,
 	OPTION_USER,
 	OPTION_TLS_CERTIFICATE,
 	OPTION_TLS_KEY,
@@ -113,6 +119,9 @@ static const struct option run_options[] = {
 	{"iterations", required_argument, NULL, OPTION_ITERATIONS},
 	{"core-dumps", no_argument, NULL, OPTION_CORE_DUMPS},
 	{"offline-max", required_argument, NULL, OPTION_OFFLINE_MAX},
+	{"archive-days", required_argument, NULL, OPTION_ARCHIVE_DAYS},
+	{"archive-messages", required_argument, NULL, OPTION_ARCHIVE_MESSAGES},
+	{"archive-mib", required_argument, NULL, OPTION_ARCHIVE_MIB},
 	{"user", required_argument, NULL, OPTION_USER},
 	{"tls-certificate", required_argument, NULL, OPTION_TLS_CERTIFICATE},
 	{"tls-key", required_argument, NULL, OPTION_TLS_KEY},
@@ -156,6 +165,12 @@ static bool option_take(int option, struct sessiond_settings *settings)
 		return core_dumps = true;
 	case OPTION_OFFLINE_MAX:
 		return number_parse(optarg, &settings->offline_messages_max);
+	case OPTION_ARCHIVE_DAYS:
+		return number_parse(optarg, &settings->archive_days_max);
+	case OPTION_ARCHIVE_MESSAGES:
+		return number_parse(optarg, &settings->archive_messages_max);
+	case OPTION_ARCHIVE_MIB:
+		return number_parse(optarg, &settings->archive_mib_max);
 	case OPTION_USER:
 		return user_add(settings, optarg);
 	case OPTION_TLS_CERTIFICATE:
@@ -195,6 +210,9 @@ static int command_run(int argc, char **argv)
 		.name = "stanzagate-sessiond",
 		.iterations = SESSIOND_ITERATIONS,
 		.offline_messages_max = 100,
+		.archive_days_max = 30,
+		.archive_messages_max = 100000,
+		.archive_mib_max = 100,
 		.log = log_line,
 	};
 	if (!options_take(argc, argv, &settings))

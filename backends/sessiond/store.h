@@ -46,6 +46,7 @@ extern const char store_account_schema[];
 extern const char store_roster_schema[];
 extern const char store_message_schema[];
 extern const char store_private_schema[];
+extern const char store_archive_schema[];
 extern const char store_privacy_schema[];
 
 /* Accounts (store_account.c). SCRAM keys only: never a password. */

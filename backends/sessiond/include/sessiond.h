@@ -46,6 +46,8 @@ struct sessiond_settings {
 				  */
 	unsigned iterations; /* of SCRAM for new passwords; at least 4096, SESSIOND_ITERATIONS is good (RFC 7677, 4) */
 	unsigned offline_messages_max; /* kept for one account */
+	/* The archive (XEP-0313): for how long, and how much of one account; 0 days: there is none */
+	unsigned archive_days_max, archive_messages_max, archive_mib_max;
 	/* Called from sessiond's thread with one line, no newline. */
 	void (*log)(void *context, enum sessiond_level, const char *line);
 	void *log_context;

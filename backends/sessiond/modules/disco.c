@@ -1,5 +1,6 @@
 #include "disco.h"
 
+#include "archive.h"
 #include "store_roster.h"
 
 static const char info_ns[] = "http://jabber.org/protocol/disco#info";
@@ -34,6 +35,14 @@ static bool may_know(const struct incoming *in)
 	return may;
 }
 
+static const char archive_features[] =
+	"<feature var='urn:xmpp:mam:2'/><feature var='urn:xmpp:mam:2#extended'/><feature var='urn:xmpp:sid:0'/>";
+
+static bool has_archive(const struct incoming *in)
+{
+	return in->addressee != ADDRESSEE_BARE && archive_is_on(in->session->server);
+}
+
 void disco_server_info(const struct request *request)
 {
 	bool registration = sessiond_settings_of(request->in->session->server)->registration;
@@ -41,8 +50,9 @@ void disco_server_info(const struct request *request)
 
 	if (refused_for_node(request))
 		return;
-	text_put(&query, "<query xmlns='%r'><identity category='server' type='im' name='stanzagate'/>%r%r</query>",
-		 info_ns, server_features, registration ? "<feature var='jabber:iq:register'/>" : "");
+	text_put(&query, "<query xmlns='%r'><identity category='server' type='im' name='stanzagate'/>%r%r%r</query>",
+		 info_ns, server_features, has_archive(request->in) ? archive_features : "",
+		 registration ? "<feature var='jabber:iq:register'/>" : "");
 	request_answer(request, query.bytes);
 	text_free(&query);
 }
@@ -59,8 +69,8 @@ void disco_account_info(const struct request *request)
 		return;
 	text_put(&query,
 		 "<query xmlns='%r'><identity category='account' type='registered'/>"
-		 "<feature var='%r'/><feature var='%r'/><feature var='vcard-temp'/></query>",
-		 info_ns, info_ns, items_ns);
+		 "<feature var='%r'/><feature var='%r'/>%r<feature var='vcard-temp'/></query>",
+		 info_ns, info_ns, items_ns, has_archive(request->in) ? archive_features : "");
 	request_answer(request, query.bytes);
 	text_free(&query);
 }

@@ -107,6 +107,12 @@ size_t element_count(const struct element *element)
 	return count;
 }
 
+void element_remove(struct element *element)
+{
+	xmlUnlinkNode(node_of(element));
+	xmlFreeNode(node_of(element));
+}
+
 char *element_text(const struct element *element)
 {
 	struct text whole = {0};

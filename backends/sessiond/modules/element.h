@@ -1,5 +1,5 @@
 /*
- * element: a stanza as a tree, for the few that the server itself must understand. It is read-only.
+ * element: a stanza as a tree, for the few that the server itself must understand. Nothing can be put into it.
  *
  * Elements belong to the tree and die with it. Strings are UTF-8, NUL-terminated, references replaced; those answered
  * by `const char *` are the tree's. Namespaces are always there: what has no declaration is in jabber:client.
@@ -32,6 +32,8 @@ struct element *element_next(const struct element *);
 /* The first child element of that name and namespace, or NULL. */
 struct element *element_child(const struct element *, const char *name, const char *ns);
 size_t element_count(const struct element *);
+/* Takes an element, with what is in it, out of its tree, and frees it. */
+void element_remove(struct element *);
 /* The character data directly in it. The caller frees it. */
 char *element_text(const struct element *);
 

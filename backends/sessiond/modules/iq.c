@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "archive.h"
+#include "archive_query.h"
 #include "carbon.h"
 #include "disco.h"
 #include "privacy.h"

@@ -1,10 +1,13 @@
 #include "message.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive.h"
 #include "carbon.h"
 #include "privacy_rule.h"
+#include "store_archive.h"
 #include "store_message.h"
 #include "trait.h"
 #include "utc.h"
@@ -26,7 +29,7 @@ struct delivery {
 	struct session *match; /* of the full JID, or NULL */
 	enum message_type type;
 	struct text xml;	 /* as its recipients get it */
-	struct element *message; /* what it says as a tree, where that matters; else NULL */
+	struct element *message; /* the same as a tree, for messages that are copied or archived; else NULL */
 	unsigned traits;
 	struct session **takers; /* who got it */
 	size_t taker_count;
@@ -178,6 +181,37 @@ static void (*const actions[SITUATION_COUNT][MESSAGE_TYPE_COUNT])(struct deliver
 #undef DELIVERY
 };
 
+/* XEP-0359, 4: nobody but us says what numbers messages have in our archives. */
+static bool is_spoofed(const struct incoming *in, const struct element *child)
+{
+	const char *by = element_is(child, "stanza-id", "urn:xmpp:sid:0") ? element_attribute(child, "by") : NULL;
+	char domain[JID_PART_BYTES_MAX + 1];
+	struct jid jid;
+
+	if (by == NULL || !jid_parse(by, strlen(by), &jid))
+		return false;
+	memcpy(domain, jid.text + jid.domain_at, jid.domain_len);
+	domain[jid.domain_len] = '\0';
+	return sessiond_serves(in->session->server, domain);
+}
+
+static void strip(struct delivery *d)
+{
+	bool stripped = false;
+
+	for (struct element *e = element_first(d->message), *next; e != NULL; e = next) {
+		next = element_next(e);
+		if (!is_spoofed(d->in, e))
+			continue;
+		element_remove(e);
+		stripped = true;
+	}
+	if (!stripped)
+		return;
+	text_free(&d->xml);
+	element_write(d->message, "jabber:client", &d->xml);
+}
+
 static void delivery_begin(struct delivery *d, const struct incoming *in)
 {
 	*d = (struct delivery){.in = in, .type = type_of(in)};
@@ -185,10 +219,11 @@ static void delivery_begin(struct delivery *d, const struct incoming *in)
 	if (in->addressee == ADDRESSEE_FULL)
 		d->match = session_find(in->session->server, in->to.text);
 	incoming_forward(in, NULL, &d->xml);
-	if (d->type != NORMAL && d->type != CHAT)
-		return;
 	d->message = element_parse(d->xml.bytes, d->xml.len);
-	d->traits = d->message != NULL ? traits_of(d->message) : 0;
+	if (d->message == NULL)
+		return;
+	strip(d);
+	d->traits = traits_of(d->message);
 }
 
 static void delivery_end(struct delivery *d)
@@ -202,7 +237,7 @@ static void delivery_end(struct delivery *d)
 static bool is_for_carbons(const struct delivery *d)
 {
 	return d->message != NULL && !d->refused && !(d->traits & TRAIT_NO_COPY) &&
-	       (d->type == CHAT || (d->traits & (TRAIT_BODY | TRAIT_TALK)));
+	       (d->type == CHAT || (d->type == NORMAL && (d->traits & (TRAIT_BODY | TRAIT_TALK))));
 }
 
 /* For the account's other sessions; one that a message from the same account has reached needs no second copy. */
@@ -227,18 +262,87 @@ static void copy_received(const struct delivery *d, struct user *user, const str
 	carbon_send(user, &carbon, d->in->session->full_jid);
 }
 
-static void copy_all(struct delivery *d)
+static bool is_own(const struct delivery *d)
 {
-	struct user *from = d->in->session->user, *to = user_find(d->in->session->server, d->account);
-	struct text message = {0};
+	return strcmp(d->account, d->in->session->bare_jid) == 0;
+}
 
-	if (!is_for_carbons(d) || !(carbon_wanted(from) || carbon_wanted(to)))
+/* XEP-0313, 5.1. */
+static bool is_for_archive(const struct delivery *d)
+{
+	return d->message != NULL && (d->type == NORMAL || d->type == CHAT) && archive_is_on(d->in->session->server) &&
+	       (d->traits & (TRAIT_BODY | TRAIT_STORE)) && !(d->traits & TRAIT_NO_ARCHIVE);
+}
+
+/* The number that a message has in an account's archive (XEP-0359) behind its last child. */
+static void put_number(struct text *xml, const char *account, long long number)
+{
+	struct text element = {0}, whole = {0};
+	char id[24];
+
+	snprintf(id, sizeof id, "%lld", number);
+	text_put(&element, "<stanza-id xmlns='urn:xmpp:sid:0' by='%s' id='%r'/>", account, id);
+	stanza_append(xml->bytes, xml->len, element.bytes, &whole);
+	text_free(&element);
+	text_free(xml);
+	*xml = whole;
+}
+
+/* As one account has it: the message in the form in which it is forwarded, and its number in the archive, or 0. */
+struct side {
+	const char *account;
+	struct text xml;
+	long long number;
+};
+
+static void side_keep(const struct delivery *d, struct side *side, const char *peer)
+{
+	bool archived = is_for_archive(d);
+
+	if (!archived && !carbon_wanted(user_find(d->in->session->server, side->account)))
 		return;
-	element_write(d->message, "urn:xmpp:forward:0", &message);
-	if (to != NULL && to != from)
-		copy_received(d, to, &message);
-	copy_sent(d, &message);
-	text_free(&message);
+	element_write(d->message, "urn:xmpp:forward:0", &side->xml);
+	if (!archived)
+		return;
+	side->number = archive_keep(d->in->session->server, side->account, peer, &side->xml);
+	if (side->number != 0)
+		put_number(&side->xml, side->account, side->number);
+}
+
+static void deliver_recipient(struct delivery *d, enum situation situation)
+{
+	struct side side = {.account = d->account};
+	struct sessiond *server = d->in->session->server;
+	struct user *user = user_find(server, d->account);
+	const char *sender = d->in->session->full_jid;
+
+	if (d->message != NULL && situation != UNKNOWN_BARE && situation != UNKNOWN_FULL &&
+	    privacy_default_allows(server, d->account, sender, PRIVACY_MESSAGE))
+		side_keep(d, &side, sender);
+	if (side.number != 0)
+		put_number(&d->xml, d->account, side.number);
+	actions[situation][d->type](d);
+	if (d->refused && side.number != 0)
+		archive_remove(incoming_store(d->in), d->account, side.number);
+	if (user != NULL && side.xml.len > 0 && !is_own(d) && is_for_carbons(d))
+		copy_received(d, user, &side.xml);
+	text_free(&side.xml);
+}
+
+/* What was refused was not sent. One to oneself is in the archive already. */
+static void keep_sent(struct delivery *d)
+{
+	struct side side = {.account = d->in->session->bare_jid};
+
+	if (d->message == NULL || d->refused)
+		return;
+	if (is_own(d))
+		element_write(d->message, "urn:xmpp:forward:0", &side.xml);
+	else
+		side_keep(d, &side, d->in->to.text);
+	if (side.xml.len > 0 && is_for_carbons(d))
+		copy_sent(d, &side.xml);
+	text_free(&side.xml);
 }
 
 static void account_message(const struct incoming *in)
@@ -246,8 +350,8 @@ static void account_message(const struct incoming *in)
 	struct delivery d;
 
 	delivery_begin(&d, in);
-	actions[situation_of(&d)][d.type](&d);
-	copy_all(&d);
+	deliver_recipient(&d, situation_of(&d));
+	keep_sent(&d);
 	delivery_end(&d);
 }
 

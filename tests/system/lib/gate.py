@@ -195,7 +195,9 @@ class Gate(Program):
             database = home / "accounts.db"
             if not database.exists():
                 shutil.copy(accounts(), database)
-            self.config = merged({"sessiond": {"database": str(database), "domains": ["localhost"]}}, self.config)
+            # Without an archive messages arrive as they were sent, with nothing added.
+            sessiond = {"database": str(database), "domains": ["localhost"], "archive_days_max": 0}
+            self.config = merged({"sessiond": sessiond}, self.config)
         self.config_path = home / "stanzagate.yaml"
         self.write_config({})
         super().__init__([GATE, "run", "-c", self.config_path], home, env, preexec)
@@ -270,7 +272,7 @@ class Sessiond(Program):
         self.database = database or home / "accounts.db"
         if not self.database.exists():
             shutil.copy(accounts(), self.database)
-        super().__init__([SESSIOND, "run", "--database", self.database, "--domain", "localhost", "--listen", listen, *more], home)
+        super().__init__([SESSIOND, "run", "--database", self.database, "--domain", "localhost", "--listen", listen, "--archive-days", "0", *more], home)
         wait_until(self._reachable, START_S, f"sessiond at {listen}")
 
     def _reachable(self):

@@ -35,7 +35,7 @@ TestSuite(carbon, .init = begin, .fini = play_end);
 	"<forwarded xmlns='urn:xmpp:forward:0'>" message "</forwarded></" direction "></message>"
 #define CHAT(content)                                                                                                  \
 	"<message xmlns='jabber:client' from='alice@localhost/a' to='bob@localhost/b' type='chat'>" content "</"       \
-													    "message>"
+	"message>"
 
 static void silence(void)
 {
