@@ -27,6 +27,7 @@ struct session {
 	char *domain;		   /* the stream's domain, prepared */
 	char *lang;		   /* xml:lang of the stream or NULL */
 	bool carbons;		   /* has asked for copies of messages (XEP-0280) */
+	bool blocklist;		   /* has asked whom its user blocks: hears of changes (XEP-0191) */
 	bool interested;	   /* has asked for its roster: gets roster pushes (RFC 6121, 2.1.6) */
 	bool available;		   /* has sent initial presence and not yet gone */
 	int8_t priority;	   /* of its last available presence */

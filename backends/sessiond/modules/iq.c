@@ -4,6 +4,7 @@
 
 #include "archive.h"
 #include "archive_query.h"
+#include "blocking.h"
 #include "carbon.h"
 #include "disco.h"
 #include "privacy.h"

@@ -39,6 +39,7 @@ void stanza_session_ended(struct session *session)
 	presence_end(session);
 	session->interested = false;
 	session->carbons = false;
+	session->blocklist = false;
 	free(session->active_privacy_list);
 	session->active_privacy_list = NULL;
 }

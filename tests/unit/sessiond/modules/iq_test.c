@@ -136,7 +136,7 @@ Test(iq, disco_says_registration)
 		"var='http://jabber.org/protocol/disco#items'/>"
 		"<feature var='jabber:iq:privacy'/><feature var='jabber:iq:private'/><feature var='jabber:iq:roster'/>"
 		"<feature var='jabber:iq:version'/><feature var='msgoffline'/><feature "
-		"var='urn:xmpp:carbons:2'/><feature var='urn:xmpp:ping'/>"
+		"var='urn:xmpp:blocking'/><feature var='urn:xmpp:carbons:2'/><feature var='urn:xmpp:ping'/>"
 		"<feature var='urn:xmpp:time'/><feature var='vcard-temp'/><feature "
 		"var='jabber:iq:register'/></query></iq>");
 }

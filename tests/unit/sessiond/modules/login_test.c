@@ -61,7 +61,8 @@ static const char *const hears[] = {
 	"<identity category='server' type='im' name='stanzagate'/>"
 	"<feature var='http://jabber.org/protocol/disco#info'/><feature var='http://jabber.org/protocol/disco#items'/>"
 	"<feature var='jabber:iq:privacy'/><feature var='jabber:iq:private'/><feature var='jabber:iq:roster'/>"
-	"<feature var='jabber:iq:version'/><feature var='msgoffline'/><feature var='urn:xmpp:carbons:2'/><feature "
+	"<feature var='jabber:iq:version'/><feature var='msgoffline'/><feature var='urn:xmpp:blocking'/><feature "
+	"var='urn:xmpp:carbons:2'/><feature "
 	"var='urn:xmpp:ping'/><feature "
 	"var='urn:xmpp:time'/>"
 	"<feature var='vcard-temp'/></query></iq>",
