@@ -1,0 +1,724 @@
+-- Prosody behind a gate: accepts links of stanzagate (docs/link-protocol.md), and makes of each client that comes over them a
+-- connection of its own for mod_c2s. docs/prosody.md tells how to set it up.
+--
+-- A client is a `virtual connection` here: it has what the rest of Prosody asks of a client's socket. mod_c2s and all modules
+-- above it do their work as ever. What the gate sends as elements goes to mod_c2s as the bytes of a stream whose header is
+-- written here; each text that Prosody writes to the connection is one first-level element, or one of the few that the gate
+-- makes itself: the header, features, errors and the end of the stream.
+
+module:set_global();
+module:depends("c2s");
+
+local hashes = require "util.hashes";
+local id = require "util.id";
+local ip = require "util.ip";
+local portmanager = require "core.portmanager";
+local random = require "util.random";
+local server = require "net.server";
+local time = require "util.time";
+local timer = require "util.timer";
+local x509 = require "util.x509";
+local xpcall = require "util.xpcall".xpcall;
+
+local new_backend = module:require("backend")(module:require("frames"));
+local c2s = portmanager.get_service("c2s").listener;
+local c2s_sessions = module:shared("/*/c2s/sessions");
+
+local opt_name = module:get_option_string("stanzagate_name", "prosody-"..id.short());
+local opt_secret = module:get_option_path("stanzagate_secret", nil, "config");
+local opt_gates = module:get_option_array("stanzagate_tls_gates", {});
+local opt_socket = module:get_option_path("stanzagate_socket", nil, "data");
+local opt_window = module:get_option_number("stanzagate_window", 4194304);
+local opt_held_max = module:get_option_number("stanzagate_held_bytes_max", 1048576);
+local opt_ping_s = module:get_option_number("stanzagate_ping_s", 10);
+local opt_silence_s = module:get_option_number("stanzagate_silence_s", 30);
+
+local STREAM_NS = "http://etherx.jabber.org/streams";
+local FEED_BYTES_MAX = 4096;
+local FEATURES_BYTES_MAX = 16384;
+local HELLO_S, LOAD_S, PATIENCE_MARGIN_S, TEARDOWNS_A_TICK = 5, 2, 5, 50;
+local TLS_VERSIONS = { [0x0303] = "TLSv1.2", [0x0304] = "TLSv1.3" };
+
+-- The shared key is the file's bytes, as for the gate.
+local function secret_read(path)
+	local file = assert(io.open(path, "rb"));
+	local bytes = file:read("a");
+	file:close();
+	assert(#bytes >= 32 and #bytes <= 1024, "stanzagate_secret: a shared key has 32 to 1024 bytes");
+	return bytes;
+end
+
+local secret = opt_secret and secret_read(opt_secret);
+local links = {}; -- connection -> what is known of it
+local client_count = 0;
+local features_said = {}; -- domain -> list of fields, as they go into DOMAIN
+
+local function escape(text)
+	return (text:gsub("[&<>'\"]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ["'"] = "&apos;", ["\""] = "&quot;" }));
+end
+
+local function unescape(text)
+	return (text:gsub("&(%a+);", { amp = "&", lt = "<", gt = ">", apos = "'", quot = "\"" }));
+end
+
+local function report(err)
+	module:log("error", "%s", debug.traceback(tostring(err), 2));
+end
+
+-- One client's fault must not end the link of all.
+local function guarded(f, ...)
+	return xpcall(f, report, ...);
+end
+
+-- ---- virtual connections ----
+
+local client_methods = { starttls = false };
+local client_mt = { __index = client_methods, __tostring = function (client) return "stanzagate client "..client.id; end };
+
+-- fields: those of OPEN. link_connection: where it comes from. on_features: told each time, in place of a session.
+local function client_new(fields, link_connection, session, on_features)
+	local client = setmetatable({
+		id = id.short(), created = os.time(), address = fields.ADDRESS, client_port = fields.PORT or 0, domain = fields.DOMAIN,
+		lang = fields.LANG, exporter = fields.TLS_EXPORTER, link_connection = link_connection, session = session,
+		on_features = on_features, stage = 0,
+	}, client_mt);
+	if fields.TLS_VERSION then
+		client.tls = { protocol = TLS_VERSIONS[fields.TLS_VERSION] or "TLS", cipher = fields.TLS_CIPHER, compression = false };
+	end
+	return client;
+end
+
+function client_methods:ip() return self.address; end
+function client_methods:port() return self.client_port; end
+client_methods.clientport = client_methods.port;
+function client_methods:serverport() return self.link_connection and self.link_connection:serverport() or 0; end
+function client_methods:server() return self.link_connection and self.link_connection:server(); end
+function client_methods:ssl() return self.tls ~= nil; end
+function client_methods:ssl_info() return self.tls; end
+function client_methods:setoption() return true; end
+function client_methods:set_mode() end
+function client_methods:setlistener() end
+function client_methods:setreadtimeout() end
+function client_methods:getfd() return -1; end
+
+-- Made when it is asked for: few clients need it for long.
+function client_methods:socket()
+	local tls = self.tls;
+	return { info = function () return tls; end };
+end
+
+function client_methods:ssl_exportkeyingmaterial(label, size)
+	if label == "EXPORTER-Channel-Binding" and size == 32 then
+		return self.exporter;
+	end
+end
+
+function client_methods:c2s_session()
+	return c2s_sessions[self];
+end
+
+-- The parser of mod_c2s begins with a header, and again behind each restart of the stream.
+local function client_feed_header(client)
+	local lang = client.lang and (" xml:lang='%s'"):format(escape(client.lang)) or "";
+	c2s.onincoming(client, ("<stream:stream xmlns='jabber:client' xmlns:stream='%s' version='1.0' to='%s'%s>"):format(STREAM_NS, escape(client.domain), lang));
+end
+
+-- In slices: the limit for stanzas is checked after each.
+local function client_feed(client, xml)
+	for at = 1, #xml, FEED_BYTES_MAX do
+		if client.closed then
+			return;
+		end
+		c2s.onincoming(client, #xml <= FEED_BYTES_MAX and xml or xml:sub(at, at + FEED_BYTES_MAX - 1));
+	end
+end
+
+-- What has come while the session was paused, as far as it goes now.
+local function client_feed_inbox(client)
+	client.is_feeding = nil;
+	while client.inbox and not client.paused and not client.closed do
+		local inbox = client.inbox;
+		local xml = table.remove(inbox, 1);
+		client.inbox = inbox[1] and inbox or nil;
+		guarded(client_feed, client, xml);
+	end
+end
+
+-- A socket that is paused delivers nothing; its bytes wait. So do elements that were on their way.
+function client_methods:pause()
+	self.paused = true;
+	if self.session then
+		self.session:pause(true);
+	end
+end
+
+function client_methods:resume()
+	if not self.paused then
+		return;
+	end
+	self.paused = false;
+	if self.session then
+		self.session:pause(false);
+	end
+	if self.inbox and not self.is_feeding then
+		self.is_feeding = true;
+		timer.add_task(0, function () client_feed_inbox(self); end);
+	end
+end
+
+local function client_incoming(client, xml)
+	if client.paused or client.inbox then
+		client.inbox = client.inbox or {};
+		table.insert(client.inbox, xml);
+	else
+		client_feed(client, xml);
+	end
+end
+
+-- mod_csi_simple keeps back what need not be sent now.
+function client_methods:pause_writes()
+	self.is_corked = true;
+end
+
+function client_methods:resume_writes()
+	self.is_corked = false;
+	local corked = self.corked;
+	self.corked = nil;
+	for _, text in ipairs(corked or {}) do
+		self:write(text);
+	end
+end
+
+-- Says what the session has become, before the element that tells the client. That is when features come (which they do at each
+-- beginning of a stream), for the first stage, and when Prosody has given it an address for the second: by binding, or because a
+-- session of stream management went on here.
+local function client_say_stage(client, session, features)
+	if client.stage == 0 and features then
+		client.stage = 1;
+		client.session:state({
+			{ "STAGE", 1 }, { "JID", session.username.."@"..session.host }, { "FEATURES", features },
+			{ "NO_RESTART", client.is_restarted and 0 or 1 },
+		});
+	end
+	if client.stage == 1 and session.full_jid then
+		client.stage = 2;
+		client.session:state({ { "STAGE", 2 }, { "JID", session.full_jid } });
+	end
+end
+
+local function client_take_features(client, text)
+	local features = text:match("^<stream:features[^>]*>(.*)</stream:features>$") or "";
+	if client.on_features then
+		client.on_features(features);
+		return;
+	end
+	local session, waiting = client:c2s_session(), client.waiting;
+	if client.stage == 0 and session and session.username then
+		client_say_stage(client, session, features);
+		client.waiting = nil;
+		for _, element in ipairs(waiting or {}) do
+			client.session:element(element);
+		end
+	end
+end
+
+local function client_take_error(client, text)
+	client.condition = text:match("^<stream:error><([%w-]+)");
+	client.reason = text:match("<text[^>]*>([^<]*)</text>");
+end
+
+local function client_close_session(client)
+	if client.session then
+		client.session:close(client.condition, client.reason and unescape(client.reason):sub(1, 256));
+		client.session = nil;
+	end
+end
+
+-- The success of an authentication waits until the features behind it are known: STATE has both, and goes first. So the new
+-- stream, whose header the client sends when it sees the success, begins here before.
+local function client_take_element(client, text)
+	local session = client:c2s_session();
+	if not client.session then
+		return;
+	elseif client.stage == 0 and session and session.username then
+		client.waiting = client.waiting or {};
+		table.insert(client.waiting, text);
+		if session.notopen and not client.is_restarted then
+			client.is_restarted = true;
+			client_feed_header(client);
+		end
+		return;
+	elseif client.stage == 1 and session then
+		client_say_stage(client, session);
+	end
+	client.session:element(text);
+end
+
+function client_methods:write(text)
+	if self.closed then
+		return nil, "closed";
+	end
+	if self.is_corked then
+		self.corked = self.corked or {};
+		table.insert(self.corked, text);
+	elseif text:sub(1, 8) ~= "<stream:" and text:sub(1, 2) ~= "</" and text:sub(1, 2) ~= "<?" then
+		if text:sub(1, 1) == "<" then
+			client_take_element(self, text);
+		end
+	elseif text:find("^<stream:features") then
+		client_take_features(self, text);
+	elseif text:find("^<stream:error") then
+		client_take_error(self, text);
+	elseif text == "</stream:stream>" then
+		client_close_session(self);
+	end
+	if self.link_state then
+		self.link_state.touched[self] = true;
+	end
+	return #text;
+end
+client_methods.send = client_methods.write;
+
+local function client_end(client, reason)
+	if client.closed then
+		return;
+	end
+	client.closed = true;
+	client.session, client.inbox, client.waiting, client.corked = nil, nil, nil, nil;
+	if not client.on_features then
+		client_count = client_count - 1;
+	end
+	c2s.ondisconnect(client, reason);
+end
+
+-- Prosody has done with it.
+function client_methods:close()
+	if not self.closed then
+		if self.is_corked then
+			self:resume_writes();
+		end
+		client_close_session(self);
+		client_end(self);
+	end
+end
+client_methods.destroy = client_methods.close;
+
+-- ---- domains ----
+
+-- What Prosody offers before login; found out by a client that looks and goes. nil where there is nothing.
+local function features_of(domain, exporter)
+	local found;
+	local fields = { DOMAIN = domain, ADDRESS = "127.0.0.1", TLS_VERSION = 0x0304, TLS_CIPHER = "TLS_AES_128_GCM_SHA256", TLS_EXPORTER = exporter };
+	local client = client_new(fields, nil, nil, function (features) found = features; end);
+	guarded(function ()
+		c2s.onconnect(client);
+		client_feed_header(client);
+	end);
+	client_end(client);
+	if found and #found > FEATURES_BYTES_MAX then
+		module:log("error", "The features of %s are longer than a gate takes", domain);
+		found = nil;
+	end
+	return found;
+end
+
+local function domain_fields(domain)
+	local plain = features_of(domain) or "";
+	local fields = { { "DOMAIN", domain }, { "FEATURES", plain } };
+	local binding = features_of(domain, ("\0"):rep(32));
+	if binding and binding ~= plain then
+		fields[3] = { "FEATURES_BINDING", binding };
+	end
+	return fields;
+end
+
+local function is_same(a, b)
+	if not a or #a ~= #b then
+		return false;
+	end
+	for i = 1, #a do
+		if a[i][2] ~= b[i][2] then
+			return false;
+		end
+	end
+	return true;
+end
+
+local function domain_say(fields)
+	features_said[fields[1][2]] = fields;
+	for _, state in pairs(links) do
+		if state.link.state == "up" then
+			state.link:domain(fields);
+		end
+	end
+end
+
+-- All domains anew; gates are told what has changed. One that is gone offers nothing any more.
+local function domains_refresh()
+	for domain in pairs(features_said) do
+		local host = prosody.hosts[domain];
+		local is_served = host and host.type == "local" and host.modules and host.modules.c2s;
+		if not is_served and features_said[domain][2][2] ~= "" then
+			domain_say({ { "DOMAIN", domain }, { "FEATURES", "" } });
+		end
+	end
+	for domain, host in pairs(prosody.hosts) do
+		if host.type == "local" and host.modules and host.modules.c2s then
+			local fields = domain_fields(domain);
+			if not is_same(features_said[domain], fields) then
+				domain_say(fields);
+			end
+		end
+	end
+end
+
+local refresh_planned;
+
+local function domains_changed()
+	if not refresh_planned then
+		refresh_planned = true;
+		timer.add_task(0.1, function ()
+			refresh_planned = nil;
+			domains_refresh();
+		end);
+	end
+end
+
+for _, event in ipairs({ "host-activated", "host-deactivated", "config-reloaded" }) do
+	module:hook_global(event, domains_changed);
+end
+function module.add_host(host_module)
+	host_module:hook("module-loaded", domains_changed);
+	host_module:hook("module-unloaded", domains_changed);
+end
+
+-- ---- what the links tell ----
+
+-- Many that end at once, end a few at a time: Prosody has other things to do meanwhile.
+local teardowns, teardown_is_planned = {}, false;
+
+local function teardown_some()
+	for _ = 1, math.min(TEARDOWNS_A_TICK, #teardowns) do
+		local client = table.remove(teardowns);
+		guarded(client_end, client, "the gate is gone");
+	end
+	if teardowns[1] then
+		return 0.01;
+	end
+	teardown_is_planned = false;
+end
+
+local function client_lost(client)
+	client.session = nil;
+	table.insert(teardowns, client);
+	if not teardown_is_planned then
+		teardown_is_planned = true;
+		timer.add_task(0, teardown_some);
+	end
+end
+
+local on = {};
+
+function on.up(link)
+	module:log("info", "Gate %s is here (%s)", link.peer_name, link.peer_software or "unknown software");
+	for _, fields in pairs(features_said) do
+		link:domain(fields);
+	end
+end
+
+function on.opened(session, fields)
+	local state = session.link.state_of_connection;
+	local client = client_new(fields, state.connection, session);
+	session.client, client.link_state = client, state;
+	client_count = client_count + 1;
+	guarded(function ()
+		c2s.onconnect(client);
+		client_feed_header(client);
+	end);
+end
+
+function on.element(session, xml)
+	local client = session.client;
+	if client and not client.closed then
+		guarded(client_incoming, client, xml);
+	end
+end
+
+-- A client that has ended its stream is told so to mod_c2s in its own words; another one is a connection that broke.
+function on.closed(session, fields)
+	local client = session.client;
+	session.client = nil;
+	if not client or client.closed then
+		return;
+	end
+	client.session = nil;
+	if fields.CLEAN == 1 then
+		guarded(client_incoming, client, "</stream:stream>");
+	else
+		guarded(client_end, client, fields.CONDITION or "the client is gone");
+	end
+end
+
+-- Prosody gives clients some time to answer the end of their stream; this one has.
+function on.ended(session)
+	local client = session.client;
+	session.client = nil;
+	if client and not client.closed then
+		guarded(client_end, client, "stream closed");
+	end
+end
+
+function on.over(session)
+	local client = session.client;
+	session.client = nil;
+	if client and not client.closed then
+		client_lost(client);
+	end
+end
+
+function on.reattached(session)
+	if session.client then
+		session.client.link_state = session.link.state_of_connection;
+		session.client.link_connection = session.client.link_state.connection;
+	end
+end
+
+function on.adopt(session)
+	session:refused("sessions do not outlive this server");
+end
+
+function on.dead(link)
+	local state = link.state_of_connection;
+	module:log("info", "Gate %s has a new link", link.peer_name);
+	state.is_dead = true;
+	state.connection:close();
+end
+
+-- Asks for onpredrain, where what is to be said is put together once a turn.
+function on.dirty(link)
+	local state = link.state_of_connection;
+	if state and not state.is_draining then
+		state.connection:write("");
+	end
+end
+
+local backend = new_backend({
+	name = opt_name, software = "Prosody "..prosody.version, epoch = string.unpack(">I8", random.bytes(8)), window = opt_window,
+	held_bytes_max = opt_held_max, key = secret, on = on,
+	hmac = function (key, text) return hashes.hmac_sha256(key, text); end,
+	nonce = function () return random.bytes(32); end,
+	equal = hashes.equals,
+});
+
+-- ---- connections of gates ----
+
+local function is_loopback(address)
+	local parsed = ip.new_ip(address);
+	return parsed and (ip.match(parsed, ip.new_ip("127.0.0.0"), 8) or address == "::1" or address == "::ffff:127.0.0.1");
+end
+
+local listener = { default_mode = 65536 };
+
+-- One thread does all work here: its share of the last second or more is how busy the server is.
+local busy = { thousandths = 0, cpu_s = os.clock(), at_s = time.now() };
+
+local function busy_thousandths()
+	local now_s, cpu_s = time.now(), os.clock();
+	if now_s - busy.at_s >= LOAD_S / 2 then
+		busy.thousandths = math.max(0, math.min(1000, (cpu_s - busy.cpu_s) / (now_s - busy.at_s) * 1000 // 1 | 0));
+		busy.cpu_s, busy.at_s = cpu_s, now_s;
+	end
+	return busy.thousandths;
+end
+
+local function watch(state)
+	local link = state.link;
+	if state.is_gone then
+		return;
+	end
+	local silent_s = os.difftime(os.time(), state.heard_at);
+	if link.state ~= "up" or silent_s > opt_silence_s then
+		module:log("warn", "Gate %s is silent", link.peer_name or "?");
+		state.connection:close();
+		return;
+	elseif silent_s >= opt_ping_s then
+		link:ping("");
+	end
+	link:load(client_count, busy_thousandths());
+	return LOAD_S;
+end
+
+-- What is wrong with the certificate of who has dialled with TLS; nil when it is one of our gates.
+local function refuse_certificate(connection)
+	local socket = connection:socket();
+	local info = socket:info();
+	if info.protocol ~= "TLSv1.3" then
+		return "it speaks "..tostring(info.protocol);
+	elseif not socket:getpeerverification() then
+		return "its certificate is not of an authority that we know";
+	end
+	local certificate = socket:getpeercertificate();
+	for _, name in ipairs(opt_gates) do
+		if certificate and x509.verify_identity(name, nil, certificate) then
+			return nil;
+		end
+	end
+	return "its certificate has none of the names in stanzagate_tls_gates";
+end
+
+-- A link can log in anybody: who may have one is in docs/link-protocol.md, "Authority".
+local function refuse_gate(connection, address, is_unix)
+	if connection:ssl() then
+		-- This LuaSec cannot tell the channel binding that the proof would need.
+		return secret and "a shared key cannot be proved over TLS here" or refuse_certificate(connection);
+	elseif not is_unix and not secret and not is_loopback(address) then
+		return "neither TLS nor a shared key guards the link";
+	end
+end
+
+function listener.onconnect(connection)
+	local address = connection:ip();
+	local is_unix = address == nil or address == "unix" or address == opt_socket;
+	local fault = refuse_gate(connection, address, is_unix);
+	if fault then
+		module:log("error", "A gate at %s is refused: %s", address, fault);
+		connection:close();
+		return;
+	end
+	if not is_unix then
+		connection:setoption("tcp-nodelay", true);
+	end
+	local state = { connection = connection, heard_at = os.time(), touched = {} };
+	links[connection] = state;
+	state.link = backend:link("");
+	state.link.state_of_connection = state;
+	connection:write("");
+	timer.add_task(HELLO_S, function () return watch(state); end);
+end
+
+function listener.onincoming(connection, data)
+	local state = links[connection];
+	if not state or state.is_dead then
+		return;
+	end
+	state.heard_at = os.time();
+	local err = state.link:hears(data);
+	if err then
+		module:log("error", "Gate %s broke the protocol: %s", state.link.peer_name or connection:ip() or "?", err);
+		state.is_dead = true;
+		connection:close();
+	elseif not state.is_dead then
+		state.link:ack();
+	end
+end
+
+-- Modules may have something to say at the end of a turn, and writing may lead to more writing.
+function listener.onpredrain(connection)
+	local state = links[connection];
+	if not state then
+		return;
+	end
+	state.is_draining = true;
+	local touched = state.touched;
+	state.touched = {};
+	for client in pairs(touched) do
+		if not client.closed then
+			guarded(c2s.onpredrain, client);
+		end
+	end
+	for client in pairs(touched) do
+		if not client.closed then
+			guarded(c2s.ondrain, client);
+		end
+	end
+	local bytes = state.link:take();
+	state.is_draining = false;
+	if bytes ~= "" then
+		connection:write(bytes);
+	end
+end
+
+function listener.onreadtimeout()
+	return true; -- watch() looks after silence
+end
+
+function listener.ondisconnect(connection, err)
+	local state = links[connection];
+	if not state then
+		return;
+	end
+	links[connection], state.is_gone = nil, true;
+	local link = state.link;
+	module:log("info", "Gate %s is gone: %s", link.peer_name or "?", err or "connection closed");
+	if link.state ~= "cut" then
+		link:cut();
+	end
+	if link.orphans then
+		timer.add_task(link.patience_ms / 1000 + PATIENCE_MARGIN_S, function () link:expire(); end);
+	end
+end
+
+module:provides("net", { name = "stanzagate", private = true, default_port = 5290, listener = listener });
+
+if module:get_option("stanzagate_tls_ports") then
+	module:provides("net", {
+		name = "stanzagate_tls", private = true, encryption = "ssl", listener = listener,
+		ssl_config = { protocol = "tlsv1_3", verify = { "peer", "fail_if_no_peer_cert" } },
+	});
+end
+
+-- ---- the Unix socket ----
+
+local unix_listener, unix_socket;
+
+local function unix_listen()
+	local is_there, unix = pcall(require, "socket.unix");
+	unix = is_there and (type(unix) == "table" and unix.stream or unix);
+	if not unix then
+		module:log("error", "No Unix sockets: LuaSocket has none");
+		return;
+	end
+	unix_socket = unix();
+	unix_socket:settimeout(0);
+	os.remove(opt_socket);
+	local ok, err = unix_socket:bind(opt_socket);
+	if ok then
+		ok, err = unix_socket:listen(16);
+	end
+	if not ok then
+		module:log("error", "No links at %s: %s", opt_socket, err);
+		return;
+	end
+	unix_listener = server.wrapserver(unix_socket, opt_socket, 0, listener, { read_size = listener.default_mode });
+end
+
+local function start()
+	domains_refresh();
+	if opt_socket then
+		unix_listen();
+	end
+end
+
+if prosody.start_time then
+	start();
+else
+	module:hook_global("server-started", start);
+end
+
+module:hook_global("server-stopping", function ()
+	for _, state in pairs(links) do
+		if state.link.state == "up" then
+			state.link:drain();
+		end
+	end
+end, 100);
+
+function module.unload()
+	for connection in pairs(links) do
+		connection:close();
+	end
+	if unix_listener then
+		unix_listener:close();
+		os.remove(opt_socket);
+	end
+end

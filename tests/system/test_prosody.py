@@ -1,0 +1,493 @@
+"""Debian's Prosody behind the gate: what works there without a gate must work with it."""
+import asyncio
+import contextlib
+import re
+import subprocess
+import xml.etree.ElementTree as ET
+
+import fakegate
+import gate as gates
+import prosody
+import pytest
+import slixmpp
+import xmppwire as xmpp
+from test_link_security import Authority
+
+pytestmark = pytest.mark.skipif(not prosody.is_there(), reason="there is no Prosody")
+TIMEOUT_S = 15
+SM_NS, CARBONS_NS = "urn:xmpp:sm:3", "urn:xmpp:carbons:2"
+PLUGINS = "xep_0030 xep_0045 xep_0049 xep_0054 xep_0092 xep_0107 xep_0163 xep_0184 xep_0191 xep_0199 xep_0280 xep_0313 xep_0352".split()
+
+
+@contextlib.contextmanager
+def running(**options):
+    server = prosody.Prosody(**options)
+    try:
+        yield server
+    finally:
+        problem = server.stop()
+    assert not problem, problem
+    trouble = re.findall(r"^.*(?:[Tt]raceback|attempt to).*$", server.server_log(), re.M)
+    assert not trouble, trouble
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running() as server:
+        yield server
+
+
+def config(server):
+    return {"workers": 1, "backends": [{"name": "prosody-1", "address": server.address}]}
+
+
+def tree(element):
+    """What an element says, without the ids and times that are new each time."""
+    return (element.tag, sorted(element.attrib.items()), (element.text or "").strip(), sorted(tree(child) for child in element))
+
+
+def features(element):
+    """Those of a stream, without what belongs to whoever holds the client's connection."""
+    return sorted(tree(child) for child in element if child.tag != f"{{{xmpp.TLS_NS}}}starttls")
+
+
+def connect(address, server_or_gate, direct=False):
+    return xmpp.Client(address, direct, server_or_gate.authority)
+
+
+# internal_plain keeps passwords, and so has all mechanisms; internal_hashed has what it has a hash for.
+@pytest.mark.parametrize("authentication", ["internal_plain", "internal_hashed"])
+def test_mechanisms_and_features_are_those_of_prosody(authentication, make_gate):
+    with running(authentication=authentication) as server:
+        gate = make_gate(config(server))
+        looked = [connect(server.direct, server), connect(gate.starttls, gate), connect(gate.direct, gate, True)]
+        before = [features(client.secure()) for client in looked]
+        assert before[0] == before[1] == before[2]
+        mechanisms = sorted(looked[0].mechanisms())
+        assert "PLAIN" in mechanisms and "SCRAM-SHA-1" in mechanisms
+        assert ("SCRAM-SHA-256" in mechanisms) == (authentication == "internal_plain")
+        for mechanism in mechanisms:
+            after = []
+            for place in (server.direct, gate.starttls):
+                client = connect(place, gate)
+                client.secure()
+                with pytest.raises(xmpp.LoginFailed, match="not-authorized"):
+                    client.authenticate("alice", "wrong", mechanism)
+                client.authenticate("alice", gates.PASSWORDS["alice"], mechanism)
+                after.append(features(client.greet()))
+                assert client.bind("desk") == "alice@localhost/desk"
+                assert client.ping().get("type") == "result"
+                client.logout()
+            assert after[0] == after[1] and after[0]
+        for client in looked:
+            client.close()
+
+
+class Talker(slixmpp.ClientXMPP):
+    def __init__(self, user, resource, authority):
+        super().__init__(f"{user}@localhost/{resource}", gates.PASSWORDS[user], sasl_mech="SCRAM-SHA-1")
+        sasl = self["feature_mechanisms"]
+        sasl.sasl_callback = lambda needed, more: sasl._default_credentials(needed, set(more) - {"channel_binding"})
+        self.ca_certs = authority
+        self.received, self.copies, self.rooms = asyncio.Queue(), asyncio.Queue(), asyncio.Queue()
+        self.started, self.ended = asyncio.Event(), asyncio.Event()
+        self.auto_authorize = self.auto_subscribe = True
+        for plugin in PLUGINS:
+            self.register_plugin(plugin)
+        self.add_event_handler("session_start", self.on_start)
+        self.add_event_handler("message", lambda message: message["type"] == "chat" and self.received.put_nowait(message))
+        self.add_event_handler("carbon_sent", self.copies.put_nowait)
+        self.add_event_handler("carbon_received", self.copies.put_nowait)
+        self.add_event_handler("groupchat_message", lambda message: message["body"] and self.rooms.put_nowait(message))
+        self.add_event_handler("disconnected", lambda _: self.ended.set())
+
+    async def on_start(self, _):
+        await self.get_roster()
+        self.send_presence()
+        self.started.set()
+
+    async def leave(self):
+        self.disconnect()
+        await until(self.ended.wait())
+
+
+async def until(awaitable):
+    return await asyncio.wait_for(awaitable, TIMEOUT_S)
+
+
+# Each does one thing that people's clients do, and answers what came of it, the same each time.
+
+
+async def feature_message(phone, desk, friend):
+    phone.send_message(friend.boundjid.full, "¿Qué tal? <&>", mtype="chat")
+    message = await until(friend.received.get())
+    message.reply("Ça va").send()
+    return message["from"] == phone.boundjid, message["body"], (await until(phone.received.get()))["body"]
+
+
+async def feature_large_message(phone, desk, friend):
+    phone.send_message(friend.boundjid.full, "long " * 20000, mtype="chat")
+    return len((await until(friend.received.get()))["body"])
+
+
+async def feature_presence_and_roster(phone, desk, friend):
+    here, gone = asyncio.Event(), asyncio.Event()
+    phone.add_event_handler("got_online", lambda presence: presence["from"].user == "bob" and here.set())
+    phone.add_event_handler("got_offline", lambda presence: presence["from"].user == "bob" and gone.set())
+    phone.send_presence_subscription("bob@localhost")
+    await until(here.wait())
+    friend.send_presence(ptype="unavailable")
+    await until(gone.wait())
+    here.clear()
+    friend.send_presence(pstatus="back")
+    await until(here.wait())
+    await phone.get_roster()
+    return phone.client_roster["bob@localhost"]["subscription"] in ("to", "both")
+
+
+async def feature_carbons(phone, desk, friend):
+    await until(desk["xep_0280"].enable())
+    phone.send_message("bob@localhost", "copied", mtype="chat")
+    await until(friend.received.get())
+    sent = await until(desk.copies.get())
+    await until(desk["xep_0280"].disable())
+    return sent["carbon_sent"]["body"]
+
+
+async def feature_archive(phone, desk, friend):
+    phone.send_message("bob@localhost", "to be found again", mtype="chat")
+    await until(friend.received.get())
+    found = await until(phone["xep_0313"].retrieve(with_jid="bob@localhost"))
+    bodies = [message["mam_result"]["forwarded"]["stanza"]["body"] for message in found["mam"]["results"]]
+    return "to be found again" in bodies
+
+
+async def feature_room(phone, desk, friend):
+    room = "tea@rooms.localhost"
+    await until(phone["xep_0045"].join_muc_wait(room, "phone", timeout=TIMEOUT_S))
+    await until(phone["xep_0045"].set_room_config(room, (await until(phone["xep_0045"].get_room_config(room)))))
+    await until(friend["xep_0045"].join_muc_wait(room, "friend", timeout=TIMEOUT_S))
+    phone.send_message(room, "for all", mtype="groupchat")
+    heard = [(await until(who.rooms.get()))["body"] for who in (phone, friend)]
+    friend["xep_0045"].leave_muc(room, "friend")
+    phone["xep_0045"].leave_muc(room, "phone")
+    return heard
+
+
+async def feature_blocking(phone, desk, friend):
+    await until(phone["xep_0191"].block("bob@localhost"))
+    blocked = await until(phone["xep_0191"].get_blocked())
+    await until(phone["xep_0191"].unblock("bob@localhost"))
+    return sorted(str(jid) for jid in blocked["blocklist"]["items"])
+
+
+async def feature_vcard(phone, desk, friend):
+    card = phone["xep_0054"].make_vcard()
+    card["FN"] = "Alice"
+    await until(phone["xep_0054"].publish_vcard(card))
+    return (await until(desk["xep_0054"].get_vcard("alice@localhost", local=False)))["vcard_temp"]["FN"]
+
+
+async def feature_private_storage(phone, desk, friend):
+    iq = phone.make_iq_set()
+    iq.append(ET.fromstring("<query xmlns='jabber:iq:private'><note xmlns='urn:test'>kept</note></query>"))
+    await until(iq.send())
+    iq = desk.make_iq_get()
+    iq.append(ET.fromstring("<query xmlns='jabber:iq:private'><note xmlns='urn:test'/></query>"))
+    return (await until(iq.send())).xml.find(".//{urn:test}note").text
+
+
+async def feature_pep(phone, desk, friend):
+    await until(phone["xep_0107"].publish_mood("happy", "behind a gate"))
+    items = await until(desk["xep_0060"].get_items("alice@localhost", "http://jabber.org/protocol/mood"))
+    return len(items["pubsub"]["items"])
+
+
+async def feature_client_state(phone, desk, friend):
+    """What can wait, waits while the client is inactive; a message does not, and brings it along."""
+    desk["xep_0352"].send_inactive()
+    await until(desk["xep_0199"].ping("localhost"))
+    friend.send_presence(pto="alice@localhost/desk", pstatus="later")
+    friend.send_message("alice@localhost/desk", "now", mtype="chat")
+    body = (await until(desk.received.get()))["body"]
+    desk["xep_0352"].send_active()
+    return body, (await until(desk["xep_0199"].ping("localhost"))) > 0
+
+
+async def feature_ping_and_version(phone, desk, friend):
+    assert await until(phone["xep_0199"].ping("localhost")) > 0
+    assert await until(phone["xep_0199"].ping(friend.boundjid.full)) > 0
+    version = await until(phone["xep_0092"].get_version("localhost"))
+    return version["software_version"]["name"]
+
+
+async def feature_disco(phone, desk, friend):
+    info = await until(phone["xep_0030"].get_info("localhost"))
+    items = await until(phone["xep_0030"].get_items("localhost"))
+    own = await until(phone["xep_0030"].get_info("alice@localhost"))
+    of = [sorted(about["disco_info"]["features"]) for about in (info, own)]
+    return of, sorted(item[0] for item in items["disco_items"]["items"])
+
+
+async def feature_resource_conflict(phone, desk, friend):
+    """The new client of the same resource stays."""
+    second = Talker("alice", "desk", desk.ca_certs)
+    second.connect(desk.address, use_ssl=False)
+    await until(second.started.wait())
+    await until(desk.ended.wait())
+    await second.leave()
+    return "replaced"
+
+
+FEATURES = [function for name, function in list(globals().items()) if name.startswith("feature_")]
+
+
+async def tour(address, authority):
+    """Name of feature -> what came of it."""
+    people = [Talker("alice", "phone", authority), Talker("alice", "desk", authority), Talker("bob", "sofa", authority)]
+    for person in people:
+        person.address = address
+        person.connect(address, use_ssl=False)
+        await until(person.started.wait())
+    found = {}
+    for feature in FEATURES:
+        try:
+            found[feature.__name__[8:]] = await feature(*people)
+        except (slixmpp.exceptions.XMPPError, asyncio.TimeoutError, AssertionError, AttributeError) as error:
+            found[feature.__name__[8:]] = f"failed: {error!r}"
+    for person in people:
+        if not person.ended.is_set():
+            await person.leave()
+    return found
+
+
+def test_features_direct_and_through_the_gate_are_the_same(make_gate):
+    """Each on a server that is new: they leave things there."""
+    with running() as server:
+        direct = asyncio.run(tour(server.direct, server.authority))
+    with running() as server:
+        gate = make_gate(config(server))
+        through = asyncio.run(tour(gate.starttls, gate.authority))
+    print("\n".join(f"{name:24} {direct[name]!r:.60} {through[name]!r:.60}" for name in direct))
+    assert direct == through
+    assert not [name for name, found in direct.items() if str(found).startswith("failed")]
+
+
+def resume(client, user, token, count):
+    client.secure()
+    client.authenticate(user, gates.PASSWORDS[user])
+    client.greet()
+    client.send(f"<resume xmlns='{SM_NS}' previd='{token}' h='{count}'/>")
+    return client.wait(lambda element: element.tag in (f"{{{SM_NS}}}resumed", f"{{{SM_NS}}}failed"))
+
+
+def enable(client):
+    client.send(f"<enable xmlns='{SM_NS}' resume='true'/>")
+    return client.wait(lambda element: element.tag == f"{{{SM_NS}}}enabled").get("id")
+
+
+def test_stream_management_goes_on_at_another_gate(server, make_gate):
+    first, second = make_gate(config(server)), make_gate(config(server))
+    alice, bob = connect(first.starttls, first), connect(second.starttls, second)
+    alice.login("alice", gates.PASSWORDS["alice"], "phone")
+    bob.login("bob", gates.PASSWORDS["bob"], "sofa")
+    token = enable(alice)
+    alice.send("<presence/>")
+    alice.wait_presence("alice@localhost/phone")
+    alice.close()  # without a word
+    gates.wait_until(lambda: "Client disconnected" in server.server_log(), what="hibernation")
+    bob.send("<message to='alice@localhost/phone' type='chat'><body>while away</body></message>")
+    assert bob.ping().get("type") == "result"
+    again = connect(second.starttls, second)
+    assert resume(again, "alice", token, 1).tag == f"{{{SM_NS}}}resumed"
+    assert again.wait_message("while away").get("from") == "bob@localhost/sofa"
+    again.send("<message to='bob@localhost/sofa' type='chat'><body>here again</body></message>")
+    assert bob.wait_message("here again").get("from") == "alice@localhost/phone"
+    assert again.logout() and bob.logout()
+
+
+def test_resumption_takes_a_session_from_a_client_that_is_still_there(server, make_gate):
+    gate = make_gate(config(server))
+    alice = connect(gate.starttls, gate)
+    alice.login("alice", gates.PASSWORDS["alice"], "phone")
+    token = enable(alice)
+    again = connect(gate.starttls, gate)
+    assert resume(again, "alice", token, 0).tag == f"{{{SM_NS}}}resumed"
+    alice.expect("FOOTER")
+    assert again.ping().get("type") == "result"
+    assert again.logout()
+
+
+def test_errors_and_ends_are_those_of_prosody(server, make_gate):
+    gate = make_gate(config(server))
+    for place in (server.direct, gate.starttls):
+        old, new = connect(place, gate), connect(place, gate)
+        old.login("carol", gates.PASSWORDS["carol"], "one")
+        new.login("carol", gates.PASSWORDS["carol"], "one")
+        with pytest.raises(xmpp.Closed, match="conflict"):
+            old.wait(lambda _: False)
+        old.expect("FOOTER")
+        unbound = connect(place, gate)
+        unbound.secure()
+        with pytest.raises(xmpp.LoginFailed, match="invalid-mechanism|not-authorized|malformed-request"):
+            unbound.authenticate("carol", "wrong", "PLAIN")
+        assert unbound.logout() and new.logout()
+
+
+@pytest.fixture
+def link(server):
+    with fakegate.Link(server.link) as link:
+        yield link
+
+
+def test_a_link_that_is_cut_loses_nothing(server, link):
+    """The gate has taken one of three messages; its own second is on its way when the link is cut."""
+    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+    alice.send("<message to='bob@localhost/sofa' type='chat'><body>first</body></message>")
+    assert bob.wait("first")
+    link.acks = False
+    for body in ("a", "b", "c"):
+        bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{body}</body></message>")
+    assert alice.wait("<body>c</body>")
+    taken = alice.number_of("<body>a</body>")
+    link.cut()
+    with fakegate.Link(server.link, epoch=link.epoch) as second:
+        alice, bob = second.reattach(alice, taken), second.reattach(bob, bob.received)
+        assert alice.attached == 1 and bob.attached == 3
+        alice.send("<message to='bob@localhost/sofa' type='chat'><body>second</body></message>")
+        assert bob.wait("<body>second</body>")
+        assert [re.search("<body>(.*?)<", xml)[1] for xml in alice.elements] == ["b", "c"]
+
+
+def test_what_comes_while_the_link_is_away_waits(server, link):
+    alice = link.login("alice", "phone")
+    with fakegate.Link(server.link) as other:
+        bob = other.login("bob", "sofa")
+        link.cut()
+        for body in range(20):
+            bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{body}</body></message>")
+        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        with fakegate.Link(server.link, epoch=link.epoch) as second:
+            alice = second.reattach(alice, alice.received)
+            assert alice.wait("<body>19</body>")
+            assert [int(re.search("<body>(.*?)<", xml)[1]) for xml in alice.elements] == list(range(20))
+
+
+def test_what_cannot_be_taken_back_is_lost(server, link):
+    assert link.refused(fakegate.REATTACH, 99)
+    assert link.refused(fakegate.ADOPT, 98)
+
+
+def test_window_and_acknowledgements(server):
+    """A gate that acknowledges nothing gets as much as its window holds, and the rest when it does; nobody else waits for it."""
+    with fakegate.Link(server.link, window=65536) as small, fakegate.Link(server.link) as other:
+        alice, bob = small.login("alice", "phone"), other.login("bob", "sofa")
+        small.acks = False
+        for number in range(20):
+            bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{number} {'x' * 8000}</body></message>")
+        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        small.ping()
+        assert 5 <= len(alice.elements) <= 8
+        small.acks = True
+        small.ack()
+        assert alice.wait("<body>19 ")
+        assert [int(re.search("<body>(\\d+)", xml)[1]) for xml in alice.elements] == list(range(20))
+
+
+def test_a_paused_session_gets_its_elements_later(server, link):
+    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+    alice.pause()
+    bob.send("<message to='alice@localhost/phone' type='chat'><body>patience</body></message>")
+    bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+    assert not alice.elements
+    alice.resume()
+    assert alice.wait("patience")
+
+
+@pytest.mark.parametrize(
+    "bytes_of",
+    [
+        lambda: b"\0\0\0\7" + b"x" * 8,
+        lambda: b"\0\0\0\x08\x0f" + bytes(7),
+        lambda: fakegate.frame(fakegate.STATE, 1, b""),
+        lambda: fakegate.frame(fakegate.OPEN, 1, b"\x10\0\5ab"),
+        lambda: fakegate.frame(fakegate.ACK, 0, b"\0\0\0\0\0\0\xff\xff"),
+        lambda: fakegate.frame(fakegate.HELLO, 0, b""),
+    ],
+    ids=["length", "type", "direction", "field", "ack", "hello"],
+)
+def test_a_link_that_breaks_the_protocol_is_closed(server, link, bytes_of):
+    alice = link.login("alice", "phone")
+    link.send(bytes_of())
+    assert link.wait_end()
+    with fakegate.Link(server.link, epoch=link.epoch) as second:
+        assert second.reattach(alice, alice.received).ask("<ping xmlns='urn:xmpp:ping'/>")
+
+
+def test_a_shared_key(make_gate, tmp_path):
+    key = b"a key of both ends, long enough!"
+    (tmp_path / "key").write_bytes(key)
+    with running(more=f'stanzagate_secret = "{tmp_path}/key"') as server:
+        for wrong in (None, b"another one"):
+            with fakegate.Link(server.link, key=wrong) as link:
+                assert link.wait_end()
+        with fakegate.Link(server.link, key=key) as link:
+            assert link.login("alice", "phone").ask("<ping xmlns='urn:xmpp:ping'/>")
+        gate = make_gate(config(server) | {"link": {"secret": str(tmp_path / "key")}})
+        client = connect(gate.starttls, gate)
+        client.login("alice", gates.PASSWORDS["alice"])
+        assert client.logout()
+
+
+@pytest.mark.parametrize("name", ["gate.example", "other.example", None])
+def test_tls_with_certificates_at_both_ends(make_gate, tmp_path, name):
+    ours, strangers = Authority(tmp_path / "ours"), Authority(tmp_path / "strangers")
+    certificate, key = ours.issue("server.example")
+    port = gates.free_port()
+    more = f"""stanzagate_tls_ports = {{ {port} }}
+stanzagate_tls_gates = {{ "gate.example" }}
+stanzagate_tls_ssl = {{ certificate = "{certificate}", key = "{key}", cafile = "{ours.file}" }}
+"""
+    with running(more=more) as server:
+        shown = ours.issue(name) if name else strangers.issue("gate.example")
+        link = {"ca": str(ours.file), "certificate": str(shown[0]), "key": str(shown[1])}
+        backend = {"name": "prosody-1", "address": f"tls:127.0.0.1:{port}", "certificate_names": "server.example"}
+        gate = make_gate({"workers": 1, "backends": [backend], "link": link}, ready=name == "gate.example")
+        if name != "gate.example":
+            gate.wait_log(r"link\.(failed|down)")
+            assert "link.up" not in gate.log()
+            gates.wait_until(lambda: re.search("is refused: its certificate", server.server_log()), what="the refusal")
+            return
+        client = connect(gate.starttls, gate)
+        client.login("alice", gates.PASSWORDS["alice"])
+        other = connect(gate.direct, gate, True)
+        other.login("bob", gates.PASSWORDS["bob"])
+        client.send(f"<message to='{other.jid}' type='chat'><body>{'ы' * 50000}</body></message>")
+        assert other.wait_message("ы" * 50000).get("from") == client.jid
+        assert client.logout() and other.logout()
+
+
+def test_a_unix_socket(make_gate, tmp_path):
+    with running(more=f'stanzagate_socket = "{tmp_path}/link"') as server:
+        gate = make_gate(config(server) | {"backends": [{"name": "prosody-1", "address": f"unix:{tmp_path}/link"}]})
+        client = connect(gate.starttls, gate)
+        client.login("alice", gates.PASSWORDS["alice"])
+        assert client.logout()
+
+
+def test_install(tmp_path, make_gate):
+    """On a configuration that knows nothing of the module; twice."""
+    modules = tmp_path / "modules"
+    command = [gates.ROOT / "deploy" / "prosody" / "install", "--modules", modules, "--socket", tmp_path / "link"]
+
+    def install(config):
+        for _ in range(2):
+            subprocess.run([*command, "--config", config], check=True, capture_output=True)
+
+    with running(prepare=install, without="stanzagate") as server:
+        assert server.config.read_text().count('"stanzagate"') == 1
+        gate = make_gate(config(server) | {"backends": [{"name": "prosody-1", "address": f"unix:{tmp_path}/link"}]})
+        client = connect(gate.starttls, gate)
+        client.login("alice", gates.PASSWORDS["alice"])
+        assert client.logout()
+        subprocess.run(["prosodyctl", "--config", gates.ROOT / "deploy" / "prosody" / "prosody.cfg.lua", "about"], check=True, capture_output=True)
