@@ -174,6 +174,15 @@ static void peer_on_open(struct peer *peer, const struct frame *frame)
 		client_open(peer, frame);
 }
 
+/* A session ends with its link here: the gate has its client connect again. */
+static void peer_on_claim(struct peer *peer, const struct frame *frame)
+{
+	if (peer_client(peer, frame->session))
+		peer_break(peer, frame_error_text(FRAME_ERROR_IN_USE));
+	else
+		peer_send(peer, FRAME_LOST, frame->session, NULL, 0);
+}
+
 /* Frames for sessions that we do not know are late ones for sessions that we have closed. */
 static void peer_on_session_frame(struct peer *peer, const struct frame *frame)
 {
@@ -198,6 +207,8 @@ static void peer_on_frame(struct peer *peer, const struct frame *frame)
 {
 	if (frame->type == FRAME_OPEN)
 		peer_on_open(peer, frame);
+	else if (frame->type == FRAME_REATTACH || frame->type == FRAME_ADOPT)
+		peer_on_claim(peer, frame);
 	else if (frame->session != 0)
 		peer_on_session_frame(peer, frame);
 	clients_reap(peer->server);

@@ -322,7 +322,7 @@ void client_free(struct worker *w, struct client *c)
 
 		end_account(w, c, &end);
 	}
-	assert(c->stream.state == STREAM_ENDED && c->uplink < 0 && !c->choked);
+	assert(c->stream.state == STREAM_ENDED && c->uplink < 0 && !c->choked && !c->orphaned);
 	counter_add(&w->counters, state_counter(c->stream.state), -1);
 	counter_add(&w->counters, c->direct ? COUNTER_transport_direct : COUNTER_transport_starttls, -1);
 	wheel_clear(&c->timer);
@@ -473,7 +473,7 @@ void client_await(struct worker *w, struct client *c, bool awaiting)
 
 void client_steer_reading(struct worker *w, struct client *c)
 {
-	if (c->awaiting || c->choked || c->held)
+	if (c->awaiting || c->choked || c->held || c->orphaned)
 		conn_stop_reading(&c->conn);
 	else
 		conn_resume_reading(&w->net, &c->conn);

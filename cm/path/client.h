@@ -53,11 +53,15 @@ struct client {
 	struct partial *partial;
 	char *stamp;		    /* " from='...' xml:lang='...'", ready to be spliced into stanzas; once bound */
 	struct client_aside *aside; /* NULL: nothing of it */
-	struct client *choked_next; /* of those whose link is full */
-	uint16_t stamp_from_len;    /* without xml:lang */
+	union {
+		struct client *choked_next; /* choked: the next of those whose link is full */
+		struct orphan *orphan;	    /* orphaned */
+	};
+	uint16_t stamp_from_len; /* without xml:lang */
 	uint16_t stamp_len;
-	uint32_t heard_s; /* when it last sent anything: seconds of the worker's clock */
-	uint32_t sent;	  /* numbered frames of its session, since it is bound, that were put on the link */
+	uint32_t heard_s;  /* when it last sent anything: seconds of the worker's clock */
+	uint32_t sent;	   /* numbered frames of its session, since it is bound, that were put on the link */
+	uint32_t received; /* the same, that have come */
 	struct stream stream;
 	int8_t uplink; /* index of its session server; -1: no session is open */
 	uint8_t proxy; /* enum proxy_version: the header that must come first; none any more after it */
@@ -67,6 +71,7 @@ struct client {
 	bool held;	      /* the session server paused it */
 	bool paused;	      /* the session server was told to pause */
 	bool handshaking : 1; /* OpenSSL is at it */
+	bool orphaned : 1;    /* its session has no link (orphan.h), and it is not read from */
 	bool waiting : 1;     /* in a line of turns.h; not read from meanwhile */
 };
 
@@ -84,6 +89,11 @@ struct client_aside *client_aside(struct client *);
 static inline bool client_is_told(const struct client *c)
 {
 	return c->aside != NULL && c->aside->host[0] != '\0';
+}
+/* Whether it was bound once: its stream may have ended since. */
+static inline bool client_was_bound(const struct client *c)
+{
+	return c->stamp != NULL;
 }
 /* A completion of one of its conn's operations. */
 void client_complete(struct worker *, struct client *, enum conn_op, const struct io_done *);

@@ -149,11 +149,17 @@ static struct client *session_client(struct worker *w, const struct uplink *u, f
 {
 	struct client *c = client_find(w, session);
 
-	if (c != NULL && c->uplink == (int8_t)u->index)
+	if (c != NULL && c->uplink == (int8_t)u->index && !c->orphaned)
 		return c;
 	if (type != FRAME_CLOSE)
 		counter_add(&w->counters, COUNTER_link_frames_stale, 1);
 	return NULL;
+}
+
+/* Frames of a session are numbered from its being bound. */
+static void count_received(struct client *c)
+{
+	c->received += client_was_bound(c);
 }
 
 /* One element for many; it is looked at once. */
@@ -166,8 +172,10 @@ static void on_fanout(struct worker *w, struct uplink *u, const struct frame *fr
 	for (uint32_t i = 0; i < fanout.count; i++) {
 		struct client *c = session_client(w, u, frame_fanout_session(&fanout, i), frame->type);
 
-		if (c != NULL)
-			deliver(w, c, good ? &event : NULL, fanout.element);
+		if (c == NULL)
+			continue;
+		count_received(c);
+		deliver(w, c, good ? &event : NULL, fanout.element);
 	}
 }
 
@@ -177,6 +185,8 @@ static void on_session_frame(struct worker *w, struct uplink *u, const struct fr
 
 	if (c == NULL)
 		return;
+	if (frame->type != FRAME_PAUSE && frame->type != FRAME_RESUME)
+		count_received(c);
 	if (frame->type == FRAME_ELEMENT)
 		on_element(w, c, frame);
 	else if (frame->type == FRAME_STATE)
@@ -228,9 +238,25 @@ static void on_domain(struct worker *w, struct uplink *u, const struct frame *fr
 			  log_bytes("domain", domain.at, domain.len));
 }
 
+static void on_load(struct worker *w, const struct uplink *u, const struct frame *frame)
+{
+	uint64_t load = frame_find_int(frame, FIELD_LOAD, 0);
+
+	pool_load(&w->pool, u->index, (uint32_t)frame_find_int(frame, FIELD_SESSIONS, 0),
+		  (uint16_t)(load < POOL_LOAD_MAX ? load : POOL_LOAD_MAX));
+}
+
+static void on_answer(struct worker *w, struct uplink *u, const struct frame *frame)
+{
+	if (!orphans_answer(w, u, frame))
+		counter_add(&w->counters, COUNTER_link_frames_stale, 1);
+}
+
 static void on_frame(struct worker *w, struct uplink *u, const struct frame *frame)
 {
-	if (frame->session != 0)
+	if (frame->type == FRAME_ATTACHED || frame->type == FRAME_LOST)
+		on_answer(w, u, frame);
+	else if (frame->session != 0)
 		on_session_frame(w, u, frame);
 	else if (frame->type == FRAME_DOMAIN)
 		on_domain(w, u, frame);
@@ -238,6 +264,8 @@ static void on_frame(struct worker *w, struct uplink *u, const struct frame *fra
 		on_fanout(w, u, frame);
 	else if (frame->type == FRAME_ACK)
 		uplink_on_ack(w, u, frame_ack_count(frame));
+	else if (frame->type == FRAME_LOAD)
+		on_load(w, u, frame);
 	else if (frame->type == FRAME_DRAIN)
 		pool_drain(&w->pool, u->index);
 }

@@ -162,6 +162,7 @@ static void uplink_begin(struct worker *w, const struct fleet_backend *b)
 
 void fleet_forget(struct uplink *u)
 {
+	orphans_forget(u);
 	free(u->in);
 	free(u->name);
 	free(u->address_text);

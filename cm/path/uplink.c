@@ -39,7 +39,6 @@ static void send_bytes(struct worker *w, struct uplink *u, const void *bytes, si
 	conn_write(&w->net, &u->conn, bytes, len);
 }
 
-/* Retained frames are few and short-lived; the allocator is the process's. */
 static void *resize(void *context, void *old, size_t len)
 {
 	void *new;
@@ -54,7 +53,7 @@ static void *resize(void *context, void *old, size_t len)
 	return new;
 }
 
-static const struct memory memory = {.resize = resize};
+const struct memory uplink_memory = {.resize = resize};
 
 static void dial(struct worker *w, struct uplink *u)
 {
@@ -70,7 +69,7 @@ static void dial(struct worker *w, struct uplink *u)
 	u->serial++;
 	u->live = true;
 	u->in_len = 0;
-	retained_init(&u->retained, &memory, 0);
+	retained_init(&u->retained, &uplink_memory, 0);
 	u->by_ms = worker_now_ms(w) + LINK_HELLO_WITHIN_MS;
 	conn_init(&u->conn, fd, uplink_tag(u), !u->tls);
 	conn_connect(&w->net, &u->conn, (const struct sockaddr *)&u->address.at, u->address.len);
@@ -93,7 +92,12 @@ void uplink_say_hello(struct worker *w, struct uplink *u, const uint8_t *binding
 {
 	bool has_key = w->link_secret != NULL && w->link_secret->len > 0;
 	struct link_key key;
-	struct link_self self = {.name = w->name, .software = "stanzagate " STANZAGATE_VERSION, .epoch = w->epoch};
+	struct link_self self = {.name = w->name,
+				 .software = "stanzagate " STANZAGATE_VERSION,
+				 .epoch = w->epoch,
+				 .patience_ms = (uint32_t)w->config->link_patience_ms,
+				 .ping_after_ms = (uint32_t)w->config->link_silence_ms_max / 3,
+				 .dead_after_ms = (uint32_t)w->config->link_silence_ms_max};
 	struct link_send send;
 
 	u->by_ms = 0;
@@ -110,9 +114,10 @@ void uplink_say_hello(struct worker *w, struct uplink *u, const uint8_t *binding
 
 void uplink_on_up(struct worker *w, struct uplink *u)
 {
-	retained_init(&u->retained, &memory, u->link.window);
+	retained_init(&u->retained, &uplink_memory, u->link.window);
 	pool_up(&w->pool, u->index, u->link.name, worker_now_ms(w));
 	counter_add(&w->counters, COUNTER_backends_up, 1);
+	orphans_attach(w, u);
 }
 
 /* ---- ends */
@@ -133,13 +138,14 @@ static void session_detach(struct worker *w, struct client *c)
 	c->uplink = -1;
 }
 
+/* Of those that are no orphans. */
 static void sessions_end(struct worker *w, const struct uplink *u)
 {
 	struct slab_handle at = {0};
 	struct client *c;
 
 	while ((c = slab_next(&w->clients, &at)) != NULL) {
-		if (c->uplink != (int8_t)u->index)
+		if (c->uplink != (int8_t)u->index || c->orphaned)
 			continue;
 		session_detach(w, c);
 		client_close_for(w, c, REASON_SERVER_LOST);
@@ -185,8 +191,9 @@ void uplink_fail(struct worker *w, struct uplink *u, const char *why)
 		counter_add(&w->counters, COUNTER_backends_up, -1);
 	conn_break(w, u);
 	pool_down(&w->pool, u->index, worker_now_ms(w), worker_random(w));
-	retained_free(&u->retained);
 	unchoke_all(w, u);
+	orphans_begin(w, u);
+	retained_free(&u->retained);
 	sessions_end(w, u);
 }
 
@@ -276,8 +283,7 @@ void uplink_ack(struct worker *w, struct uplink *u, bool at_once)
 	send_bytes(w, u, send.bytes, send.len);
 }
 
-/* Puts on the link what there is room for. */
-static void release(struct worker *w, struct uplink *u)
+void uplink_release(struct worker *w, struct uplink *u)
 {
 	const uint8_t *bytes;
 	size_t len;
@@ -292,7 +298,7 @@ void uplink_on_ack(struct worker *w, struct uplink *u, uint64_t count)
 		uplink_fail(w, u, frame_error_text(FRAME_ERROR_ACK));
 		return;
 	}
-	release(w, u);
+	uplink_release(w, u);
 	if (unsent(u) < UPLINK_UNSENT_LOW)
 		unchoke_all(w, u);
 }
@@ -345,26 +351,32 @@ static struct uplink *uplink_of(struct worker *w, const struct client *c)
 /* The number of the next frame of its session, which counts from its being bound. */
 static int64_t next_number(struct client *c)
 {
-	if (c->stream.state != STREAM_BOUND)
+	if (!client_was_bound(c))
 		return RETAINED_NO_NUMBER;
 	return ++c->sent;
+}
+
+/* Where its next numbered frame must be written; an orphan's has no link to go on. */
+static uint8_t *frame_room(struct worker *w, struct client *c, size_t len)
+{
+	if (c->orphaned)
+		return orphan_room(c->orphan, len);
+	return retained_put(&uplink_of(w, c)->retained, len, next_number(c));
 }
 
 /* A numbered frame of the client's session. */
 static void send_frame(struct worker *w, struct client *c, const void *bytes, size_t len)
 {
-	struct uplink *u = uplink_of(w, c);
-
 	assert(len > 0); /* a frame that did not fit its room would leave the session server behind */
 	counter_add(&w->counters, COUNTER_link_frames_out, 1);
-	memcpy(retained_put(&u->retained, len, next_number(c)), bytes, len);
-	release(w, u);
+	memcpy(frame_room(w, c, len), bytes, len);
+	uplink_release(w, uplink_of(w, c));
 }
 
 /* A session server that does not keep up slows those who fill its link. */
 static void choke_if_full(struct worker *w, struct uplink *u, struct client *c)
 {
-	if (c->choked || unsent(u) < UPLINK_UNSENT_HIGH)
+	if (c->choked || c->orphaned || unsent(u) < UPLINK_UNSENT_HIGH)
 		return;
 	c->choked = true;
 	c->choked_next = u->choked;
@@ -446,7 +458,7 @@ void uplink_element(struct worker *w, struct client *c, const struct xml_piece *
 	for (size_t i = 0; i < count; i++)
 		len += parts[i].len;
 	counter_add(&w->counters, COUNTER_link_frames_out, 1);
-	to = retained_put(&u->retained, FRAME_HEAD_BYTES + len, next_number(c));
+	to = frame_room(w, c, FRAME_HEAD_BYTES + len);
 	frame_head(to, FRAME_ELEMENT, client_session(c), len);
 	to += FRAME_HEAD_BYTES;
 	for (size_t i = 0; i < count; i++) {
@@ -454,7 +466,7 @@ void uplink_element(struct worker *w, struct client *c, const struct xml_piece *
 			memcpy(to, parts[i].at, parts[i].len);
 		to += parts[i].len;
 	}
-	release(w, u);
+	uplink_release(w, u);
 	choke_if_full(w, u, c);
 }
 
@@ -471,6 +483,8 @@ void uplink_close(struct worker *w, struct client *c, bool clean, const char *co
 		frame_put_text(&b, FIELD_CONDITION, condition);
 	frame_put_text(&b, FIELD_REASON, text);
 	send_frame(w, c, bytes, frame_end(&b));
+	if (c->orphaned)
+		orphan_abandon(w, c);
 	session_detach(w, c);
 }
 
@@ -478,7 +492,7 @@ void uplink_pause(struct worker *w, struct client *c, bool pause)
 {
 	uint8_t head[FRAME_HEAD_BYTES];
 
-	if (c->uplink < 0 || c->paused == pause)
+	if (c->uplink < 0 || c->orphaned || c->paused == pause)
 		return;
 	c->paused = pause;
 	counter_add(&w->counters, COUNTER_paused, pause ? 1 : -1);

@@ -8,12 +8,16 @@
 #include "address.h"
 #include "conn.h"
 #include "link.h"
+#include "orphan.h"
 #include "pace.h"
 #include "retained.h"
 #include "xml_splice.h"
 
 struct worker;
 struct client;
+
+/* Where frames that are kept live: few and short-lived, they have the process's allocator. */
+extern const struct memory uplink_memory;
 
 enum { UPLINK_READ_BYTES = 65536, UPLINK_UNSENT_HIGH = 1 << 20, UPLINK_UNSENT_LOW = 256 << 10 };
 
@@ -28,7 +32,9 @@ struct uplink {
 	uint8_t *in;	/* bytes read and not yet taken */
 	size_t in_len, in_cap;
 	struct client *choked; /* clients that wait until there is room again */
-	uint32_t serial;       /* of the connection, so that completions of an earlier one find nothing */
+	struct orphan *orphans, *ghosts[ORPHAN_GHOSTS];
+	uint64_t sessions_epoch; /* of the session server that its sessions are at: that of the last link */
+	uint32_t serial;	 /* of the connection, so that completions of an earlier one find nothing */
 	uint8_t index;
 	bool live; /* the conn exists */
 	bool tls;
@@ -57,7 +63,9 @@ void uplink_ack(struct worker *, struct uplink *, bool at_once);
  * there is no TLS.
  */
 void uplink_say_hello(struct worker *, struct uplink *, const uint8_t *binding);
-/* Ends it, with all its sessions; `why` is for the log. */
+/* Puts on the link what there is room for. */
+void uplink_release(struct worker *, struct uplink *);
+/* Ends it; its sessions are orphans (orphan.h). `why` is for the log. */
 void uplink_fail(struct worker *, struct uplink *, const char *why);
 /* Tells every session server that this gate is leaving. */
 void uplinks_drain(struct worker *);

@@ -339,6 +339,7 @@ static void each_second(struct worker *w)
 	w->second_ms = worker_now_ms(w) + 1000;
 	net_second(&w->net);
 	uplinks_tick(w);
+	orphans_tick(w);
 	fleet_tick(w);
 	trim(w);
 	gauges(w);
@@ -351,6 +352,7 @@ static void timers(struct worker *w)
 	while ((node = wheel_due(&w->wheel, worker_now_ms(w))) != NULL)
 		client_timeout(w, (struct client *)((char *)node - offsetof(struct client, timer)));
 	lobby_look(w);
+	orphans_look(w);
 	each_second(w);
 }
 

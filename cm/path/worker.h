@@ -82,6 +82,9 @@ struct worker {
 	struct fleet *fleet;
 	struct lobby lobby;
 	struct uplink uplinks[POOL_BACKENDS_MAX];
+	struct orphan *lost; /* whose clients are to be told */
+	struct pace reset_pace;
+	uint64_t attach_serial; /* of the last REATTACH */
 	struct listener listeners[CONFIG_LIST_MAX];
 	size_t listener_count;
 	struct network trusted[CONFIG_LIST_MAX]; /* who may send PROXY headers */

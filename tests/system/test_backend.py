@@ -12,7 +12,7 @@ from fakebackend import Backend, domain, fanout, fields, frame, hello
 
 
 def backends(address):
-    return {"workers": 1, "backends": [{"name": "session-1", "address": address}]}
+    return {"workers": 1, "backends": [{"name": "session-1", "address": address}], "link": {"patience_ms": 0}}
 
 
 @pytest.fixture

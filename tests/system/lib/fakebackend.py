@@ -4,9 +4,11 @@ A session server that does what a test tells it, good or bad, over the link prot
     with Backend(path) as backend:          one that behaves: any password is right, and stanzas come back to who sent them
         backend.on_element = ...            called instead, for the elements of bound sessions: (session, xml)
 
-Sessions remember what the gate told about them. Everything that came is kept in `frames`.
+Sessions remember what the gate told about them. Everything that came is kept in `frames`. Sessions that are bound outlive
+their link, and go on when the gate asks for them on another one, unless `forgets` is set.
 """
 import base64
+import collections
 import contextlib
 import itertools
 import os
@@ -24,6 +26,7 @@ VERSION_MIN, VERSION_MAX, EPOCH, NAME, SOFTWARE, WINDOW, PATIENCE_MS, NONCE = ra
 DOMAIN_NAME, FEATURES, FEATURES_BINDING = 0x10, 0x11, 0x12
 STREAM_ID, ADDRESS, PORT, TLS_VERSION, TLS_CIPHER, TLS_EXPORTER, TLS_END_POINT, LANG, DIRECT, CLIENT_CERT_XMPP_ADDR, CLIENT_CERT_NAMES = range(0x20, 0x2B)
 STAGE, JID, NO_RESTART, CONDITION, REASON, CLEAN = 0x30, 0x31, 0x32, 0x40, 0x41, 0x42
+RECEIVED, SERIAL = 0x60, 0x66
 
 MECHANISMS = f"<mechanisms xmlns='{xmpp.SASL_NS}'><mechanism>PLAIN</mechanism></mechanisms>"
 BIND = f"<bind xmlns='{xmpp.BIND_NS}'/>"
@@ -67,12 +70,35 @@ def domain(name="localhost", features=MECHANISMS):
 class Session:
     def __init__(self, link, number, facts):
         self.link, self.number, self.facts, self.jid, self.bound = link, number, facts, None, False
+        self.counts, self.sent, self.received, self.serial = False, 0, 0, 0  # numbered frames, since it is bound
+        self.unacked = collections.deque()  # (number, frame)
 
     def send(self, xml):
         self.frame(ELEMENT, xml.encode() if isinstance(xml, str) else xml)
 
     def frame(self, kind, payload=b""):
-        self.link.send(frame(kind, self.number, payload))
+        with self.link.backend.lock:
+            number, data = None, frame(kind, self.number, payload)
+            if self.counts and kind in NUMBERED:
+                self.sent += 1
+                number = self.sent
+                self.unacked.append((number, data))
+            self.link.send_frame(self, kind, number, data)
+
+    def acked(self, number):
+        while self.unacked and self.unacked[0][0] <= number:
+            self.unacked.popleft()
+
+    def attach(self, link, facts):
+        """REATTACH: what the gate has not taken goes again."""
+        serial = int.from_bytes(facts[SERIAL], "big")
+        if serial < self.serial:
+            return
+        self.link, self.serial = link, serial
+        self.acked(int.from_bytes(facts[RECEIVED], "big") if RECEIVED in facts else self.sent)
+        link.send(frame(ATTACHED, self.number, fields(received=struct.pack(">I", self.received))))
+        for number, data in self.unacked:
+            link.send_frame(self, ELEMENT, number, data)
 
     def state(self, stage, jid):
         self.frame(STATE, fields(stage=bytes([stage]), jid=jid, **({"features": BIND} if stage == 1 else {})))
@@ -85,6 +111,8 @@ class Link:
     def __init__(self, backend, connection):
         self.backend, self.connection, self.sessions, self.ended = backend, connection, {}, False
         self.taken = 0  # numbered frames
+        self.kept = collections.deque()  # of those that were sent: (session, number)
+        self.acked = 0  # of them
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -92,6 +120,18 @@ class Link:
     def send(self, data):
         with self.lock, contextlib.suppress(OSError):
             self.connection.sendall(data)
+
+    def send_frame(self, session, kind, number, data):
+        if kind in NUMBERED:
+            self.kept.append((session, number))
+        self.send(data)
+
+    def on_ack(self, count):
+        while self.acked < count and self.kept:
+            session, number = self.kept.popleft()
+            self.acked += 1
+            if number is not None:
+                session.acked(number)
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -111,12 +151,15 @@ class Link:
             self.backend.greet(self)
             while True:
                 length, head = struct.unpack(">IQ", self.read(12))
-                self.handle(head >> 56, head & (1 << 56) - 1, self.read(length - 8))
+                payload = self.read(length - 8)
+                with self.backend.lock:
+                    self.handle(head >> 56, head & (1 << 56) - 1, payload)
         self.ended = True
         self.connection.close()
 
     def handle(self, kind, number, payload):
         if kind == ACK:
+            self.on_ack(struct.unpack(">Q", payload)[0])
             return
         self.backend.frames.append((kind, number, payload))
         if kind in NUMBERED:
@@ -126,13 +169,29 @@ class Link:
         elif kind == OPEN:
             self.sessions[number] = Session(self, number, read_fields(payload))
             self.backend.sessions.append(self.sessions[number])
-        elif kind == ELEMENT:
-            self.backend.element(self.sessions[number], payload)
-        elif kind == CLOSE and number in self.sessions:
-            self.send(frame(CLOSE, number))
-            del self.sessions[number]
+        elif kind == REATTACH:
+            self.reattach(number, read_fields(payload))
+        elif kind in (ELEMENT, CLOSE) and number in self.sessions and self.sessions[number].link is self:
+            self.of_session(kind, self.sessions[number], payload)
         if kind in NUMBERED and self.backend.acks:
             self.ack()
+
+    def of_session(self, kind, session, payload):
+        session.received += session.counts
+        if kind == ELEMENT:
+            self.backend.element(session, payload)
+        else:
+            self.send_frame(session, CLOSE, None, frame(CLOSE, session.number))
+            session.bound = False
+            del self.sessions[session.number]
+
+    def reattach(self, number, facts):
+        session = next((s for s in self.backend.sessions if s.number == number and s.bound), None)
+        if session is None or self.backend.forgets:
+            self.send(frame(LOST, number))
+        else:
+            self.sessions[number] = session
+            session.attach(self, facts)
 
     def ack(self):
         self.send(frame(ACK, 0, struct.pack(">Q", self.taken)))
@@ -144,6 +203,7 @@ class Backend:
     def __init__(self, path):
         self.path, self.links, self.sessions, self.frames = str(path), [], [], []
         self.on_element, self.greeting, self.acks = None, hello() + domain(), True
+        self.forgets, self.lock = False, threading.RLock()
         self.names = itertools.count(1)
         if isinstance(path, tuple):
             self.listener = socket.create_server(path)
@@ -187,6 +247,7 @@ class Backend:
             session.jid += f"/r{next(self.names)}"
             session.bound = True
             session.state(2, session.jid)
+            session.counts = True
             name = re.search(r"id=['\"](.*?)['\"]", xml)[1]
             session.send(f"<iq type='result' id='{name}'><bind xmlns='{xmpp.BIND_NS}'><jid>{session.jid}</jid></bind></iq>")
 

@@ -206,6 +206,35 @@ Test(links, open_twice_closes_the_link)
 	link_ends_after(sin_opened_twice);
 }
 
+static void claim(struct gate *g, frame_session session)
+{
+	uint8_t bytes[64];
+	struct frame_builder b;
+	frame_begin(&b, bytes, sizeof bytes, FRAME_REATTACH, session);
+	frame_put_int(&b, FIELD_RECEIVED, 0);
+	frame_put_int(&b, FIELD_SERIAL, 1);
+	gate_send(g, bytes, frame_end(&b));
+}
+
+static void sin_claimed_at_home(struct gate *other)
+{
+	gate_open(other, 1, "example.com", NULL);
+	claim(other, 1);
+}
+
+Test(links, a_session_that_ended_with_its_link_is_lost)
+{
+	struct frame frame;
+	claim(&gate, 1);
+	gate_expect(&gate, FRAME_LOST, 1, &frame);
+	gate_expect_quiet(&gate);
+}
+
+Test(links, a_claim_to_what_is_there_closes_the_link)
+{
+	link_ends_after(sin_claimed_at_home);
+}
+
 Test(links, open_without_domain_closes_the_link)
 {
 	link_ends_after(sin_open_without_domain);
