@@ -150,6 +150,20 @@ Test(element, prefixes_refused)
 	expect_element("<a xmlns:xmlnsx='u' xmlnsx:b=' '/>");
 }
 
+/* As default namespace they can be told by their length and where they are from: others may have both. */
+Test(element, namespaces_of_xml_are_no_default)
+{
+	expect_refused("<a xmlns='http://www.w3.org/XML/1998/namespace'/>", XML_ERROR_PREFIX, 10);
+	expect_refused("<a xmlns=\"http://www.w3.org/2000/xmlns/\"/>", XML_ERROR_PREFIX, 10);
+	expect_refused("<a><b xmlns='http://www.w3.org/XML/1998/namespace'/></a>", XML_ERROR_PREFIX, 13);
+	expect_refused("<a><b xmlns = 'http://www.w3.org/2000/xmlns/'/></a>", XML_ERROR_PREFIX, 15);
+	const char *text = "<a xmlns='http://www.w3.org/2000/xmlns-'/>";
+	cr_expect(probe_range_is(text, expect_element(text)->ns, "http://www.w3.org/2000/xmlns-"));
+	text = "<a xmlns='http://www.w3.org/XML/1998/namespacE'/>";
+	cr_expect(probe_range_is(text, expect_element(text)->ns, "http://www.w3.org/XML/1998/namespacE"));
+	expect_element("<a xmlns='http://www.example/2000/xmlns'/>");
+}
+
 Test(element, namespace_names_refused)
 {
 	expect_refused("<a xmlns='u '/>", XML_ERROR_NAMESPACE_NAME, 10);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define STREAMS		 "http://etherx.jabber.org/streams"
 #define HEADER(declares) "<stream:stream xmlns='jabber:client' xmlns:stream='" STREAMS "'" declares ">"
@@ -266,5 +267,34 @@ Test(scope, may_be_moved)
 	cr_expect(xml_namespace_is(xml_element_namespace((const uint8_t *)element, &e), "urn:p"));
 	free(first);
 	free(second);
+	free(work);
+}
+
+enum { ROOM = 1 << 18 };
+
+/* What was kept, where memory ends: whatever is behind it cannot be read. */
+static struct xml_scope *scope_at_the_end(const struct probe *p)
+{
+	uint8_t *memory = mmap(NULL, 2 * ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(memory, MAP_FAILED);
+	cr_assert_eq(mprotect(memory, ROOM, PROT_READ | PROT_WRITE), 0);
+	size_t size = (p->kept + 1) / 2 * 2;
+	return memcpy(memory + ROOM - size, p->scope.bytes, p->kept);
+}
+
+/* As many declarations as there can be, and attributes of two prefixes: their namespaces are compared with all. */
+Test(scope, nothing_is_read_behind_it)
+{
+	static const char element[] = "<a xmlns:x='u' xmlns:y='v' x:b='' y:b=''/>";
+	struct xml_work *work = aligned_alloc(64, xml_work_bytes());
+	struct xml_event e;
+	struct xml x;
+	size_t size;
+	cr_assert_eq(measure(XML_SCOPE_MAX, 8 * 12 + 8, &size), XML_ERROR_NONE);
+	const struct xml_scope *scope = scope_at_the_end(&seen);
+	xml_enter(&x);
+	xml_next_within(&x, work, &probe_limits, scope, (const uint8_t *)element, sizeof(element) - 1, &e);
+	cr_expect_eq(e.is, XML_ELEMENT);
+	cr_expect_eq(e.relied_on, 0);
 	free(work);
 }
