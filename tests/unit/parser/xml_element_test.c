@@ -4,6 +4,7 @@
 #include "xml_probe.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct probe seen;
@@ -300,4 +301,49 @@ Test(element, first_of_several_faults_decides)
 	expect_refused("<a\xC3\x97\xFF/>", XML_ERROR_NAME, 2);
 	expect_refused("<a\xC3\xFF/>", XML_ERROR_ENCODING, 3);
 	expect_refused("<p:a b='&x;'/>", XML_ERROR_RESTRICTED, 10);
+}
+
+static bool is_entity(const char *name)
+{
+	static const char *const all[] = {"lt", "gt", "amp", "apos", "quot"};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(all[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Whatever differs from one of the five in a letter is another, in text as in values. */
+Test(element, references_nearly_right)
+{
+	char name[8], text[64];
+	for (const char *names = "lt\0gt\0amp\0apos\0quot\0"; *names; names += strlen(names) + 1)
+		for (size_t i = 0; names[i]; i++)
+			for (char c = 'a'; c <= 'z'; c++) {
+				strcpy(name, names)[i] = c;
+				if (is_entity(name))
+					continue;
+				sprintf(text, "<a>&%s; and more</a>", name);
+				expect_refused(text, XML_ERROR_RESTRICTED, (uint32_t)strlen(name) + 4);
+				sprintf(text, "<a b='&%s;'/>", name);
+				expect_refused(text, XML_ERROR_RESTRICTED, (uint32_t)strlen(name) + 7);
+			}
+}
+
+/* And whatever differs from xml:lang in a letter. */
+Test(element, languages_nearly_right)
+{
+	char name[] = "xml:lang", text[96];
+	for (size_t i = 0; i < strlen("xml:lang"); i++) {
+		char right = name[i];
+		for (name[i] = 'a'; name[i] <= 'z'; name[i]++) {
+			if (name[i] == right)
+				continue;
+			if (i < strlen("xml"))
+				sprintf(text, "<a xmlns:%.3s='u' %s='1'/>", name, name);
+			else
+				sprintf(text, "<a %s='1'/>", name);
+			cr_expect(probe_range_is(text, expect_element(text)->lang, NULL), "%s", text);
+		}
+		name[i] = right;
+	}
 }
