@@ -355,13 +355,12 @@ void discovery_set(struct discovery *d, const struct config *config)
 static void channel_look(struct discovery *d)
 {
 	ares_socket_t fds[ARES_GETSOCK_MAXNUM];
-	int mask = ares_getsock(d->channel, fds, ARES_GETSOCK_MAXNUM);
+	unsigned mask = (unsigned)ares_getsock(d->channel, fds, ARES_GETSOCK_MAXNUM);
 
 	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-		struct pollfd one = {.fd = ARES_GETSOCK_READABLE(mask, i) || ARES_GETSOCK_WRITABLE(mask, i) ? fds[i]
-													    : -1,
-				     .events = (short)((ARES_GETSOCK_READABLE(mask, i) ? POLLIN : 0) |
-						       (ARES_GETSOCK_WRITABLE(mask, i) ? POLLOUT : 0))};
+		bool in = mask >> i & 1, out = mask >> (i + ARES_GETSOCK_MAXNUM) & 1;
+		struct pollfd one = {.fd = in || out ? fds[i] : -1,
+				     .events = (short)((in ? POLLIN : 0) | (out ? POLLOUT : 0))};
 
 		if (one.fd >= 0 && poll(&one, 1, 0) > 0)
 			ares_process_fd(d->channel, one.revents & POLLIN ? one.fd : ARES_SOCKET_BAD,
