@@ -1,0 +1,259 @@
+-- A client that came over a link, as a connection for mod_c2s: it has what Prosody asks of a client's socket, and a session of
+-- backend.lib.lua in place of the network.
+--
+-- What the gate sends as elements goes to mod_c2s as the bytes of a stream whose header is written here; each text that Prosody
+-- writes to the connection is one first-level element, or one of the few that the gate makes itself: the header, features, errors
+-- and the end of the stream.
+
+local id = require "util.id";
+local timer = require "util.timer";
+
+local STREAM_NS = "http://etherx.jabber.org/streams";
+local FEED_BYTES_MAX = 4096;
+local TLS_VERSIONS = { [0x0303] = "TLSv1.2", [0x0304] = "TLSv1.3" };
+
+local function escape(text)
+	return (text:gsub("[&<>'\"]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ["'"] = "&apos;", ["\""] = "&quot;" }));
+end
+
+local function unescape(text)
+	return (text:gsub("&(%a+);", { amp = "&", lt = "<", gt = ">", apos = "'", quot = "\"" }));
+end
+
+-- c2s: the listener of mod_c2s; sessions: its table of connections. guarded(f, ...) calls f and lets no fault of it out.
+return function (c2s, sessions, guarded)
+
+local client_methods = { starttls = false };
+local client_mt = { __index = client_methods, __tostring = function (client) return "stanzagate client "..client.id; end };
+
+-- fields: those of OPEN. link_connection: where it comes from. on_features: told each time, in place of a session. on_end: told once.
+local function client_new(fields, link_connection, session, on_features, on_end)
+	local client = setmetatable({
+		id = id.short(), created = os.time(), address = fields.ADDRESS, client_port = fields.PORT or 0, domain = fields.DOMAIN,
+		lang = fields.LANG, exporter = fields.TLS_EXPORTER, link_connection = link_connection, session = session,
+		on_features = on_features, on_end = on_end, stage = 0,
+	}, client_mt);
+	if fields.TLS_VERSION then
+		client.tls = { protocol = TLS_VERSIONS[fields.TLS_VERSION] or "TLS", cipher = fields.TLS_CIPHER, compression = false };
+	end
+	return client;
+end
+
+function client_methods:ip() return self.address; end
+function client_methods:port() return self.client_port; end
+client_methods.clientport = client_methods.port;
+function client_methods:serverport() return self.link_connection and self.link_connection:serverport() or 0; end
+function client_methods:server() return self.link_connection and self.link_connection:server(); end
+function client_methods:ssl() return self.tls ~= nil; end
+function client_methods:ssl_info() return self.tls; end
+function client_methods:setoption() return true; end
+function client_methods:set_mode() end
+function client_methods:setlistener() end
+function client_methods:setreadtimeout() end
+function client_methods:getfd() return -1; end
+
+-- Made when it is asked for: few clients need it for long.
+function client_methods:socket()
+	local tls = self.tls;
+	return { info = function () return tls; end };
+end
+
+function client_methods:ssl_exportkeyingmaterial(label, size)
+	if label == "EXPORTER-Channel-Binding" and size == 32 then
+		return self.exporter;
+	end
+end
+
+function client_methods:c2s_session()
+	return sessions[self];
+end
+
+-- The parser of mod_c2s begins with a header, and again behind each restart of the stream.
+local function client_feed_header(client)
+	local lang = client.lang and (" xml:lang='%s'"):format(escape(client.lang)) or "";
+	c2s.onincoming(client, ("<stream:stream xmlns='jabber:client' xmlns:stream='%s' version='1.0' to='%s'%s>"):format(STREAM_NS, escape(client.domain), lang));
+end
+
+-- In slices: the limit for stanzas is checked after each.
+local function client_feed(client, xml)
+	for at = 1, #xml, FEED_BYTES_MAX do
+		if client.closed then
+			return;
+		end
+		c2s.onincoming(client, #xml <= FEED_BYTES_MAX and xml or xml:sub(at, at + FEED_BYTES_MAX - 1));
+	end
+end
+
+-- What has come while the session was paused, as far as it goes now.
+local function client_feed_inbox(client)
+	client.is_feeding = nil;
+	while client.inbox and not client.paused and not client.closed do
+		local inbox = client.inbox;
+		local xml = table.remove(inbox, 1);
+		client.inbox = inbox[1] and inbox or nil;
+		guarded(client_feed, client, xml);
+	end
+end
+
+-- A socket that is paused delivers nothing; its bytes wait. So do elements that were on their way.
+function client_methods:pause()
+	self.paused = true;
+	if self.session then
+		self.session:pause(true);
+	end
+end
+
+function client_methods:resume()
+	if not self.paused then
+		return;
+	end
+	self.paused = false;
+	if self.session then
+		self.session:pause(false);
+	end
+	if self.inbox and not self.is_feeding then
+		self.is_feeding = true;
+		timer.add_task(0, function () client_feed_inbox(self); end);
+	end
+end
+
+local function client_incoming(client, xml)
+	if client.paused or client.inbox then
+		client.inbox = client.inbox or {};
+		table.insert(client.inbox, xml);
+	else
+		client_feed(client, xml);
+	end
+end
+
+-- mod_csi_simple keeps back what need not be sent now.
+function client_methods:pause_writes()
+	self.is_corked = true;
+end
+
+function client_methods:resume_writes()
+	self.is_corked = false;
+	local corked = self.corked;
+	self.corked = nil;
+	for _, text in ipairs(corked or {}) do
+		self:write(text);
+	end
+end
+
+-- Says what the session has become, before the element that tells the client. That is when features come (which they do at each
+-- beginning of a stream), for the first stage, and when Prosody has given it an address for the second: by binding, or because a
+-- session of stream management went on here.
+local function client_say_stage(client, session, features)
+	if client.stage == 0 and features then
+		client.stage = 1;
+		client.session:state({
+			{ "STAGE", 1 }, { "JID", session.username.."@"..session.host }, { "FEATURES", features },
+			{ "NO_RESTART", client.is_restarted and 0 or 1 },
+		});
+	end
+	if client.stage == 1 and session.full_jid then
+		client.stage = 2;
+		client.session:state({ { "STAGE", 2 }, { "JID", session.full_jid } });
+	end
+end
+
+local function client_take_features(client, text)
+	local features = text:match("^<stream:features[^>]*>(.*)</stream:features>$") or "";
+	if client.on_features then
+		client.on_features(features);
+		return;
+	end
+	local session, waiting = client:c2s_session(), client.waiting;
+	if client.stage == 0 and session and session.username then
+		client_say_stage(client, session, features);
+		client.waiting = nil;
+		for _, element in ipairs(waiting or {}) do
+			client.session:element(element);
+		end
+	end
+end
+
+local function client_take_error(client, text)
+	client.condition = text:match("^<stream:error><([%w-]+)");
+	client.reason = text:match("<text[^>]*>([^<]*)</text>");
+end
+
+local function client_close_session(client)
+	if client.session then
+		client.session:close(client.condition, client.reason and unescape(client.reason):sub(1, 256));
+		client.session = nil;
+	end
+end
+
+-- The success of an authentication waits until the features behind it are known: STATE has both, and goes first. So the new
+-- stream, whose header the client sends when it sees the success, begins here before.
+local function client_take_element(client, text)
+	local session = client:c2s_session();
+	if not client.session then
+		return;
+	elseif client.stage == 0 and session and session.username then
+		client.waiting = client.waiting or {};
+		table.insert(client.waiting, text);
+		if session.notopen and not client.is_restarted then
+			client.is_restarted = true;
+			client_feed_header(client);
+		end
+		return;
+	elseif client.stage == 1 and session then
+		client_say_stage(client, session);
+	end
+	client.session:element(text);
+end
+
+function client_methods:write(text)
+	if self.closed then
+		return nil, "closed";
+	end
+	if self.is_corked then
+		self.corked = self.corked or {};
+		table.insert(self.corked, text);
+	elseif text:sub(1, 8) ~= "<stream:" and text:sub(1, 2) ~= "</" and text:sub(1, 2) ~= "<?" then
+		if text:sub(1, 1) == "<" then
+			client_take_element(self, text);
+		end
+	elseif text:find("^<stream:features") then
+		client_take_features(self, text);
+	elseif text:find("^<stream:error") then
+		client_take_error(self, text);
+	elseif text == "</stream:stream>" then
+		client_close_session(self);
+	end
+	if self.link_state then
+		self.link_state.touched[self] = true;
+	end
+	return #text;
+end
+client_methods.send = client_methods.write;
+
+local function client_end(client, reason)
+	if client.closed then
+		return;
+	end
+	client.closed = true;
+	client.session, client.inbox, client.waiting, client.corked = nil, nil, nil, nil;
+	if client.on_end then
+		client.on_end();
+	end
+	c2s.ondisconnect(client, reason);
+end
+
+-- Prosody has done with it.
+function client_methods:close()
+	if not self.closed then
+		if self.is_corked then
+			self:resume_writes();
+		end
+		client_close_session(self);
+		client_end(self);
+	end
+end
+client_methods.destroy = client_methods.close;
+
+return { new = client_new, feed_header = client_feed_header, incoming = client_incoming, finish = client_end };
+
+end
