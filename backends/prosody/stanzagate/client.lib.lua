@@ -9,7 +9,7 @@ local id = require "util.id";
 local timer = require "util.timer";
 
 local STREAM_NS = "http://etherx.jabber.org/streams";
-local FEED_BYTES_MAX = 4096;
+local FEED_BYTES_MAX, REASON_BYTES_MAX = 4096, 256;
 local TLS_VERSIONS = { [0x0303] = "TLSv1.2", [0x0304] = "TLSv1.3" };
 
 local function escape(text)
@@ -18,6 +18,14 @@ end
 
 local function unescape(text)
 	return (text:gsub("&(%a+);", { amp = "&", lt = "<", gt = ">", apos = "'", quot = "\"" }));
+end
+
+-- At most so many bytes, and no part of a character: TEXT is UTF-8.
+local function cut(text, most)
+	if #text <= most then
+		return text;
+	end
+	return text:sub(1, utf8.offset(text, 0, most + 1) - 1);
 end
 
 -- c2s: the listener of mod_c2s; sessions: its table of connections. guarded(f, ...) calls f and lets no fault of it out.
@@ -180,7 +188,7 @@ end
 
 local function client_close_session(client)
 	if client.session then
-		client.session:close(client.condition, client.reason and unescape(client.reason):sub(1, 256));
+		client.session:close(client.condition, client.reason and cut(unescape(client.reason), REASON_BYTES_MAX));
 		client.session = nil;
 	end
 end

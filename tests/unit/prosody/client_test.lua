@@ -28,6 +28,12 @@ end
 check(reason_of("Replaced &amp; gone") == "Replaced & gone", "references are replaced");
 check(reason_of(("x"):rep(256)) == ("x"):rep(256), "a text of 256 bytes is whole");
 check(reason_of(("x"):rep(257)) == ("x"):rep(256), "a longer one is cut");
+for before = 253, 256 do
+	local reason = reason_of(("x"):rep(before).."\u{1F600} and more");
+	check(utf8.len(reason) and #reason <= 256, "no character is cut in two behind "..before.." bytes");
+end
+check(#reason_of(("x"):rep(252).."\u{1F600} and more") == 256, "a character that fits is there");
+
 -- Elements that come while a client is paused wait, and go on in their order.
 local fed = {};
 c2s.onincoming = function (_, bytes) table.insert(fed, bytes); end;
