@@ -1,6 +1,6 @@
 /*
  * conn_kernel: a conn whose TLS records the kernel seals, or seals and opens (kernel_tls.h): when it is handed over,
- * and what conn.c must then do otherwise. Only conn.c looks in here.
+ * and what conn.c and conn_wire.c must then do otherwise. Only they look in here.
  *
  * A conn is handed over between records: sending, once everything that was sealed is with TCP; receiving, once no byte
  * of a record is held here and no receive is with the kernel. If that moment does not come, or the kernel refuses, it
