@@ -271,6 +271,17 @@ void talk_put(struct talk *t, const void *bytes, size_t len, size_t chunk)
 	}
 }
 
+void talk_put_parts(struct talk *t, const uint8_t *bytes, size_t len, size_t part_max, uint64_t *x)
+{
+	for (size_t at = 0; at < len;) {
+		size_t part = random_next(x) % part_max + 1;
+
+		part = part < len - at ? part : len - at;
+		talk_put(t, bytes + at, part, SIZE_MAX);
+		at += part;
+	}
+}
+
 size_t talk_wire(struct talk *t, uint8_t *to, size_t cap)
 {
 	return peer_client_says(&t->peer, to, cap);

@@ -58,6 +58,8 @@ void talk_settle(struct talk *);
 
 /* The peer's bytes to the socket, `chunk` at a time, with the loop settled in between. */
 void talk_put(struct talk *, const void *bytes, size_t len, size_t chunk);
+/* The same in parts of 1 to part_max bytes, as random_next(x) has it. */
+void talk_put_parts(struct talk *, const uint8_t *bytes, size_t len, size_t part_max, uint64_t *x);
 /* What the client has to say on the wire; takes it out. */
 size_t talk_wire(struct talk *, uint8_t *to, size_t cap);
 /* Moves what came on the socket to the client. False: the end came. */

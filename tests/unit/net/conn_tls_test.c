@@ -102,13 +102,7 @@ Test(conn_tls, large_records_are_put_together)
 	random_fill(&x, text, MUCH);
 	cr_assert_eq(SSL_write(t->peer.client, text, MUCH), MUCH);
 	len = talk_wire(t, wire, sizeof wire);
-	for (size_t at = 0; at < len;) {
-		size_t part = random_next(&x) % 9000 + 1;
-
-		part = part < len - at ? part : len - at;
-		talk_put(t, wire + at, part, SIZE_MAX);
-		at += part;
-	}
+	talk_put_parts(t, wire, len, 9000, &x);
 	talk_until(t, t->text_len == MUCH);
 	cr_assert_arr_eq(t->text, text, MUCH);
 	talk_free(t);
