@@ -39,6 +39,7 @@ def test_a_play_notices(steps, gate, tmp_path, monkeypatch):
     monkeypatch.setattr(plays.xmpp, "TIMEOUT_S", 0.5)
     monkeypatch.setattr(plays, "METRIC_S", 0.3)
     monkeypatch.setattr(plays.xmpp.Stream.next, "__defaults__", (0.5,))
+    monkeypatch.setattr(plays.xmpp.Wire.wait_end, "__defaults__", (0.5,))
     file = tmp_path / "wrong.play"
     file.write_text("=== wrong\n" + (steps if "---" in steps else "---\n" + steps))
     [play] = plays.read_plays(file)
