@@ -604,7 +604,7 @@ bool client_on_authenticated(struct worker *w, struct client *c, const struct fr
 		c->login->features_len = features.len;
 	}
 	if (c->stream.header_due)
-		xml_restart(&c->xml);
+		ingress_restart(w, c);
 	counter_add(&w->counters, COUNTER_logins, 1);
 	client_count_state(w, c, before);
 	return true;

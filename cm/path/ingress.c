@@ -114,6 +114,25 @@ static void partial_keep(struct worker *w, struct client *c, const uint8_t *rest
 	}
 }
 
+static size_t white_bytes(const uint8_t *text, size_t len)
+{
+	size_t count = 0;
+
+	while (count < len && memchr(" \t\r\n", text[count], 4) != NULL)
+		count++;
+	return count;
+}
+
+void ingress_restart(struct worker *w, struct client *c)
+{
+	struct partial *p = c->partial;
+	size_t white = p == NULL ? 0 : white_bytes(p->bytes, p->len);
+
+	xml_restart(&c->xml);
+	if (white > 0)
+		partial_keep(w, c, p->bytes + white, p->len - white);
+}
+
 /* ---- what an element leads to */
 
 static void pass_spliced(struct worker *w, struct client *c, const struct xml_splice *splice)
@@ -310,6 +329,9 @@ static void take_text(struct worker *w, struct client *c, const uint8_t *text, s
 	taken = take_elements(w, c, text, len);
 	if (c->conn.life != CONN_OPEN)
 		return;
+	if (c->conn.tls ==
+	    CONN_HANDSHAKE) /* white space is nothing to act upon (RFC 6120, 5.3.3, forbids it all the same) */
+		taken += white_bytes(text + taken, len - taken);
 	if (c->conn.tls == CONN_HANDSHAKE && taken < len)
 		client_close_for(w, c, REASON_TLS_INJECTION);
 	else

@@ -8,6 +8,8 @@
 void ingress(struct worker *, struct client *, uint8_t *bytes, size_t len);
 /* The session server has answered: what the client sent meanwhile is taken up. */
 void ingress_go_on(struct worker *, struct client *);
+/* A stream header is next, on a stream that begins anew. White space that came before belonged to the old stream. */
+void ingress_restart(struct worker *, struct client *);
 /* Gives what a client has kept back. NULL is fine. */
 void partial_free(struct worker *, struct partial *);
 
