@@ -7,10 +7,11 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
+
+enum { END_S_MAX = 3 };
 
 /* What a stream may send here: more than any server should. */
-static const struct xml_limits limits = {.element_bytes_max = LOAD_BUFFER_BYTES / 2,
+static const struct xml_limits limits = {.element_bytes_max = LOAD_ELEMENT_BYTES_MAX,
 					 .elements_max = 10000,
 					 .depth_max = 100,
 					 .attributes_max = XML_ATTRIBUTES_MAX,
@@ -27,46 +28,54 @@ bool client_is_logging_in(const struct client *client)
 	return client->state != CLIENT_NEW && client->state < CLIENT_ONLINE;
 }
 
-static void poll_update(struct load *load, struct client *client)
+void client_say(struct load *load, struct client *client, const char *text, size_t len)
 {
-	uint32_t wanted = EPOLLIN | (client->wire.wants_write ? EPOLLOUT : 0);
-	struct epoll_event event = {.events = wanted, .data.ptr = client};
-
-	if (wanted == client->polled)
-		return;
-	epoll_ctl(load->epoll, client->polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, client->wire.fd, &event);
-	client->polled = wanted;
+	wire_put(&client->wire, text, len);
+	load_mark_dirty(load, client);
 }
 
+/* ---- the end */
+
+static void rest_free(struct client *client)
+{
+	if (client->rest)
+		free(client->rest->work);
+	free(client->rest);
+	client->rest = NULL;
+}
+
+/* The client is no more; its wire may take a moment. */
 static void client_close(struct load *load, struct client *client)
 {
 	if (client_is_online(client))
-		load->online--;
+		load->tally->counts.online--;
+	if (client->joined)
+		load->tally->counts.joined--;
 	if (client_is_logging_in(client)) {
-		load->under_way--;
-		load->failed++;
+		load->tally->counts.under_way--;
+		load->tally->counts.failed++;
 	}
 	client->state = CLIENT_ENDED;
-	client->polled = 0;
-	wire_close(&client->wire);
+	client->joined = false;
 	login_end(client->login);
-	free(client->work);
-	free(client->rest);
+	rest_free(client);
+	free(client->exporter);
 	free(client->jid);
 	client->login = NULL;
-	client->work = NULL;
-	client->rest = NULL;
+	client->exporter = NULL;
 	client->jid = NULL;
-	load_client_gone(load, client);
+	load_mark_dirty(load, client);
 }
 
 void client_fail(struct load *load, struct client *client, enum fault fault, const char *detail)
 {
 	load_fault(load, fault, client->number, detail);
 	client_close(load, client);
+	client->returning = false;
+	wire_kill(&load->wires, &client->wire);
 }
 
-void client_expire(struct load *load, struct client *client)
+void client_expire(struct load *load, struct client *client, uint64_t now_ns)
 {
 	static const char *const states[] = {"new",
 					     "connecting",
@@ -77,69 +86,89 @@ void client_expire(struct load *load, struct client *client)
 					     "SASL",
 					     "awaiting bind",
 					     "binding"};
+	uint64_t patience_s = client->state == CLIENT_ENDED ? END_S_MAX : load->options->login_timeout;
 
-	client_fail(load, client, FAULT_LOGIN_SLOW, states[client->state]);
+	if (now_ns < client->begun_ns + patience_s * SECOND_NS)
+		return;
+	if (client_is_logging_in(client)) {
+		client_fail(load, client, FAULT_LOGIN_SLOW, states[client->state]);
+	} else if (client->state == CLIENT_ENDED) {
+		wire_kill(&load->wires, &client->wire);
+		load_mark_dirty(load, client);
+	}
 }
 
 void client_end(struct load *load, struct client *client)
 {
+	static const char footer[] = "</stream:stream>";
+
 	if (client->state == CLIENT_NEW || client->state == CLIENT_ENDED)
 		return;
 	if (client_is_online(client)) {
-		wire_put(&client->wire, "</stream:stream>", strlen("</stream:stream>"));
-		wire_flush(&client->wire);
+		wire_put(&client->wire, footer, strlen(footer));
+		wire_end(&client->wire);
+	} else {
+		wire_kill(&load->wires, &client->wire);
 	}
 	client_close(load, client);
+	client->begun_ns = clock_ns();
 }
 
-static void tls_count(struct load *load, struct client *client)
+/* What the peer's end, or a broken connection, means. */
+static void disconnected(struct load *load, struct client *client, const char *why)
 {
-	if (SSL_version(client->wire.ssl) == TLS1_3_VERSION)
-		load->tls13++;
-	else
-		load->tls12++;
-}
-
-static void tls_go_on(struct load *load, struct client *client)
-{
-	enum wire_result result = wire_handshake(&client->wire, &load->target);
-	char why[256];
-
-	if (result == WIRE_DONE) {
-		tls_count(load, client);
-		client->state = CLIENT_FEATURES;
-		login_stream_open(load, client);
-	} else if (result != WIRE_AGAIN) {
-		ERR_error_string_n(ERR_peek_error(), why, sizeof why);
-		client_fail(load, client, FAULT_TLS,
-			    ERR_peek_error()	 ? why
-			    : result == WIRE_END ? "end"
-						 : strerror(errno));
+	if (load_is_slow_reader(load, client)) {
+		load->tally->counts.slow_cut++;
+		client_close(load, client);
+		wire_kill(&load->wires, &client->wire);
+		return;
 	}
+	client_fail(load, client, client->state == CLIENT_CONNECTING ? FAULT_CONNECT : FAULT_DISCONNECTED, why);
+}
+
+/* ---- TLS */
+
+static void secured(void *context, const struct tls *tls)
+{
+	struct load *load = context;
+	struct counts *counts = &load->tally->counts;
+
+	*(tls_is_13(tls) ? &counts->tls13 : &counts->tls12) += 1;
+	counts->resumed += tls_is_resumed(tls);
+	if (!load->wires.tls.exporter)
+		return;
+	load->exporter = malloc(TLS_EXPORTER_BYTES);
+	assert(load->exporter);
+	if (!tls_exporter(tls, load->exporter))
+		memset(load->exporter, 0, TLS_EXPORTER_BYTES);
 }
 
 void client_start_tls(struct load *load, struct client *client)
 {
 	client->state = CLIENT_TLS;
-	tls_go_on(load, client);
+	if (!wire_start_tls(&load->wires, &client->wire, &client->session))
+		client_fail(load, client, FAULT_TLS, "it could not begin");
+	load_mark_dirty(load, client);
 }
 
-void client_begin(struct load *load, struct client *client, unsigned number)
+void client_begin(struct load *load, struct client *client, unsigned number, uint64_t due_ns)
 {
-	*client = (struct client){.number = number, .state = CLIENT_CONNECTING, .begun_ns = clock_ns()};
-	load->begun++;
-	load->under_way++;
-	if (wire_connect(&client->wire, &load->target, number) == WIRE_FAULT)
+	uint64_t tag = load_tag(load, client);
+	bool slow = number_is_slow(load, number);
+
+	client->number = number;
+	client->state = CLIENT_CONNECTING;
+	client->begun_ns = due_ns;
+	load->tally->counts.begun++;
+	load->tally->counts.under_way++;
+	if (!wire_connect(&load->wires, &client->wire, tag, number, slow))
 		client_fail(load, client, FAULT_CONNECT, strerror(errno));
-	else
-		poll_update(load, client);
+	load_mark_dirty(load, client);
 }
 
 static void connected(struct load *load, struct client *client)
 {
-	if (wire_connected(&client->wire) != WIRE_DONE) {
-		client_fail(load, client, FAULT_CONNECT, strerror(errno));
-	} else if (load->target.direct) {
+	if (load->options->direct) {
 		client_start_tls(load, client);
 	} else {
 		client->state = CLIENT_OFFER;
@@ -147,13 +176,18 @@ static void connected(struct load *load, struct client *client)
 	}
 }
 
+/* ---- reading */
+
 static void element_read(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes)
 {
 	if (event->stream_prefix && xml_is_equal(bytes, event->name, "error")) {
 		char condition[64] = "";
 		size_t len = event->child.len < sizeof condition ? event->child.len : sizeof condition - 1;
 		memcpy(condition, bytes + event->child.at, len);
-		client_fail(load, client, FAULT_STREAM_ERROR, condition);
+		if (load_is_slow_reader(load, client))
+			disconnected(load, client, condition);
+		else
+			client_fail(load, client, FAULT_STREAM_ERROR, condition);
 	} else {
 		login_element(load, client, event, bytes);
 	}
@@ -162,107 +196,131 @@ static void element_read(struct load *load, struct client *client, const struct 
 /* One item; false: no more can be read now. */
 static bool item_read(struct load *load, struct client *client, const uint8_t *bytes, size_t len, size_t *used)
 {
+	struct xml_work *work = client->rest ? client->rest->work : load->work;
 	struct xml_event event;
 
-	xml_next(&client->xml, client->work ? client->work : load->work, &limits, bytes, len, &event);
+	xml_next(&client->xml, work, &limits, bytes, len, &event);
 	*used = event.used;
 	if (event.is == XML_ELEMENT)
 		element_read(load, client, &event, bytes);
 	else if (event.is == XML_BAD)
 		client_fail(load, client, FAULT_XML, xml_error_text(event.error));
 	else if (event.is == XML_FOOTER)
-		client_fail(load, client, FAULT_DISCONNECTED, "by the server, in order");
-	return event.is != XML_MORE && client->state != CLIENT_ENDED;
+		disconnected(load, client, "by the server, in order");
+	return event.is != XML_MORE && client->state != CLIENT_ENDED && client->state != CLIENT_TLS;
 }
 
-/* What is left of the buffer stays with the client, and the work with it if it holds a part of it. */
+/*
+ * What is left over stays with the client, and the work with it if it holds a part of it. The bytes may be the rest of
+ * last time.
+ */
 static void rest_keep(struct load *load, struct client *client, const uint8_t *bytes, size_t len)
 {
+	struct rest *old = client->rest;
+
 	if (client->state == CLIENT_ENDED)
 		return;
-	if (xml_is_partial(&client->xml) && !client->work) {
-		client->work = load->work;
+	if (!len && !xml_is_partial(&client->xml)) {
+		rest_free(client);
+		return;
+	}
+	if (old && bytes == old->bytes) { /* nothing was used: it may only have grown */
+		old->len = len;
+		return;
+	}
+	client->rest = malloc(sizeof *client->rest + len);
+	assert(client->rest);
+	*client->rest = (struct rest){.work = old ? old->work : load->work, .len = len, .cap = len};
+	memcpy(client->rest->bytes, bytes, len);
+	free(old);
+	if (!old) {
 		load->work = aligned_alloc(64, xml_work_bytes());
 		assert(load->work);
-	} else if (!xml_is_partial(&client->xml)) {
-		free(client->work);
-		client->work = NULL;
 	}
-	if (len) {
-		client->rest = malloc(len);
-		assert(client->rest);
-		memcpy(client->rest, bytes, len);
-	}
-	client->rest_len = len;
 }
 
-/* `len` bytes were read behind the rest of last time, which stands in front of them in the buffer. */
-static void text_read(struct load *load, struct client *client, size_t len)
+/* Puts the text behind the rest. */
+static void rest_grow(struct client *client, const struct wire_input *text)
 {
-	size_t at = 0, used;
+	struct rest *rest = client->rest;
+	size_t wanted = rest->len + text->len;
 
-	while (item_read(load, client, load->buffer + at, len - at, &used)) {
+	if (wanted > rest->cap) {
+		rest = realloc(rest, sizeof *rest + 2 * wanted);
+		assert(rest);
+		rest->cap = 2 * wanted;
+		client->rest = rest;
+	}
+	memcpy(rest->bytes + rest->len, text->at, text->len);
+	rest->len = wanted;
+}
+
+static void text_read(struct load *load, struct client *client, const struct wire_input *text)
+{
+	const uint8_t *bytes = text->at;
+	size_t at = 0, len = text->len, used;
+
+	if (client->rest) {
+		rest_grow(client, text);
+		bytes = client->rest->bytes;
+		len = client->rest->len;
+	}
+	while (item_read(load, client, bytes + at, len - at, &used))
 		at += used;
-		/* Behind <proceed/> TLS begins. */
-		if (client->state == CLIENT_TLS)
-			return;
+	if (client->state == CLIENT_TLS || client->state == CLIENT_ENDED) /* behind <proceed/> TLS begins */
+		rest_free(client);
+	else
+		rest_keep(load, client, bytes + at + used, len - at - used);
+}
+
+static void input_read(struct load *load, struct client *client, const struct io_done *done)
+{
+	struct wire_input input = {done->bytes, (size_t)done->result}, text;
+	enum wire_found found = WIRE_TEXT;
+	const char *why = "";
+
+	while (client->state != CLIENT_ENDED && (found == WIRE_TEXT || found == WIRE_SECURE)) {
+		found = wire_read(&load->wires, &client->wire, &input, &text, &why, secured, load);
+		if (found == WIRE_TEXT) {
+			text_read(load, client, &text);
+		} else if (found == WIRE_SECURE) {
+			client->exporter = load->exporter;
+			load->exporter = NULL;
+			client->state = CLIENT_FEATURES;
+			login_stream_open(load, client);
+		}
 	}
-	rest_keep(load, client, load->buffer + at + used, len - at - used);
+	if (found == WIRE_END)
+		disconnected(load, client, "by the server");
+	else if (found == WIRE_BAD)
+		client_fail(load, client, client->state == CLIENT_TLS ? FAULT_TLS : FAULT_DISCONNECTED, why);
 }
 
-static size_t rest_take(struct load *load, struct client *client)
+void client_on_done(struct load *load, struct client *client, enum wire_op op, const struct io_done *done)
 {
-	size_t len = client->rest_len;
+	int error = 0;
 
-	if (len)
-		memcpy(load->buffer, client->rest, len);
-	free(client->rest);
-	client->rest = NULL;
-	client->rest_len = 0;
-	return len;
-}
-
-static void read_all(struct load *load, struct client *client)
-{
-	enum wire_result result = WIRE_DONE;
-	size_t rest, len;
-
-	while (result == WIRE_DONE && client->state != CLIENT_ENDED && client->state != CLIENT_TLS) {
-		rest = rest_take(load, client);
-		len = 0;
-		result = wire_read(&client->wire, load->buffer + rest, LOAD_BUFFER_BYTES - rest, &len);
-		if (result == WIRE_DONE)
-			text_read(load, client, rest + len);
-		else
-			rest_keep(load, client, load->buffer, rest);
-	}
-	if (client->state != CLIENT_ENDED && (result == WIRE_END || result == WIRE_FAULT))
-		client_fail(load, client, FAULT_DISCONNECTED, result == WIRE_END ? "by the server" : strerror(errno));
-}
-
-void client_on_ready(struct load *load, struct client *client, uint32_t events)
-{
-	if (client->state == CLIENT_ENDED)
-		return;
-	if (client->state == CLIENT_CONNECTING)
+	switch (wire_complete(&load->wires, &client->wire, op, done, &error)) {
+	case WIRE_CONNECTED:
 		connected(load, client);
-	else if (client->state == CLIENT_TLS)
-		tls_go_on(load, client);
-	else if (events & EPOLLOUT)
-		client_flush(load, client);
-	/* A handshake's last read may have taken in what follows it. */
-	if (client->state != CLIENT_ENDED && client->state != CLIENT_TLS && (events & ~EPOLLOUT))
-		read_all(load, client);
-	if (client->state != CLIENT_ENDED)
-		poll_update(load, client);
+		break;
+	case WIRE_INPUT:
+		if (client->state != CLIENT_ENDED)
+			input_read(load, client, done);
+		break;
+	case WIRE_LOST:
+		if (client->state != CLIENT_ENDED)
+			disconnected(load, client, error ? strerror(error) : "by the server");
+		wire_kill(&load->wires, &client->wire);
+		break;
+	case WIRE_NOTHING:
+		break;
+	}
+	load_mark_dirty(load, client);
 }
 
 void client_flush(struct load *load, struct client *client)
 {
-	if (client->state == CLIENT_ENDED || client->state == CLIENT_TLS)
-		return;
-	if (wire_flush(&client->wire) == WIRE_FAULT)
-		client_fail(load, client, FAULT_DISCONNECTED, strerror(errno));
-	else
-		poll_update(load, client);
+	if (client->wire.life == WIRE_GONE ? client->state == CLIENT_ENDED : wire_flush(&load->wires, &client->wire))
+		load_client_gone(load, client);
 }

@@ -1,10 +1,11 @@
 /*
- * client: one XMPP client: connection, login, and then stanzas.
+ * client: one XMPP client: connection, login, and then stanzas. Idle, it is this struct and its record engine.
  */
 #ifndef LOAD_CLIENT_H
 #define LOAD_CLIENT_H
 
 #include "account.h"
+#include "fault.h"
 #include "traffic.h"
 #include "wire.h"
 #include "xml.h"
@@ -25,34 +26,46 @@ enum client_state {
 	CLIENT_ENDED
 };
 
+/* An element that is partly here. */
+struct rest {
+	struct xml_work *work;
+	size_t len, cap;
+	uint8_t bytes[];
+};
+
 struct client {
 	struct wire wire;
 	struct xml xml;
-	struct xml_work *work; /* while an element is partly here; else NULL */
-	uint8_t *rest;	       /* bytes of it */
-	size_t rest_len;
+	struct rest *rest; /* NULL: none */
 	Gsasl_session *login;
-	char *jid; /* full, once bound; escaped for an attribute */
+	unsigned char *exporter; /* of the TLS connection, until the login has used it */
+	char *jid;		 /* full and escaped for an attribute, if it is another than was asked for */
+	SSL_SESSION *session;	 /* for the next handshake; with --resume */
 	struct flow flow;
-	uint64_t begun_ns;
+	uint64_t begun_ns; /* when the login was due; when the end began */
 	unsigned number;
-	uint32_t polled; /* what epoll watches for */
-	uint8_t state;	 /* enum client_state */
-	bool dirty;
+	uint8_t state; /* enum client_state */
+	bool dirty, joined, returning;
 };
 
 bool client_is_online(const struct client *);
 bool client_is_logging_in(const struct client *);
 
-/* Begins to connect. */
-void client_begin(struct load *, struct client *, unsigned number);
-/* epoll has something to say. */
-void client_on_ready(struct load *, struct client *, uint32_t events);
-/* Sends what was put. */
+/* Begins to connect. `due_ns`: when it should have. */
+void client_begin(struct load *, struct client *, unsigned number, uint64_t due_ns);
+/* A completion of its wire. */
+void client_on_done(struct load *, struct client *, enum wire_op, const struct io_done *);
+/* Sends what was put, and takes note of a wire that is gone. */
 void client_flush(struct load *, struct client *);
-/* The login took too long. */
-void client_expire(struct load *, struct client *);
+/* Once a second, whether its login, or its end, takes too long. */
+void client_expire(struct load *, struct client *, uint64_t now_ns);
 /* Ends the stream and closes; not a fault. */
 void client_end(struct load *, struct client *);
+/* The client is given up. */
+void client_fail(struct load *, struct client *, enum fault, const char *detail);
+/* TLS begins on its connection. */
+void client_start_tls(struct load *, struct client *);
+/* Text to be sent. */
+void client_say(struct load *, struct client *, const char *text, size_t len);
 
 #endif

@@ -47,3 +47,24 @@ uint64_t histogram_at(const struct histogram *histogram, double share)
 	}
 	return histogram->max;
 }
+
+void histogram_merge(struct histogram *histogram, const struct histogram *from)
+{
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+		histogram->counts[i] += from->counts[i];
+	histogram->total += from->total;
+	if (from->max > histogram->max)
+		histogram->max = from->max;
+}
+
+void histogram_since(const struct histogram *to, const struct histogram *since, struct histogram *ret)
+{
+	ret->total = 0;
+	ret->max = 0;
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		ret->counts[i] = to->counts[i] - since->counts[i];
+		ret->total += ret->counts[i];
+		if (ret->counts[i])
+			ret->max = bucket_top(i);
+	}
+}

@@ -16,6 +16,10 @@ struct histogram {
 };
 
 void histogram_add(struct histogram *, uint64_t value);
+/* Adds all of `from`'s. */
+void histogram_merge(struct histogram *, const struct histogram *from);
+/* What was added to `to` since it was as `since`; its max is rounded up within its step. */
+void histogram_since(const struct histogram *to, const struct histogram *since, struct histogram *ret);
 /* The least value that `share` (0 to 1) of all values do not exceed, rounded up within its step; 0 when there are none.
  */
 uint64_t histogram_at(const struct histogram *, double share);

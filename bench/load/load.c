@@ -1,27 +1,24 @@
 #include "load.h"
 
-#include <signal.h>
+#include "crowd.h"
+#include "process.h"
+
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 256, FAULTS_TOLD = 10, STORM_FIRST = 10000 };
-#define SECOND_NS 1000000000ull
-
-static volatile sig_atomic_t interrupted;
+enum { FAULTS_TOLD = 10, STORM_FIRST = 10000, QUIT_S_MAX = 3, WAIT_MS_MAX = 1000 };
+enum { TAG_BELL = 1, TAG_TIMER = 2, TAG_CLIENT = 3 };
 
 static const char *const fault_texts[] = {
 #define FAULT(name, text) text,
 #include "fault.def"
 #undef FAULT
 };
-
-void load_interrupt(void)
-{
-	interrupted = 1;
-}
 
 uint64_t clock_ns(void)
 {
@@ -33,10 +30,11 @@ uint64_t clock_ns(void)
 
 void load_fault(struct load *load, enum fault fault, unsigned client, const char *detail)
 {
-	load->faults[fault]++;
-	if (load->faults[fault] <= FAULTS_TOLD)
+	uint64_t count = ++load->tally->counts.faults[fault];
+
+	if (count <= FAULTS_TOLD)
 		fprintf(stderr, "client %u: %s%s%s%s\n", client, fault_texts[fault], detail[0] ? ": " : "", detail,
-			load->faults[fault] == FAULTS_TOLD ? " (and so on)" : "");
+			count == FAULTS_TOLD ? " (and so on)" : "");
 }
 
 void load_mark_dirty(struct load *load, struct client *client)
@@ -47,196 +45,188 @@ void load_mark_dirty(struct load *load, struct client *client)
 	load->dirty[load->dirty_count++] = client;
 }
 
+uint64_t load_tag(const struct load *load, const struct client *client)
+{
+	return TAG_CLIENT + (uint64_t)(client - load->clients);
+}
+
+/* ---- logins */
+
+static bool is_cut(const struct load *load)
+{
+	return atomic_load(&load->board->cut);
+}
+
 void load_client_online(struct load *load, struct client *client)
 {
-	load->under_way--;
-	load->online++;
-	load->online_ns = clock_ns();
-	histogram_add(&load->login_ns, load->online_ns - client->begun_ns);
-	if (load->options->storm) /* it has done what it came for */
+	struct tally *tally = load->tally;
+	uint64_t now = clock_ns(), took = now > client->begun_ns ? now - client->begun_ns : 0;
+
+	tally->counts.under_way--;
+	tally->counts.online++;
+	tally->online_ns = now;
+	histogram_add(client->returning ? &tally->return_ns : &tally->login_ns, took);
+	tally->counts.returned += client->returning;
+	client->returning = false;
+	if (load->options->storm) { /* it has done what it came for */
+		tally->counts.in_time += now < load->board->start_ns + load->options->storm * SECOND_NS;
 		client_end(load, client);
+	}
 }
 
 void load_client_gone(struct load *load, struct client *client)
 {
+	client->state = CLIENT_NEW;
 	if (load->options->storm)
 		load->places[load->place_count++] = (unsigned)(client - load->clients);
+	else if (client->returning && load->phase < PHASE_QUIT)
+		client_begin(load, client, client->number, client->begun_ns);
 }
 
-static void dirty_flush(struct load *load)
+/* The n-th of this process, of so many a second of all together. */
+static uint64_t due_at(const struct load *load, uint64_t from_ns, uint64_t n, uint64_t rate)
 {
-	for (unsigned i = 0; i < load->dirty_count; i++) {
-		load->dirty[i]->dirty = false;
-		client_flush(load, load->dirty[i]);
-	}
-	load->dirty_count = 0;
+	uint64_t number = n * load->board->processes + load->index;
+
+	return from_ns + (uint64_t)((double)number * (double)SECOND_NS / (double)rate);
+}
+
+/* How many logins may be under way here. */
+static unsigned parallel_here(const struct load *load)
+{
+	unsigned share = load->options->parallel / load->board->processes;
+
+	return share ? share : 1;
 }
 
 static bool storm_is_over(const struct load *load, uint64_t now)
 {
-	return load->cut || now - load->start_ns >= load->options->storm * SECOND_NS;
+	return is_cut(load) || now >= load->board->start_ns + load->options->storm * SECOND_NS;
 }
 
 /*
  * A login of the storm, on a place that is free. The number chooses address, account and resource: one that another
  * run of this program would not have at the same time.
  */
-static void storm_begin_one(struct load *load)
+static void storm_begin_one(struct load *load, uint64_t due_ns)
 {
-	unsigned number = load->begun + STORM_FIRST * load->options->users;
+	uint64_t number = load->begun++ * load->board->processes + load->index;
 
 	if (load->place_count == 0) {
-		load->missed++;
-		load->begun++;
+		load->tally->counts.missed++;
+		load->tally->counts.begun++;
 		return;
 	}
-	client_begin(load, &load->clients[load->places[--load->place_count]], number);
+	client_begin(load, &load->clients[load->places[--load->place_count]],
+		     (unsigned)number + STORM_FIRST * load->options->users, due_ns);
 }
 
 /* As logins_begin, as long as the storm goes on. */
 static uint64_t storm_begin(struct load *load, uint64_t now)
 {
 	const struct options *options = load->options;
-	uint64_t due;
+	uint64_t due = now;
 
 	while (!storm_is_over(load, now)) {
 		if (options->rate_logins) {
-			due = load->start_ns + load->begun * SECOND_NS / options->rate_logins;
+			due = due_at(load, load->board->start_ns, load->begun, options->rate_logins);
 			if (due > now)
 				return due;
-		} else if (load->under_way >= options->parallel || load->place_count == 0) {
+		} else if (load->tally->counts.under_way >= parallel_here(load) || load->place_count == 0) {
 			return UINT64_MAX;
 		}
-		storm_begin_one(load);
+		storm_begin_one(load, due);
 	}
 	return UINT64_MAX;
-}
-
-static void phase_storm(struct load *load, uint64_t now)
-{
-	if (!storm_is_over(load, now))
-		load->logins_in_time = load->login_ns.total;
-	else if (load->under_way == 0 || load->cut)
-		load->phase = PHASE_END;
 }
 
 /* Begins the logins that are due. Answers when the next one is, UINT64_MAX for never or when another has ended. */
 static uint64_t logins_begin(struct load *load, uint64_t now)
 {
 	const struct options *options = load->options;
-	uint64_t due;
+	uint64_t due = now;
 
-	while (load->begun < options->clients) {
+	while (load->next_login < load->count && !is_cut(load)) {
 		if (options->rate_logins) {
-			due = load->start_ns + load->begun * SECOND_NS / options->rate_logins;
+			due = due_at(load, load->board->start_ns, load->next_login, options->rate_logins);
 			if (due > now)
 				return due;
-		} else if (load->under_way >= options->parallel) {
+		} else if (load->tally->counts.under_way >= parallel_here(load)) {
 			return UINT64_MAX;
 		}
-		client_begin(load, &load->clients[load->begun], load->begun);
+		client_begin(load, &load->clients[load->next_login], load->first + load->next_login, due);
+		load->next_login++;
 	}
 	return UINT64_MAX;
 }
 
-static void logins_expire(struct load *load, uint64_t now)
+/* One that leaves and comes back; its login counts from when it was due to leave. */
+static void return_begin(struct load *load, uint64_t due_ns)
 {
-	for (unsigned i = 0; i < load->begun && i < load->options->clients; i++) {
+	for (unsigned tried = 0; tried < load->count; tried++) {
+		struct client *client = &load->clients[load->next_return];
+		load->next_return = (load->next_return + 1) % load->count;
+		if (!client_is_online(client) || !number_returns(load, client->number))
+			continue;
+		client->returning = true;
+		client_end(load, client);
+		client->begun_ns = due_ns;
+		return;
+	}
+	load->tally->counts.missed++;
+}
+
+static uint64_t returns_begin(struct load *load, uint64_t now)
+{
+	uint64_t due = UINT64_MAX;
+
+	while (load->options->churn && !is_cut(load)) {
+		due = due_at(load, load->board->run_ns, load->returns, load->options->churn);
+		if (due > now)
+			return due;
+		load->returns++;
+		return_begin(load, due);
+	}
+	return due;
+}
+
+/* ---- phases */
+
+static void slow_switch(struct load *load, bool reads)
+{
+	for (unsigned i = 0; load->options->slow && i < load->count; i++) {
 		struct client *client = &load->clients[i];
-		if (client_is_logging_in(client) && now - client->begun_ns > load->options->login_timeout * SECOND_NS)
-			client_expire(load, client);
+		if (!client_is_online(client) || !load_is_slow_reader(load, client))
+			continue;
+		if (reads)
+			wire_resume(&client->wire);
+		else
+			wire_stop(&client->wire);
+		load_mark_dirty(load, client);
 	}
 }
 
-static void measure(struct load *load, struct load_sample *ret)
+static void all_end(struct load *load)
 {
-	process_sample((unsigned)getpid(), &ret->own);
-	if (load->options->pid && !process_sample(load->options->pid, &ret->server))
-		load->measured = false;
+	for (unsigned i = 0; i < load->count; i++)
+		client_end(load, &load->clients[i]);
 }
 
-/* A phase that has done its part makes room for the next. */
-static void phase_login(struct load *load, uint64_t now)
+static void phase_follow(struct load *load)
 {
-	if (load->options->storm) {
-		phase_storm(load, now);
+	enum load_phase phase = atomic_load(&load->board->phase);
+
+	if (phase == load->phase)
 		return;
-	}
-	if (!load->cut && (load->begun < load->options->clients || load->under_way))
-		return;
-	load->settle_ns = now;
-	load->phase = load->online && !load->cut ? PHASE_SETTLE : PHASE_END;
-}
-
-static void phase_settle(struct load *load, uint64_t now)
-{
-	if (!load->cut && now - load->settle_ns < load->options->settle * SECOND_NS)
-		return;
-	measure(load, &load->run_begin);
-	load->run_ns = now;
-	load->phase = load->cut ? PHASE_END : PHASE_RUN;
-	if (load->phase == PHASE_RUN)
-		traffic_begin(load, now);
-}
-
-static void phase_run(struct load *load, uint64_t now)
-{
-	if (!load->cut && now - load->run_ns < load->options->seconds * SECOND_NS)
-		return;
-	load->run_end_ns = now;
-	load->received_in_time = load->traffic.received;
-	load->phase = PHASE_DRAIN;
-}
-
-static void phase_drain(struct load *load, uint64_t now)
-{
-	if (load->traffic.received < load->traffic.sent && now - load->run_end_ns < load->options->drain * SECOND_NS)
-		return;
-	load->phase = PHASE_END;
-}
-
-static void phase_step(struct load *load, uint64_t now)
-{
-	static void (*const steps[PHASE_END])(struct load *, uint64_t) = {
-		[PHASE_LOGIN] = phase_login,
-		[PHASE_SETTLE] = phase_settle,
-		[PHASE_RUN] = phase_run,
-		[PHASE_DRAIN] = phase_drain,
-	};
-
-	if (!load->cut && (interrupted || now - load->start_ns > load->options->limit * SECOND_NS)) {
-		load_fault(load, FAULT_LIMIT, 0, interrupted ? "signal" : "time");
-		load->cut = true;
-	}
-	steps[load->phase](load, now);
-}
-
-static void progress_print(const struct load *load)
-{
-	if (!load->options->quiet)
-		fprintf(stderr, "begun %u, online %u, failed %u; sent %llu, received %llu\n", load->begun, load->online,
-			load->failed, (unsigned long long)load->traffic.sent,
-			(unsigned long long)load->traffic.received);
-}
-
-static void second_step(struct load *load, uint64_t now, uint64_t *second)
-{
-	if (now < *second)
-		return;
-	*second += SECOND_NS;
-	logins_expire(load, now);
-	progress_print(load);
-}
-
-static void events_wait(struct load *load, uint64_t until)
-{
-	struct epoll_event events[EVENTS_MAX];
-	uint64_t now = clock_ns(), wait = until > now ? until - now : 0;
-	struct timespec timeout = {(time_t)(wait / SECOND_NS), (long)(wait % SECOND_NS)};
-	int count = epoll_pwait2(load->epoll, events, EVENTS_MAX, &timeout, NULL);
-
-	for (int i = 0; i < count; i++)
-		client_on_ready(load, events[i].data.ptr, events[i].events);
+	load->phase = phase;
+	if (phase == PHASE_JOIN)
+		crowd_join(load);
+	else if (phase == PHASE_RUN)
+		traffic_begin(load, load->board->run_ns);
+	else if (phase == PHASE_QUIT)
+		all_end(load);
+	if (phase == PHASE_RUN || phase == PHASE_DRAIN)
+		slow_switch(load, phase == PHASE_DRAIN);
 }
 
 static uint64_t min_ns(uint64_t a, uint64_t b)
@@ -244,56 +234,193 @@ static uint64_t min_ns(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* When the phase is over by time alone. */
-static uint64_t phase_due(const struct load *load)
+/* Begins what is due. Answers when something is again. */
+static uint64_t work_begin(struct load *load, uint64_t now)
 {
-	if (load->phase == PHASE_LOGIN && load->options->storm && !storm_is_over(load, clock_ns()))
-		return load->start_ns + load->options->storm * SECOND_NS;
-	if (load->phase == PHASE_SETTLE)
-		return load->settle_ns + load->options->settle * SECOND_NS;
-	if (load->phase == PHASE_RUN)
-		return load->run_ns + load->options->seconds * SECOND_NS;
-	return load->phase == PHASE_DRAIN ? load->run_end_ns + load->options->drain * SECOND_NS : UINT64_MAX;
-}
-
-static void run_once(struct load *load, uint64_t now, uint64_t second)
-{
-	uint64_t due = UINT64_MAX;
-
 	if (load->phase == PHASE_LOGIN)
-		due = load->options->storm ? storm_begin(load, now) : logins_begin(load, now);
-	else if (load->phase == PHASE_RUN)
-		due = traffic_send_due(load, now);
-	dirty_flush(load);
-	events_wait(load, min_ns(min_ns(due, second), phase_due(load)));
-	dirty_flush(load);
+		return load->options->storm ? storm_begin(load, now) : logins_begin(load, now);
+	if (load->phase != PHASE_RUN || is_cut(load))
+		return UINT64_MAX;
+	return min_ns(traffic_send_due(load, now), returns_begin(load, now));
 }
 
-void load_run(struct load *load)
-{
-	uint64_t now = clock_ns(), second = now + SECOND_NS;
+/* ---- the loop */
 
-	load->start_ns = now;
-	load->measured = load->options->pid != 0;
-	measure(load, &load->baseline);
-	for (;;) {
-		phase_step(load, now);
-		if (load->phase == PHASE_END)
-			break;
-		run_once(load, now, second);
-		now = clock_ns();
-		second_step(load, now, &second);
+static void dirty_flush(struct load *load)
+{
+	/* A client that is gone may begin anew, and so be put behind the others. */
+	for (unsigned i = 0; i < load->dirty_count; i++) {
+		load->dirty[i]->dirty = false;
+		client_flush(load, load->dirty[i]);
 	}
-	load->stop_ns = now;
-	measure(load, &load->run_end);
+	load->dirty_count = 0;
 }
 
-void load_hold(struct load *load, unsigned seconds)
+static void second_step(struct load *load, uint64_t now)
 {
-	uint64_t end = clock_ns() + seconds * SECOND_NS;
+	if (now < load->second_ns)
+		return;
+	load->second_ns = now + SECOND_NS;
+	for (unsigned i = 0; i < load->count; i++)
+		if (load->clients[i].state != CLIENT_NEW && load->clients[i].state != CLIENT_ONLINE)
+			client_expire(load, &load->clients[i], now);
+}
 
-	while (!interrupted && clock_ns() < end) {
-		events_wait(load, end);
+static void event_take(struct load *load, const struct io_done *done)
+{
+	uint64_t place = done->tag & ((1ull << WIRE_OP_SHIFT) - 1), bell;
+	enum wire_op op = (enum wire_op)(done->tag >> WIRE_OP_SHIFT);
+
+	if (place >= TAG_CLIENT) {
+		client_on_done(load, &load->clients[place - TAG_CLIENT], op, done);
+		return;
+	}
+	if (place == TAG_BELL && read(load->bell_fd, &bell, sizeof bell) < 0)
+		return;
+	if (!done->more)
+		io_watch(load->wires.io, place == TAG_BELL ? load->bell_fd : load->timer_fd, place);
+}
+
+static void timer_set(struct load *load, uint64_t due_ns)
+{
+	struct itimerspec when = {.it_value = {(time_t)(due_ns / SECOND_NS), (long)(due_ns % SECOND_NS)}};
+
+	if (due_ns != UINT64_MAX)
+		timerfd_settime(load->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void events_wait(struct load *load, uint64_t due_ns)
+{
+	struct io_done done;
+
+	timer_set(load, due_ns);
+	io_wait(load->wires.io, due_ns <= clock_ns() ? 0 : WAIT_MS_MAX);
+	while (io_next(load->wires.io, &done)) {
+		event_take(load, &done);
+		if (done.bytes)
+			io_return(load->wires.io, &done);
+	}
+}
+
+static bool all_are_gone(const struct load *load)
+{
+	for (unsigned i = 0; i < load->count; i++)
+		if (load->clients[i].state != CLIENT_NEW)
+			return false;
+	return true;
+}
+
+static void load_run(struct load *load)
+{
+	uint64_t quit_ns = 0;
+
+	for (;;) {
+		uint64_t now = clock_ns(), due;
+		phase_follow(load);
+		if (load->phase == PHASE_QUIT && !quit_ns)
+			quit_ns = now + QUIT_S_MAX * SECOND_NS;
+		due = work_begin(load, now);
+		dirty_flush(load);
+		if (quit_ns && (now >= quit_ns || all_are_gone(load)))
+			return;
+		second_step(load, now);
+		events_wait(load, min_ns(due, quit_ns ? quit_ns : load->second_ns));
 		dirty_flush(load);
 	}
+}
+
+/* ---- from beginning to end */
+
+static bool rings_open(struct load *load)
+{
+	char error[IO_ERROR_BYTES];
+
+	load->wires.io = io_new(error);
+	load->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (!load->wires.io || load->timer_fd < 0) {
+		fprintf(stderr, "%s\n", load->wires.io ? "no timer" : error);
+		return false;
+	}
+	io_watch(load->wires.io, load->bell_fd, TAG_BELL);
+	io_watch(load->wires.io, load->timer_fd, TAG_TIMER);
+	return true;
+}
+
+static void memory_open(struct load *load)
+{
+	size_t count = load->count ? load->count : 1;
+
+	load->clients = calloc(count, sizeof *load->clients);
+	load->dirty = calloc(2 * count, sizeof(struct client *));
+	load->places = calloc(count, sizeof *load->places);
+	load->work = aligned_alloc(64, xml_work_bytes());
+	assert(load->clients && load->dirty && load->places && load->work);
+	for (unsigned i = 0; i < load->count; i++)
+		load->places[load->place_count++] = load->count - 1 - i;
+	if (load->options->room_size || load->options->resources)
+		load->flows = calloc(count * load_unit(load->options), sizeof *load->flows);
+}
+
+static bool load_open(struct load *load)
+{
+	const struct options *o = load->options;
+	size_t len = strlen(o->mechanism);
+	struct tls_options tls = {.name = o->domain,
+				  .ca_file = o->ca,
+				  .version = o->tls,
+				  .insecure = o->insecure,
+				  .direct = o->direct,
+				  .exporter = len > 5 && strcmp(o->mechanism + len - 5, "-PLUS") == 0,
+				  .tickets = o->resume};
+
+	xml_kernel_choose(NULL);
+	memory_open(load);
+	traffic_init(load);
+	load->accounts = accounts_new(o->user_prefix, o->users, o->password, o->mechanism);
+	if (!load->accounts)
+		fprintf(stderr, "GNU SASL has no %s\n", o->mechanism);
+	if (!options_address(o, &load->wires.address, &load->wires.address_len))
+		return false;
+	load->wires.sources = o->source_addresses;
+	return tls_shared_open(&load->wires.tls, &tls) && load->accounts && rings_open(load);
+}
+
+static void load_close(struct load *load)
+{
+	for (unsigned i = 0; i < load->count; i++)
+		SSL_SESSION_free(load->clients[i].session);
+	if (load->accounts)
+		accounts_free(load->accounts);
+	if (load->wires.tls.context)
+		tls_shared_close(&load->wires.tls);
+	traffic_free(&load->traffic);
+	free(load->clients);
+	free(load->places);
+	free(load->dirty);
+	free(load->flows);
+	free(load->work);
+}
+
+int load_process(const struct options *options, struct board *board, unsigned index, int bell_fd)
+{
+	struct load *load = calloc(1, sizeof *load);
+	struct process_sample before;
+	bool good;
+
+	assert(load);
+	*load = (struct load){.options = options,
+			      .board = board,
+			      .index = index,
+			      .tally = &board->tallies[index],
+			      .bell_fd = bell_fd,
+			      .first = load_first(options, board->processes, index)};
+	load->count = load_first(options, board->processes, index + 1) - load->first;
+	good = load_open(load);
+	if (process_sample((unsigned)getpid(), &before))
+		load->tally->start_bytes = before.rss_bytes;
+	if (good)
+		load_run(load);
+	load_close(load);
+	free(load);
+	return good ? 0 : 2;
 }

@@ -1,81 +1,79 @@
 /*
- * load: one run of the generator: its clients, what they share, what was counted. One thread, one epoll.
+ * load: what one process of a run has and does: its clients, what they share, one ring. The leading process (lead.h)
+ * says by the board which phase it is.
  */
 #ifndef LOAD_LOAD_H
 #define LOAD_LOAD_H
 
 #include "account.h"
+#include "board.h"
 #include "client.h"
 #include "fault.h"
-#include "histogram.h"
 #include "options.h"
-#include "process.h"
 #include "traffic.h"
 #include "wire.h"
 #include "xml.h"
 
-enum { LOAD_BUFFER_BYTES = 256 * 1024 };
-
-enum load_phase {
-	PHASE_LOGIN,
-	PHASE_SETTLE,
-	PHASE_RUN,
-	PHASE_DRAIN, /* nothing new is sent; what is under way may arrive */
-	PHASE_END
-};
-
-struct load_sample {
-	struct process_sample server, own;
-};
+#define SECOND_NS 1000000000ull
+enum { LOAD_ELEMENT_BYTES_MAX = 128 * 1024, LOAD_JID_BYTES = 1024 };
 
 struct load {
 	const struct options *options;
-	struct wire_target target;
-	struct accounts *accounts;
-	int epoll;
+	struct board *board;
+	struct tally *tally;
+	unsigned index; /* of this process; of board->processes */
 	enum load_phase phase;
-	bool cut; /* by --limit or a signal: whatever phase it is ends */
 
-	struct client *clients;			   /* options->clients of them */
-	unsigned begun, online, failed, under_way; /* under_way: between begun and online or failed */
-	unsigned *places, place_count;		   /* of `clients` that nobody has; of a storm */
-	uint64_t missed, logins_in_time;	   /* of a storm: had no place; were online before its end */
-	struct client **dirty;			   /* those with something to send */
+	struct wires wires;
+	struct accounts *accounts;
+	int bell_fd, timer_fd; /* the leading process has written; something is due */
+
+	struct client *clients; /* `count` of them; the first one's number is `first` */
+	unsigned first, count;
+	unsigned next_login;	       /* place that logs in next */
+	uint64_t begun;		       /* of a storm, logins, with those that had no place */
+	unsigned *places, place_count; /* of `clients` that nobody has; of a storm */
+	unsigned next_return;	       /* place whose turn it is to leave and come back */
+	uint64_t returns;	       /* whose time has come */
+	struct client **dirty;	       /* those with something to do */
 	unsigned dirty_count;
-
-	/* Shared by all clients: one buffer to read into, one work of the tokenizer while no element is partly there.
-	 */
-	uint8_t *buffer;
-	struct xml_work *work;
+	struct xml_work *work; /* of the tokenizer while no element is partly there */
+	unsigned char *exporter;
 
 	struct traffic traffic;
-	struct histogram login_ns;
-	uint64_t stanzas_received;
-	uint64_t faults[FAULT_COUNT];
-	unsigned tls12, tls13;
-
-	uint64_t start_ns, online_ns, settle_ns, run_ns, run_end_ns, stop_ns; /* phases begin; 0: not yet */
-	double late_max_ns;				 /* how far behind its plan sending was at worst */
-	uint64_t received_in_time;			 /* by the end of the measured phase */
-	struct load_sample baseline, run_begin, run_end; /* before the first connection; around the measured phase */
-	bool measured;					 /* there are samples of the server */
+	struct flow *flows; /* of groups: for each client one for each member of its group */
+	uint64_t second_ns; /* when the next sweep is due */
 };
 
 /* Counts a fault; the first few are told on standard error. `detail` may be "". */
 void load_fault(struct load *, enum fault, unsigned client, const char *detail);
-/* Something was put on this client's wire: it is flushed before the loop waits. */
+/* Something is to be done for this client's wire: before the loop waits. */
 void load_mark_dirty(struct load *, struct client *);
-/* The client has closed its connection. */
+/* The client's wire is gone. */
 void load_client_gone(struct load *, struct client *);
 /* The client's login came to an end. */
 void load_client_online(struct load *, struct client *);
+uint64_t load_tag(const struct load *, const struct client *);
 
-/* The whole run. */
-void load_run(struct load *);
-/* Goes on answering the server for so long. */
-void load_hold(struct load *, unsigned seconds);
-/* Ends it early, from a signal handler. */
-void load_interrupt(void);
+/* Who is who. Clients are talkers, then pairs of which one does not read, then those that leave and come back. */
+bool number_is_talker(const struct load *, unsigned number);
+bool number_is_slow(const struct load *, unsigned number); /* of a pair with one that does not read */
+bool number_returns(const struct load *, unsigned number);
+/* It does not read now, or has not since: what the server does about it is no fault. */
+bool load_is_slow_reader(const struct load *, const struct client *);
+/* Account and resource of a client. */
+unsigned number_user(const struct load *, unsigned number);
+unsigned number_resource(const struct load *, unsigned number);
+/* The full JID of a client that is online. */
+void load_jid(const struct load *, const struct client *, char to[static LOAD_JID_BYTES]);
+
+/* The whole life of a process. 0, or what main() answers when it could not even begin. */
+int load_process(const struct options *, struct board *, unsigned index, int bell_fd);
+
+/* Of options: how many clients make a group that must not be divided among processes; and of one such group. */
+unsigned load_unit(const struct options *);
+/* Where a process's clients begin; of process `processes` where the last one's end. */
+unsigned load_first(const struct options *, unsigned processes, unsigned index);
 
 uint64_t clock_ns(void);
 

@@ -1,5 +1,7 @@
 #include "login.h"
 
+#include "crowd.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +11,7 @@ enum { TEXT_BYTES_MAX = 8192 };
 
 static void say(struct load *load, struct client *client, const char *text)
 {
-	wire_put(&client->wire, text, strlen(text));
-	load_mark_dirty(load, client);
+	client_say(load, client, text, strlen(text));
 }
 
 static bool element_is(const struct xml_event *event, const uint8_t *bytes, const char *name)
@@ -66,17 +67,13 @@ static void on_proceed(struct load *load, struct client *client, const struct xm
 }
 
 /* Binds the exchange to the TLS connection that it runs in, when the mechanism asks for it. */
-static bool binding_give(struct client *client, const char *mechanism)
+static bool binding_give(struct client *client)
 {
-	static const char label[] = "EXPORTER-Channel-Binding";
-	unsigned char exporter[LOGIN_EXPORTER_BYTES];
-	size_t len = strlen(mechanism);
+	bool good = !client->exporter || login_bind(client->login, client->exporter);
 
-	if (len < 5 || strcmp(mechanism + len - 5, "-PLUS") != 0)
-		return true;
-	return SSL_export_keying_material(client->wire.ssl, exporter, sizeof exporter, label, sizeof label - 1,
-					  (const unsigned char *)"", 0, 1) == 1 &&
-	       login_bind(client->login, exporter);
+	free(client->exporter);
+	client->exporter = NULL;
+	return good;
 }
 
 static void on_features(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes)
@@ -90,8 +87,8 @@ static void on_features(struct load *load, struct client *client, const struct x
 		client_fail(load, client, FAULT_LOGIN, "the mechanism is not offered");
 		return;
 	}
-	client->login = login_begin(load->accounts, client->number % load->options->users);
-	if (!client->login || !binding_give(client, mechanism) || !login_step(client->login, NULL, &response)) {
+	client->login = login_begin(load->accounts, number_user(load, client->number));
+	if (!client->login || !binding_give(client) || !login_step(client->login, NULL, &response)) {
 		client_fail(load, client, FAULT_LOGIN, "SASL could not begin");
 		return;
 	}
@@ -170,7 +167,7 @@ static void on_bindable(struct load *load, struct client *client, const struct x
 	snprintf(text, sizeof text,
 		 "<iq type='set' id='bind'><bind "
 		 "xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>r%u</resource></bind></iq>",
-		 client->number / load->options->users);
+		 number_resource(load, client->number));
 	say(load, client, text);
 	client->state = CLIENT_BIND;
 }
@@ -195,15 +192,29 @@ static void bind_refused(struct load *load, struct client *client, const struct 
 	client_fail(load, client, FAULT_LOGIN, detail);
 }
 
+/* Kept only if it is another than was asked for: most are not. */
+static void jid_keep(const struct load *load, struct client *client, char *jid)
+{
+	char asked[LOAD_JID_BYTES];
+
+	client->jid = NULL;
+	load_jid(load, client, asked);
+	if (strcmp(jid, asked) == 0)
+		free(jid);
+	else
+		client->jid = jid;
+}
+
 static void on_bind(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes)
 {
-	client->jid = element_is(event, bytes, "iq") && event->type.at && xml_is_equal(bytes, event->type, "result")
-			      ? jid_copy(event, bytes)
-			      : NULL;
-	if (!client->jid) {
+	bool good = element_is(event, bytes, "iq") && event->type.at && xml_is_equal(bytes, event->type, "result");
+	char *jid = good ? jid_copy(event, bytes) : NULL;
+
+	if (!jid) {
 		bind_refused(load, client, event, bytes);
 		return;
 	}
+	jid_keep(load, client, jid);
 	if (load->options->presence)
 		say(load, client, "<presence/>");
 	client->state = CLIENT_ONLINE;
@@ -223,12 +234,14 @@ static void ping_answer(struct load *load, struct client *client, const struct x
 
 static void on_stanza(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes)
 {
-	load->stanzas_received++;
-	if (element_is(event, bytes, "message"))
-		traffic_receive(load, client, event, bytes, clock_ns());
-	else if (element_is(event, bytes, "iq") && event->child_ns.at &&
-		 xml_is_equal(bytes, event->child_ns, "urn:xmpp:ping"))
+	bool is_iq = element_is(event, bytes, "iq");
+
+	load->tally->counts.stanzas++;
+	if (is_iq && event->child_ns.at && xml_is_equal(bytes, event->child_ns, "urn:xmpp:ping") && event->type.at &&
+	    xml_is_equal(bytes, event->type, "get"))
 		ping_answer(load, client, event, bytes);
+	else if (!crowd_hear(load, client, event, bytes))
+		traffic_receive(load, client, event, bytes, clock_ns());
 }
 
 void login_element(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes)

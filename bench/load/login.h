@@ -5,16 +5,11 @@
 #ifndef LOAD_LOGIN_H
 #define LOAD_LOGIN_H
 
-#include "fault.h"
 #include "load.h"
 
 /* A stream header, at the start and at each restart. */
 void login_stream_open(struct load *, struct client *);
 /* An element came, in whatever state. It may end the client. */
 void login_element(struct load *, struct client *, const struct xml_event *, const uint8_t *bytes);
-
-/* Of client.c: the client is given up; TLS begins on its connection. */
-void client_fail(struct load *, struct client *, enum fault, const char *detail);
-void client_start_tls(struct load *, struct client *);
 
 #endif

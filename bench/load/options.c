@@ -1,5 +1,10 @@
 #include "options.h"
 
+#include "traffic.h"
+#include "watch.h"
+
+#include <errno.h>
+#include <netdb.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +28,19 @@ static const struct option {
 #undef TEXT
 #undef NUMBER
 };
-enum { OPTIONS = sizeof options / sizeof options[0] };
+enum { OPTIONS = sizeof options / sizeof options[0], LINE_BYTES = 4096 };
+
+static const struct scenario {
+	const char *name, *settings, *help;
+} scenarios[] = {
+#define SCENARIO(name, settings, help) {#name, settings, help},
+#include "scenario.def"
+#undef SCENARIO
+};
+enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
+
+/* Those that were given, on the command line or in a file. */
+static bool was_given[OPTIONS];
 
 static void *field_of(struct options *to, const struct option *option)
 {
@@ -50,19 +67,20 @@ static bool name_is(const char *given, const char *field)
 	return !*given && !*field;
 }
 
-static const struct option *option_find(const char *given)
+static const struct option *option_find(const char *name)
 {
 	for (size_t i = 0; i < OPTIONS; i++)
-		if (strncmp(given, "--", 2) == 0 && name_is(given + 2, options[i].name))
+		if (name_is(name, options[i].name))
 			return &options[i];
 	return NULL;
 }
 
-static bool number_read(const struct option *option, char **words, unsigned *ret)
+static bool number_read(const struct option *option, const char *text, unsigned *ret)
 {
-	char *end, *text = words[1];
-	unsigned long long number = strtoull(text, &end, 10);
+	unsigned long long number;
+	char *end;
 
+	number = strtoull(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end || number < option->least || number > option->most) {
 		fprintf(stderr, "%s: a number from %u to %u is wanted, not \"%s\"\n", option->name, option->least,
 			option->most, text);
@@ -72,28 +90,109 @@ static bool number_read(const struct option *option, char **words, unsigned *ret
 	return true;
 }
 
+static bool value_set(const struct option *option, const char *value, struct options *to)
+{
+	if (option->kind == KIND_FLAG)
+		*(bool *)field_of(to, option) = true;
+	else if (option->kind == KIND_TEXT)
+		*(const char **)field_of(to, option) = value;
+	else
+		return number_read(option, value, field_of(to, option));
+	return true;
+}
+
+/* Cuts a line at its end, or where a remark begins, and white space around it. Answers where it begins. */
+static char *line_trim(char *line)
+{
+	size_t len;
+
+	line[strcspn(line, "#\n")] = 0;
+	line += strspn(line, " \t");
+	len = strlen(line);
+	while (len > 0 && strchr(" \t\r", line[len - 1]))
+		line[--len] = 0;
+	return line;
+}
+
+/* "name value", or "name" for a flag; the value is copied, for good. `weak`: unless it is given already. */
+static bool setting_read(char *line, bool weak, const char *where, struct options *to)
+{
+	char *value = line + strcspn(line, " \t");
+	const struct option *option;
+
+	if (*value)
+		*value++ = 0;
+	value += strspn(value, " \t");
+	option = option_find(line);
+	if (!option || name_is(line, "file") || (option->kind == KIND_FLAG) != (*value == 0)) {
+		fprintf(stderr, "%s: %s: %s\n", where, line,
+			!option	      ? "no such option"
+			: *value == 0 ? "wants a value"
+				      : "takes no value, or is for the command line alone");
+		return false;
+	}
+	if (weak && was_given[option - options])
+		return true;
+	was_given[option - options] |= !weak;
+	return value_set(option, option->kind == KIND_TEXT ? strdup(value) : value, to);
+}
+
+static bool file_read(const char *name, struct options *to)
+{
+	FILE *file = fopen(name, "re");
+	char line[LINE_BYTES], *begin;
+	bool good = true;
+
+	if (!file) {
+		fprintf(stderr, "%s: %s\n", name, strerror(errno));
+		return false;
+	}
+	while (good && fgets(line, sizeof line, file)) {
+		begin = line_trim(line);
+		good = !*begin || setting_read(begin, false, name, to);
+	}
+	fclose(file);
+	return good;
+}
+
 /* Answers how many words it took, 0 on a fault. */
 static int option_read(char **words, int left, struct options *to)
 {
-	const struct option *option = option_find(words[0]);
+	const struct option *option = strncmp(words[0], "--", 2) == 0 ? option_find(words[0] + 2) : NULL;
 
 	if (!option) {
 		fprintf(stderr, "unknown option: %s (--help lists them)\n", words[0]);
 		return 0;
 	}
-	if (option->kind == KIND_FLAG) {
-		*(bool *)field_of(to, option) = true;
-		return 1;
-	}
-	if (left < 2) {
+	if (option->kind != KIND_FLAG && left < 2) {
 		fprintf(stderr, "%s wants an argument\n", words[0]);
 		return 0;
 	}
-	if (option->kind == KIND_TEXT)
-		*(const char **)field_of(to, option) = words[1];
-	else if (!number_read(option, words, field_of(to, option)))
+	was_given[option - options] = true;
+	if (!value_set(option, words[1], to) || (name_is("file", option->name) && !file_read(to->file, to)))
 		return 0;
-	return 2;
+	return option->kind == KIND_FLAG ? 1 : 2;
+}
+
+static bool scenario_apply(struct options *to)
+{
+	size_t i = 0;
+	char settings[LINE_BYTES], *rest = settings, *one;
+	bool good = true;
+
+	if (!to->scenario[0])
+		return true;
+	while (i < SCENARIOS && strcmp(scenarios[i].name, to->scenario))
+		i++;
+	if (i == SCENARIOS) {
+		fprintf(stderr, "--scenario: there is no %s\n", to->scenario);
+		return false;
+	}
+	snprintf(settings, sizeof settings, "%s", scenarios[i].settings);
+	while (good && (one = strsep(&rest, "|")))
+		good = (to->messages_per_second && strncmp(one, "window ", 7) == 0) ||
+		       setting_read(one, true, "scenario", to);
+	return good;
 }
 
 static bool one_of(const char *text, const char *const *texts)
@@ -102,6 +201,40 @@ static bool one_of(const char *text, const char *const *texts)
 		if (strcmp(text, *texts) == 0)
 			return true;
 	return false;
+}
+
+static const char *value_fault(const struct options *o)
+{
+	unsigned min, max, weights[ACTION_COUNT];
+	struct watch watch;
+
+	if (!one_of(o->mechanism, (const char *const[]){"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS",
+							"SCRAM-SHA-256-PLUS", NULL}))
+		return "--mechanism: PLAIN, SCRAM-SHA-1, SCRAM-SHA-256, or one of the last two with -PLUS";
+	if (!one_of(o->tls, (const char *const[]){"", "1.2", "1.3", NULL}))
+		return "--tls: 1.2 or 1.3";
+	if (!traffic_size_read(o->size, &min, &max))
+		return "--size: N, N-M or day; N and M from 1 to 100000";
+	if (!traffic_mix_read(o->mix, weights))
+		return "--mix: chat=W,presence=W,ping=W";
+	if (!watch_read(&watch, o->pid, o->watch))
+		return "--watch: NAME=PID,NAME=PID+PID; at most eight names";
+	return NULL;
+}
+
+static const char *group_fault(const struct options *o)
+{
+	bool groups = o->room_size || o->resources;
+
+	if (o->room_size && o->resources)
+		return "--room-size and --resources exclude each other";
+	if (groups && (o->window || o->churn || o->slow || o->storm))
+		return "groups send by --messages-per-second alone, and nobody leaves them";
+	if (o->resources && o->users < (o->clients + o->resources - 1) / o->resources)
+		return "--resources: there are fewer --users than groups";
+	if (o->slow && !o->messages_per_second)
+		return "--slow wants --messages-per-second";
+	return NULL;
 }
 
 static const char *combination_fault(const struct options *o)
@@ -114,11 +247,6 @@ static const char *combination_fault(const struct options *o)
 		return "--storm has no measured phase behind the logins";
 	if (o->idle && (o->messages_per_second || o->window))
 		return "--idle sends no messages";
-	if (!one_of(o->mechanism, (const char *const[]){"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS",
-							"SCRAM-SHA-256-PLUS", NULL}))
-		return "--mechanism: PLAIN, SCRAM-SHA-1, SCRAM-SHA-256, or one of the last two with -PLUS";
-	if (!one_of(o->tls, (const char *const[]){"", "1.2", "1.3", NULL}))
-		return "--tls: 1.2 or 1.3";
 	return NULL;
 }
 
@@ -133,7 +261,13 @@ bool options_read(int argc, char **argv, struct options *ret)
 		if (!taken)
 			return false;
 	}
+	if (!scenario_apply(ret))
+		return false;
 	fault = combination_fault(ret);
+	if (!fault)
+		fault = group_fault(ret);
+	if (!fault)
+		fault = value_fault(ret);
 	if (fault)
 		fprintf(stderr, "%s\n", fault);
 	return !fault;
@@ -157,12 +291,41 @@ static void help_print(const struct option *option)
 
 void options_print_help(void)
 {
-	printf("usage: stanzagate-load [option]...\n\n"
-	       "Logs many XMPP clients in, sends messages between pairs of them (0 and 1, 2 and 3, ...), checks that "
-	       "each arrives\n"
-	       "once and in order, and prints what it measured as one line of JSON. Exits with 0 only if all logged "
-	       "in, nothing was\n"
-	       "lost, and nothing went wrong.\n\n");
+	printf("usage: stanzagate-load [option]...\n"
+	       "       stanzagate-load users --help\n\n"
+	       "Logs many XMPP clients in, lets them do what the scenario says, and prints what it measured as one "
+	       "line "
+	       "of JSON.\n"
+	       "Messages go between pairs of clients (0 and 1, 2 and 3, ...); that each arrives once, in order and at "
+	       "its "
+	       "client is\n"
+	       "checked. Exits with 0 only if all logged in, nothing was lost, and nothing went wrong.\n\n"
+	       "Scenarios:\n");
+	for (size_t i = 0; i < SCENARIOS; i++)
+		printf("  %-10s %s\n", scenarios[i].name, scenarios[i].help);
+	printf("\nOptions:\n");
 	for (size_t i = 0; i < OPTIONS; i++)
 		help_print(&options[i]);
+}
+
+bool options_address(const struct options *o, struct sockaddr_storage *ret, socklen_t *ret_len)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+	char port[8];
+	int answer;
+
+	snprintf(port, sizeof port, "%u", o->port);
+	answer = getaddrinfo(o->host, port, &hints, &found);
+	if (answer) {
+		fprintf(stderr, "%s: %s\n", o->host, gai_strerror(answer));
+		return false;
+	}
+	memcpy(ret, found->ai_addr, found->ai_addrlen);
+	*ret_len = found->ai_addrlen;
+	freeaddrinfo(found);
+	if (o->source_addresses && ret->ss_family != AF_INET) {
+		fprintf(stderr, "--source-addresses wants an IPv4 --host\n");
+		return false;
+	}
+	return true;
 }

@@ -1,5 +1,6 @@
 #include "report.h"
-#include "load.h"
+
+#include "lead.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -10,25 +11,15 @@ static const char *const fault_names[] = {
 #undef FAULT
 };
 
-static uint64_t faults_sum(const struct load *load)
+bool report_is_good(const struct lead *lead)
 {
-	uint64_t sum = 0;
+	const struct counts *counts = &lead->sum->counts;
 
-	for (unsigned i = 0; i < FAULT_COUNT; i++)
-		sum += load->faults[i];
-	return sum;
-}
-
-static uint64_t lost_count(const struct load *load)
-{
-	return load->traffic.sent - load->traffic.received;
-}
-
-bool report_is_good(const struct load *load)
-{
-	if (load->options->storm)
-		return load->login_ns.total > 0 && !load->faults[FAULT_LIMIT];
-	return load->online == load->options->clients && !lost_count(load) && !faults_sum(load);
+	if (lead->options->storm)
+		return lead->sum->login_ns.total > 0 && !counts->faults[FAULT_LIMIT] &&
+		       !counts->faults[FAULT_GENERATOR];
+	return counts->online + counts->slow_cut == lead->options->clients && !counts_lost(counts) &&
+	       !counts_faults(counts);
 }
 
 static double seconds_between(uint64_t from, uint64_t to)
@@ -60,70 +51,113 @@ static void histogram_print(FILE *to, const char *name, const struct histogram *
 	fprintf(to, "\"max\": %.1f}", (double)histogram->max / unit_ns);
 }
 
-static void faults_print(FILE *to, const struct load *load)
+static void faults_print(FILE *to, const struct lead *lead)
 {
+	const struct counts *counts = &lead->sum->counts;
 	const char *separator = "";
 
-	fprintf(to, ", \"errors\": %" PRIu64 ", \"error_counts\": {", faults_sum(load));
+	fprintf(to, ", \"errors\": %" PRIu64 ", \"error_counts\": {", counts_faults(counts));
 	for (unsigned i = 0; i < FAULT_COUNT; i++) {
-		if (!load->faults[i])
+		if (!counts->faults[i])
 			continue;
 		fprintf(to, "%s\"", separator);
 		for (const char *c = fault_names[i]; *c; c++)
 			fputc(tolower(*c), to);
-		fprintf(to, "\": %" PRIu64, load->faults[i]);
+		fprintf(to, "\": %" PRIu64, counts->faults[i]);
 		separator = ", ";
 	}
 	fprintf(to, "}");
 }
 
-static void logins_print(FILE *to, const struct load *load)
+static void logins_print(FILE *to, const struct lead *lead)
 {
-	double seconds = seconds_between(load->start_ns, load->online_ns);
+	const struct tally *sum = lead->sum;
+	const struct counts *counts = &sum->counts;
+	double seconds = seconds_between(lead->start_ns, sum->online_ns);
 
-	fprintf(to, "\"clients\": %u, \"online\": %u, \"login_failures\": %u", load->options->clients, load->online,
-		load->failed);
-	number_print(to, "logins_per_second", rate_of((double)load->login_ns.total, seconds));
-	histogram_print(to, "login_ms", &load->login_ns, 1e6);
-	fprintf(to, ", \"tls\": {\"1.2\": %u, \"1.3\": %u}", load->tls12, load->tls13);
+	fprintf(to, "\"clients\": %u, \"online\": %" PRIu64 ", \"login_failures\": %" PRIu64, lead->options->clients,
+		counts->online, counts->failed);
+	if (!lead->options->churn) /* else the last login was somebody's return */
+		number_print(to, "logins_per_second", rate_of((double)sum->login_ns.total, seconds));
+	histogram_print(to, "login_ms", &sum->login_ns, 1e6);
+	fprintf(to,
+		", \"tls\": {\"1.2\": %" PRIu64 ", \"1.3\": %" PRIu64 "}, \"tls_resumed\": %" PRIu64
+		", \"processes\": %u",
+		counts->tls12, counts->tls13, counts->resumed, lead->processes);
 }
 
-static void messages_print(FILE *to, const struct load *load)
+static void returns_print(FILE *to, const struct lead *lead)
 {
-	const struct traffic *traffic = &load->traffic;
-	double seconds = seconds_between(load->run_ns, load->run_end_ns);
+	if (!lead->options->churn)
+		return;
+	fprintf(to, ", \"returned\": %" PRIu64 ", \"returns_missed\": %" PRIu64, lead->sum->counts.returned,
+		lead->sum->counts.missed);
+	histogram_print(to, "return_ms", &lead->sum->return_ns, 1e6);
+}
+
+static void slow_print(FILE *to, const struct lead *lead)
+{
+	const struct counts *counts = &lead->sum->counts;
+
+	if (lead->options->slow)
+		fprintf(to, ", \"slow_sent\": %" PRIu64 ", \"slow_received\": %" PRIu64 ", \"slow_cut_off\": %" PRIu64,
+			counts->slow_sent, counts->slow_received, counts->slow_cut);
+}
+
+static void messages_print(FILE *to, const struct lead *lead)
+{
+	const struct tally *sum = lead->sum;
+	const struct counts *counts = &sum->counts;
+	double seconds = seconds_between(lead->run_ns, lead->run_end_ns);
 
 	fprintf(to,
-		", \"seconds\": %.3f, \"messages_sent\": %" PRIu64 ", \"messages_received\": %" PRIu64
-		", \"lost\": %" PRIu64,
-		seconds, traffic->sent, traffic->received, lost_count(load));
-	number_print(to, "rate", rate_of((double)load->received_in_time, seconds));
-	histogram_print(to, "latency_us", &traffic->latency_ns, 1e3);
-	fprintf(to, ", \"stanzas_received\": %" PRIu64 ", \"foreign_messages\": %" PRIu64, load->stanzas_received,
-		traffic->foreign);
+		", \"seconds\": %.3f, \"messages_sent\": %" PRIu64 ", \"messages_expected\": %" PRIu64
+		", \"messages_received\": %" PRIu64 ", \"lost\": %" PRIu64,
+		seconds, counts->sent, counts->expected, counts->received, counts_lost(counts));
+	number_print(to, "rate", rate_of((double)lead->received_in_time, seconds));
+	histogram_print(to, "latency_us", &sum->latency_ns, 1e3);
+	if (counts->pings) {
+		fprintf(to, ", \"pings_sent\": %" PRIu64 ", \"pings_answered\": %" PRIu64, counts->pings,
+			counts->answers);
+		histogram_print(to, "ping_us", &sum->ping_ns, 1e3);
+	}
+	slow_print(to, lead);
+	returns_print(to, lead);
+	fprintf(to, ", \"stanzas_received\": %" PRIu64 ", \"foreign_messages\": %" PRIu64, counts->stanzas,
+		counts->foreign);
 }
 
-static void storm_print(FILE *to, const struct load *load)
+static double busy_us(const struct process_sample *from, const struct process_sample *until)
 {
-	const struct process_sample *begin = &load->baseline.own, *end = &load->run_end.own;
-	double us = (double)(end->user_us + end->system_us) - (double)(begin->user_us + begin->system_us);
-
-	fprintf(to, ", \"logins_begun\": %u, \"logins_in_time\": %" PRIu64 ", \"logins_without_a_place\": %" PRIu64,
-		load->begun, load->logins_in_time, load->missed);
-	number_print(to, "goodput", rate_of((double)load->logins_in_time, load->options->storm));
-	fprintf(to, ", \"generator_busy\": %.3f", rate_of(us / 1e6, seconds_between(load->start_ns, load->stop_ns)));
+	return (double)(until->user_us + until->system_us) - (double)(from->user_us + from->system_us);
 }
 
-/* How busy this program itself was, and how late: above 90 % of a processor, or late, it has measured itself. */
-static void generator_print(FILE *to, const struct load *load)
+static void storm_print(FILE *to, const struct lead *lead)
 {
-	const struct process_sample *begin = &load->run_begin.own, *end = &load->run_end.own;
-	double us = (double)(end->user_us + end->system_us) - (double)(begin->user_us + begin->system_us);
+	const struct counts *counts = &lead->sum->counts;
+	double us = busy_us(&lead->baseline.own, &lead->run_end.own);
 
-	if (!load->run_ns)
+	fprintf(to,
+		", \"logins_begun\": %" PRIu64 ", \"logins_in_time\": %" PRIu64
+		", \"logins_without_a_place\": %" PRIu64,
+		counts->begun, counts->in_time, counts->missed);
+	number_print(to, "goodput", rate_of((double)counts->in_time, lead->options->storm));
+	fprintf(to, ", \"generator_busy\": %.3f", rate_of(us / 1e6, seconds_between(lead->start_ns, lead->stop_ns)));
+}
+
+/* How busy this program itself was, in processors, and how late: if it was either, it has measured itself. */
+static void generator_print(FILE *to, const struct lead *lead)
+{
+	double us = busy_us(&lead->run_begin.own, &lead->run_end.own);
+
+	if (!lead->run_ns)
 		return;
-	fprintf(to, ", \"generator_busy\": %.3f", rate_of(us / 1e6, seconds_between(load->run_ns, load->stop_ns)));
-	number_print(to, "generator_late_us_max", load->late_max_ns / 1e3);
+	fprintf(to, ", \"generator_busy\": %.3f", rate_of(us / 1e6, seconds_between(lead->run_ns, lead->stop_ns)));
+	number_print(to, "generator_late_us_max", (double)lead->sum->late_max_ns / 1e3);
+	if (lead->sum->counts.online)
+		number_print(to, "generator_bytes_per_client",
+			     ((double)lead->run_begin.own.rss_bytes - (double)lead->sum->start_bytes) /
+				     (double)lead->sum->counts.online);
 }
 
 static void cpu_print(FILE *to, const char *of, const struct process_sample *from, const struct process_sample *until,
@@ -136,36 +170,59 @@ static void cpu_print(FILE *to, const char *of, const struct process_sample *fro
 		(double)(until->system_us - from->system_us) / count);
 }
 
-static void server_print(FILE *to, const struct load *load)
+/* Of one of the watched processes. Logins are those before the measured phase, or all of a storm. */
+static void watched_print(FILE *to, const struct lead *lead, unsigned index)
 {
-	const struct process_sample *baseline = &load->baseline.server, *begin = &load->run_begin.server,
-				    *end = &load->run_end.server;
+	const struct process_sample *baseline = &lead->baseline.watched[index], *end = &lead->run_end.watched[index],
+				    *begin = lead->options->storm ? end : &lead->run_begin.watched[index];
+	const struct counts *counts = &lead->sum->counts;
+	double stanzas = (double)(counts->received + counts->answers);
 
-	if (!load->measured || !load->run_ns)
-		return;
-	cpu_print(to, "login", baseline, begin, load->login_ns.total);
-	cpu_print(to, "stanza", begin, end, (double)load->traffic.received);
-	cpu_print(to, "second", begin, end, seconds_between(load->run_ns, load->stop_ns));
+	cpu_print(to, "login", baseline, begin, (double)lead->sum->login_ns.total);
+	cpu_print(to, "stanza", begin, end, stanzas);
+	cpu_print(to, "return", begin, end, stanzas > 0 ? 0 : (double)counts->returned);
+	cpu_print(to, "second", begin, end, lead->run_ns ? seconds_between(lead->run_ns, lead->stop_ns) : 0);
 	fprintf(to,
 		", \"rss_bytes_baseline\": %" PRIu64 ", \"rss_bytes_logged_in\": %" PRIu64
 		", \"rss_bytes_end\": %" PRIu64,
 		baseline->rss_bytes, begin->rss_bytes, end->rss_bytes);
-	if (load->online)
+	if (counts->online)
 		number_print(to, "rss_bytes_per_client",
-			     ((double)end->rss_bytes - (double)baseline->rss_bytes) / load->online);
+			     ((double)begin->rss_bytes - (double)baseline->rss_bytes) / (double)counts->online);
 }
 
-void report_print(FILE *to, const struct load *load)
+/* The one of --pid stands by itself; the others by name. */
+static void servers_print(FILE *to, const struct lead *lead)
+{
+	unsigned first = lead->options->pid ? 1 : 0;
+
+	if (lead->watch_lost || (!lead->run_ns && !lead->options->storm))
+		return;
+	if (first)
+		watched_print(to, lead, 0);
+	if (lead->watch.count <= first)
+		return;
+	fprintf(to, ", \"watched\": {");
+	for (unsigned i = first; i < lead->watch.count; i++) {
+		fprintf(to, "%s\"%s\": {\"pids\": %u", i > first ? ", " : "", lead->watch.watched[i].name,
+			lead->watch.watched[i].pid_count);
+		watched_print(to, lead, i);
+		fprintf(to, "}");
+	}
+	fprintf(to, "}");
+}
+
+void report_print(FILE *to, const struct lead *lead)
 {
 	fprintf(to, "{");
-	logins_print(to, load);
-	if (load->options->storm)
-		storm_print(to, load);
+	logins_print(to, lead);
+	if (lead->options->storm)
+		storm_print(to, lead);
 	else
-		messages_print(to, load);
-	faults_print(to, load);
-	generator_print(to, load);
-	server_print(to, load);
+		messages_print(to, lead);
+	faults_print(to, lead);
+	generator_print(to, lead);
+	servers_print(to, lead);
 	fprintf(to, "}\n");
 	fflush(to);
 }

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-struct load;
+struct lead;
 
-void report_print(FILE *, const struct load *);
-/* All clients logged in, every message arrived once and in order, and nothing else went wrong. */
-bool report_is_good(const struct load *);
+void report_print(FILE *, const struct lead *);
+/* All clients logged in, everything arrived once and in order, and nothing else went wrong. */
+bool report_is_good(const struct lead *);
 
 #endif

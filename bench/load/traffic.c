@@ -1,3 +1,4 @@
+#include "crowd.h"
 #include "load.h"
 
 #include <assert.h>
@@ -5,29 +6,70 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-enum { BATCH_MAX = 512, ID_BYTES_MAX = 80, SEEN_BITS = 64 };
+enum { BATCH_MAX = 512, SEEN_BITS = 64, SIZE_MAX_BYTES = 100000, STANZA_HEAD_BYTES = 4096 };
 
-/* What an id carries. */
-struct mark {
-	unsigned sender;
-	uint64_t number, due_ns;
-};
+/* ---- what is sent */
+
+bool traffic_size_read(const char *text, unsigned *ret_min, unsigned *ret_max)
+{
+	unsigned min, max;
+	int used = 0, whole = (int)strlen(text);
+
+	if (strcmp(text, "day") == 0) {
+		*ret_min = *ret_max = 0;
+		return true;
+	}
+	if (sscanf(text, "%6u-%6u%n", &min, &max, &used) != 2 || used != whole) {
+		if (sscanf(text, "%6u%n", &min, &used) != 1 || used != whole)
+			return false;
+		max = min;
+	}
+	*ret_min = min;
+	*ret_max = max;
+	return min >= 1 && min <= max && max <= SIZE_MAX_BYTES;
+}
+
+bool traffic_mix_read(const char *text, unsigned ret[static ACTION_COUNT])
+{
+	static const char *const names[] = {
+#define ACTION(name, text) #name,
+#include "action.def"
+#undef ACTION
+	};
+	unsigned sum = 0;
+
+	memset(ret, 0, ACTION_COUNT * sizeof *ret);
+	while (*text) {
+		size_t len = strcspn(text, "="), action = 0;
+		char *end;
+
+		while (action < ACTION_COUNT && (strlen(names[action]) != len || memcmp(names[action], text, len)))
+			action++;
+		if (action == ACTION_COUNT || text[len] != '=')
+			return false;
+		ret[action] = (unsigned)strtoul(text + len + 1, &end, 10);
+		sum += ret[action];
+		if (end == text + len + 1 || (*end && *end != ',') || ret[action] > 1000000)
+			return false;
+		text = end + (*end == ',');
+	}
+	return sum > 0;
+}
 
 void traffic_init(struct load *load)
 {
 	struct traffic *traffic = &load->traffic;
-	uint32_t run;
 
-	getrandom(&run, sizeof run, 0);
-	snprintf(traffic->run, sizeof traffic->run, "%08x", run);
-	traffic->body = malloc(load->options->size + 1);
+	traffic->body = malloc(SIZE_MAX_BYTES + 1);
 	assert(traffic->body);
-	memset(traffic->body, 'x', load->options->size);
-	traffic->body[load->options->size] = 0;
-	if (load->options->messages_per_second)
-		traffic->interval_ns = 1e9 / load->options->messages_per_second;
+	memset(traffic->body, 'x', SIZE_MAX_BYTES);
+	traffic->body[SIZE_MAX_BYTES] = 0;
+	traffic_size_read(load->options->size, &traffic->size_min, &traffic->size_max);
+	traffic_mix_read(load->options->mix, traffic->weights);
+	for (unsigned i = 0; i < ACTION_COUNT; i++)
+		traffic->weight_sum += traffic->weights[i];
+	traffic->random = 88172645463325252ull + load->index; /* any, but the same for each run */
 }
 
 void traffic_free(struct traffic *traffic)
@@ -36,103 +78,211 @@ void traffic_free(struct traffic *traffic)
 	traffic->body = NULL;
 }
 
+/* Xorshift: less than `below`. */
+static unsigned random_below(struct traffic *traffic, unsigned below)
+{
+	uint64_t x = traffic->random;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	traffic->random = x;
+	return (unsigned)((x >> 32) * below >> 32);
+}
+
+/* As many of each power of two. */
+static unsigned size_between(struct traffic *traffic, unsigned min, unsigned max)
+{
+	unsigned size = min;
+
+	while (2 * size < max && random_below(traffic, 2))
+		size *= 2;
+	return size + random_below(traffic, (2 * size < max ? 2 * size : max) - size + 1);
+}
+
+/* Of a hundred messages, so many with a body of so many bytes. */
+static unsigned size_of_day(struct traffic *traffic)
+{
+	static const struct {
+		unsigned below, min, max;
+	} parts[] = {{50, 4, 40}, {85, 40, 200}, {97, 200, 1000}, {100, 1000, 8000}};
+	unsigned chance = random_below(traffic, 100), i = 0;
+
+	while (chance >= parts[i].below)
+		i++;
+	return size_between(traffic, parts[i].min, parts[i].max);
+}
+
+unsigned traffic_size(struct load *load)
+{
+	struct traffic *traffic = &load->traffic;
+
+	if (!traffic->size_max)
+		return size_of_day(traffic);
+	if (traffic->size_min == traffic->size_max)
+		return traffic->size_min;
+	return size_between(traffic, traffic->size_min, traffic->size_max);
+}
+
+void traffic_mark(const struct load *load, const struct mark *mark, char to[static MARK_TEXT_BYTES])
+{
+	snprintf(to, MARK_TEXT_BYTES, "%s-%c-%u-%" PRIu64 "-%" PRIu64, load->board->run, mark->kind, mark->sender,
+		 mark->number, mark->due_ns);
+}
+
 /* NULL: the last of an odd number, or not there. */
 static struct client *partner_of(struct load *load, const struct client *client)
 {
-	unsigned partner = client->number ^ 1;
+	unsigned place = (client->number ^ 1) - load->first;
 
-	return partner < load->options->clients && client_is_online(&load->clients[partner]) ? &load->clients[partner]
-											     : NULL;
+	if (place >= load->count || !client_is_online(&load->clients[place]))
+		return NULL;
+	return &load->clients[place];
 }
 
-static void message_send(struct load *load, struct client *from, uint64_t due_ns)
+static void pair_count(struct load *load, const struct client *to)
+{
+	if (load_is_slow_reader(load, to)) {
+		load->tally->counts.slow_sent++;
+		return;
+	}
+	load->tally->counts.sent++;
+	load->tally->counts.expected++;
+}
+
+/* A message, or a presence, to the partner. */
+static void pair_send(struct load *load, struct client *from, enum action action, uint64_t due_ns)
 {
 	const struct client *to = partner_of(load, from);
-	char head[4096];
+	struct mark mark = {MARK_PAIR, from->number, from->flow.sent++, due_ns};
+	char head[STANZA_HEAD_BYTES], jid[LOAD_JID_BYTES], id[MARK_TEXT_BYTES];
 	int len;
 
-	len = snprintf(head, sizeof head, "<message to='%s' type='chat' id='%s-%u-%" PRIu64 "-%" PRIu64 "'><body>",
-		       to->jid, load->traffic.run, from->number, from->flow.sent, due_ns);
+	load_jid(load, to, jid);
+	traffic_mark(load, &mark, id);
+	pair_count(load, to);
+	if (action == ACTION_presence) {
+		len = snprintf(head, sizeof head, "<presence to='%s' id='%s'/>", jid, id);
+		client_say(load, from, head, (size_t)len);
+		return;
+	}
+	len = snprintf(head, sizeof head, "<message to='%s' type='chat' id='%s'><body>", jid, id);
 	assert(len > 0 && (size_t)len < sizeof head);
-	wire_put(&from->wire, head, (size_t)len);
-	wire_put(&from->wire, load->traffic.body, load->options->size);
-	wire_put(&from->wire, "</body></message>", strlen("</body></message>"));
-	load_mark_dirty(load, from);
-	from->flow.sent++;
-	load->traffic.sent++;
+	client_say(load, from, head, (size_t)len);
+	client_say(load, from, load->traffic.body, traffic_size(load));
+	client_say(load, from, "</body></message>", strlen("</body></message>"));
 }
 
-/* The next client, in turn, that has a partner; NULL: there is none. */
-static struct client *sender_next(struct load *load)
+static void ping_send(struct load *load, struct client *from, uint64_t due_ns)
 {
-	for (unsigned tried = 0; tried < load->options->clients; tried++) {
+	struct mark mark = {MARK_PING, from->number, load->tally->counts.pings++, due_ns};
+	char text[STANZA_HEAD_BYTES], id[MARK_TEXT_BYTES];
+	int len;
+
+	traffic_mark(load, &mark, id);
+	len = snprintf(text, sizeof text, "<iq type='get' to='%s' id='%s'><ping xmlns='urn:xmpp:ping'/></iq>",
+		       load->options->domain, id);
+	client_say(load, from, text, (size_t)len);
+}
+
+/* ---- when */
+
+static enum action action_next(struct traffic *traffic)
+{
+	unsigned chance = random_below(traffic, traffic->weight_sum);
+	unsigned action = 0;
+
+	while (chance >= traffic->weights[action])
+		chance -= traffic->weights[action++];
+	return (enum action)action;
+}
+
+/* The next client, in turn, that can do this; NULL: there is none. */
+static struct client *sender_next(struct load *load, enum action action)
+{
+	for (unsigned tried = 0; tried < load->count; tried++) {
 		struct client *client = &load->clients[load->traffic.next];
-		load->traffic.next = (load->traffic.next + 1) % load->options->clients;
-		if (client_is_online(client) && partner_of(load, client))
+		load->traffic.next = (load->traffic.next + 1) % load->count;
+		if (!client_is_online(client) || !number_is_talker(load, client->number))
+			continue;
+		if (action == ACTION_ping || crowd_is(load) || partner_of(load, client))
 			return client;
 	}
 	return NULL;
 }
 
+static void one_send(struct load *load, uint64_t due_ns)
+{
+	enum action action = action_next(&load->traffic);
+	struct client *client = sender_next(load, action);
+
+	if (!client)
+		return;
+	if (action == ACTION_ping)
+		ping_send(load, client, due_ns);
+	else if (crowd_is(load))
+		crowd_send(load, client, due_ns);
+	else
+		pair_send(load, client, action, due_ns);
+}
+
 void traffic_begin(struct load *load, uint64_t now_ns)
 {
-	if (!load->options->window)
-		return;
-	for (unsigned i = 0; i + 1 < load->options->clients; i += 2) {
+	for (unsigned i = 0; i + 1 < load->count && load->options->window; i += 2) {
 		struct client *client = &load->clients[i];
-		if (!client_is_online(client) || !partner_of(load, client))
+		if (!client_is_online(client) || !partner_of(load, client) || !number_is_talker(load, client->number))
 			continue;
 		for (unsigned k = 0; k < load->options->window; k++)
-			message_send(load, client, now_ns);
+			pair_send(load, client, ACTION_chat, now_ns);
 	}
 }
 
-static uint64_t due_at(const struct load *load, uint64_t number)
+/* All processes send at one rate together, in turn. */
+static uint64_t due_of(const struct load *load, uint64_t planned)
 {
-	return load->run_ns + (uint64_t)((double)number * load->traffic.interval_ns);
+	uint64_t number = planned * load->board->processes + load->index;
+
+	return load->board->run_ns +
+	       (uint64_t)((double)number * (double)SECOND_NS / (double)load->options->messages_per_second);
 }
 
 uint64_t traffic_send_due(struct load *load, uint64_t now_ns)
 {
 	struct traffic *traffic = &load->traffic;
-	uint64_t due;
 
 	if (!load->options->messages_per_second)
 		return UINT64_MAX;
 	for (unsigned k = 0; k < BATCH_MAX; k++) {
-		struct client *client;
-		due = due_at(load, traffic->planned);
+		uint64_t due = due_of(load, traffic->planned);
 		if (due > now_ns)
 			return due;
-		client = sender_next(load);
-		if (!client)
-			return UINT64_MAX;
-		if ((double)(now_ns - due) > load->late_max_ns)
-			load->late_max_ns = (double)(now_ns - due);
-		message_send(load, client, due);
+		if (now_ns - due > load->tally->late_max_ns)
+			load->tally->late_max_ns = now_ns - due;
+		one_send(load, due);
 		traffic->planned++;
 	}
 	return now_ns;
 }
 
+/* ---- what arrives */
+
 /* False: not one of this run's. */
 static bool mark_read(const struct load *load, const struct xml_event *event, const uint8_t *bytes, struct mark *ret)
 {
-	char id[ID_BYTES_MAX];
-	size_t run = strlen(load->traffic.run);
+	size_t run = strlen(load->board->run);
+	char id[MARK_TEXT_BYTES];
 
 	if (!event->id.at || event->id.len >= sizeof id || event->id.len <= run)
 		return false;
 	memcpy(id, bytes + event->id.at, event->id.len);
 	id[event->id.len] = 0;
-	return memcmp(id, load->traffic.run, run) == 0 &&
-	       sscanf(id + run, "-%u-%" SCNu64 "-%" SCNu64, &ret->sender, &ret->number, &ret->due_ns) == 3;
+	return memcmp(id, load->board->run, run) == 0 && sscanf(id + run, "-%c-%u-%" SCNu64 "-%" SCNu64, &ret->kind,
+								&ret->sender, &ret->number, &ret->due_ns) == 4;
 }
 
-/* In order is one above the last. A gap is only a loss if nothing fills it later; what fills it was overtaken. */
-static bool order_check(struct load *load, struct client *client, uint64_t number)
+/* A gap is only a loss if nothing fills it later; what fills it was overtaken. */
+bool traffic_order_check(struct load *load, struct client *client, struct flow *flow, uint64_t number)
 {
-	struct flow *flow = &client->flow;
 	uint64_t ahead = number - flow->expected, back;
 
 	if (number >= flow->expected) {
@@ -151,28 +301,66 @@ static bool order_check(struct load *load, struct client *client, uint64_t numbe
 	return true;
 }
 
+static void latency_add(struct histogram *histogram, uint64_t due_ns, uint64_t now_ns)
+{
+	histogram_add(histogram, now_ns > due_ns ? now_ns - due_ns : 0);
+}
+
+/* The flow that it belongs to; NULL: it is for somebody else. */
+static struct flow *flow_of(struct load *load, struct client *client, const struct mark *mark)
+{
+	if (mark->kind == MARK_GROUP)
+		return crowd_flow(load, client, mark->sender);
+	return mark->sender == (client->number ^ 1) ? &client->flow : NULL;
+}
+
+static void flow_receive(struct load *load, struct client *client, const struct mark *mark, uint64_t now_ns)
+{
+	struct flow *flow = flow_of(load, client, mark);
+
+	if (!flow) {
+		load_fault(load, FAULT_STRAY, client->number, "");
+		return;
+	}
+	if (!traffic_order_check(load, client, flow, mark->number))
+		return;
+	if (load_is_slow_reader(load, client)) {
+		load->tally->counts.slow_received++;
+		return;
+	}
+	load->tally->counts.received++;
+	latency_add(&load->tally->latency_ns, mark->due_ns, now_ns);
+	if (load->options->window && load->phase == PHASE_RUN && partner_of(load, client))
+		pair_send(load, client, ACTION_chat, now_ns);
+}
+
+static void answer_receive(struct load *load, struct client *client, const struct mark *mark, uint64_t now_ns)
+{
+	if (mark->sender != client->number) {
+		load_fault(load, FAULT_STRAY, client->number, "");
+		return;
+	}
+	load->tally->counts.answers++;
+	latency_add(&load->tally->ping_ns, mark->due_ns, now_ns);
+}
+
 void traffic_receive(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes,
 		     uint64_t now_ns)
 {
-	struct traffic *traffic = &load->traffic;
 	struct mark mark;
 
 	if (!mark_read(load, event, bytes, &mark)) {
-		traffic->foreign++;
+		load->tally->counts.foreign += xml_is_equal(bytes, event->name, "message");
+		return;
+	}
+	if (mark.kind == MARK_PING) { /* a server that knows no pings answers too */
+		answer_receive(load, client, &mark, now_ns);
 		return;
 	}
 	if (event->type.at && xml_is_equal(bytes, event->type, "error")) {
 		load_fault(load, FAULT_STANZA_ERROR, client->number, "");
 		return;
 	}
-	if (mark.sender != (client->number ^ 1)) {
-		load_fault(load, FAULT_STRAY, client->number, "");
-		return;
-	}
-	if (!order_check(load, client, mark.number))
-		return;
-	traffic->received++;
-	histogram_add(&traffic->latency_ns, now_ns > mark.due_ns ? now_ns - mark.due_ns : 0);
-	if (load->options->window && load->phase == PHASE_RUN && partner_of(load, client))
-		message_send(load, client, now_ns);
+	if (mark.kind != MARK_GROUP || mark.sender != client->number) /* groups echo */
+		flow_receive(load, client, &mark, now_ns);
 }

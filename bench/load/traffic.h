@@ -1,12 +1,11 @@
 /*
- * traffic: the messages between pairs. Each client is the sender of one flow, to its partner. A message's id says which
- * run, which sender, which message of that sender, and when it was due: from it the receiver knows latency, order and
- * doubles.
+ * traffic: what clients send each other, and what comes of it. In pairs each client is the sender of one flow, to its
+ * partner; in groups (crowd.h) it sends to all others of its group. An id says which run, what kind, which sender,
+ * which of that sender's stanzas, and when it was due: from it the receiver knows latency, order and doubles.
  */
 #ifndef LOAD_TRAFFIC_H
 #define LOAD_TRAFFIC_H
 
-#include "histogram.h"
 #include "xml.h"
 
 #include <stdbool.h>
@@ -15,22 +14,45 @@
 struct load;
 struct client;
 
-/* Kept by each client. */
+enum action {
+#define ACTION(name, text) ACTION_##name,
+#include "action.def"
+#undef ACTION
+	ACTION_COUNT
+};
+
+/* Of one sender to one receiver. */
 struct flow {
-	uint64_t sent;	   /* messages of its own: the next one's number */
-	uint64_t expected; /* of the partner's: one above the highest number seen */
+	uint64_t sent;	   /* the sender's own: the next one's number */
+	uint64_t expected; /* of the other's: one above the highest number seen */
 	uint64_t seen;	   /* bit k: number expected - 1 - k was seen */
 };
 
 struct traffic {
-	char run[9]; /* so that what an earlier run left is not taken for ours */
 	char *body;
-	struct histogram latency_ns;
-	uint64_t sent, received, foreign;
-	unsigned next; /* client whose turn it is */
-	double interval_ns;
-	uint64_t planned; /* open loop: messages whose time has come */
+	unsigned size_min, size_max;
+	unsigned weights[ACTION_COUNT], weight_sum;
+	uint64_t random;
+	unsigned next;	  /* place whose turn it is */
+	uint64_t planned; /* open loop: stanzas whose time has come */
 };
+
+/* The kinds of stanza that an id tells apart. */
+enum mark_kind { MARK_PAIR = 'm', MARK_GROUP = 'g', MARK_PING = 'p' };
+struct mark {
+	char kind;
+	unsigned sender;
+	uint64_t number, due_ns;
+};
+enum { MARK_TEXT_BYTES = 96 };
+
+/*
+ * Of --size: "N", "N-M" (as many of each order of magnitude), or "day" (what people write: most short, few long).
+ * False: neither.
+ */
+bool traffic_size_read(const char *text, unsigned *ret_min, unsigned *ret_max);
+/* Of --mix: names of action.def with weights, "chat=80,ping=20". False: not so. */
+bool traffic_mix_read(const char *text, unsigned ret[static ACTION_COUNT]);
 
 void traffic_init(struct load *);
 void traffic_free(struct traffic *);
@@ -38,7 +60,14 @@ void traffic_free(struct traffic *);
 void traffic_begin(struct load *, uint64_t now_ns);
 /* Sends what is due, a bounded number at a time. Answers when the next one is, UINT64_MAX for never. */
 uint64_t traffic_send_due(struct load *, uint64_t now_ns);
-/* A message arrived at this client. */
+/* A stanza arrived at this client. */
 void traffic_receive(struct load *, struct client *, const struct xml_event *, const uint8_t *bytes, uint64_t now_ns);
+
+/* For crowd.c. */
+void traffic_mark(const struct load *, const struct mark *, char to[static MARK_TEXT_BYTES]);
+/* As many bytes of body as it is this one's turn to have. */
+unsigned traffic_size(struct load *);
+/* In order is one above the last; what is not is a fault. False: it has come before. */
+bool traffic_order_check(struct load *, struct client *, struct flow *, uint64_t number);
 
 #endif

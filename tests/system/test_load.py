@@ -1,9 +1,12 @@
 """The load generator as a client: every mechanism over every kind of TLS, with nothing lost; and it says so when it is."""
+import html.parser
 import json
+import re
 import subprocess
 
 import gate as gates
 import pytest
+from fakebackend import Backend
 
 LOAD = gates.BUILD / "bench" / "stanzagate-load"
 PASSWORD = "one for all"
@@ -13,9 +16,13 @@ PASSWORD = "one for all"
 def crowd(make_gate):
     """A gate with accounts u0 to u3."""
     home = gates.new_folder("crowd")
-    for number in range(4):
-        gates.add_account(home / "accounts.db", f"u{number}", PASSWORD)
-    return make_gate(home=home)
+    make_users("sessiond", home / "accounts.db", 4)
+    return make_gate({"tls": {"tickets": True}}, home=home)
+
+
+def make_users(server, to, count):
+    command = [LOAD, "users", "--server", server, "--to", to, "--users", str(count), "--password", PASSWORD]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
 
 
 def load(gate, *options, direct=False, password=PASSWORD):
@@ -50,3 +57,147 @@ def test_what_it_measures_of_the_server(crowd):
     assert code == 0, report
     assert report["cpu_us_per_stanza_user"] + report["cpu_us_per_stanza_system"] > 0
     assert report["rss_bytes_baseline"] > 0
+
+
+def test_accounts_for_prosody_and_ejabberd(tmp_path):
+    make_users("prosody", tmp_path / "data", 2)
+    assert f'["password"] = "{PASSWORD}"' in (tmp_path / "data" / "localhost" / "accounts" / "u1.dat").read_text()
+    make_users("ejabberd", tmp_path / "users.xml", 2)
+    assert f"<user name='u1' password='{PASSWORD}'/>" in (tmp_path / "users.xml").read_text()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_mixed_day(crowd, processes):
+    options = ["--scenario", "mixed", "--clients", 40, "--seconds", 1, "--messages-per-second", 300, "--churn", 10]
+    code, report = load(crowd, *options, "--processes", processes)
+    assert code == 0, report
+    assert (report["online"], report["lost"], report["errors"], report["processes"]) == (40, 0, 0, processes)
+    assert report["messages_received"] == report["messages_expected"] > 100
+    assert report["pings_answered"] == report["pings_sent"] > 20
+    assert report["returned"] > 3
+
+
+def test_presence_reaches_every_client_of_the_account(crowd):
+    code, report = load(crowd, "--scenario", "presence", "--clients", 12, "--resources", 3, "--seconds", 1, "--messages-per-second", 60)
+    assert code == 0, report
+    assert report["messages_received"] == 2 * report["messages_sent"] > 50
+
+
+def test_those_who_come_back_resume(crowd):
+    for options, resumed in [([], False), (["--resume"], True)]:
+        code, report = load(crowd, "--scenario", "churn", "--clients", 8, "--churn", 20, "--seconds", 1, *options)
+        assert code == 0, report
+        assert report["returned"] > 5
+        # A ticket is good for one return, and another comes with a whole handshake alone.
+        assert (report["tls_resumed"] > report["returned"] / 4) if resumed else (report["tls_resumed"] == 0)
+
+
+def test_clients_that_do_not_read_find_all_when_they_do(crowd):
+    options = ["--scenario", "slow", "--clients", 8, "--slow", 2, "--messages-per-second", 200, "--size", "1000-8000"]
+    code, report = load(crowd, *options, "--seconds", 1)
+    assert code == 0, report
+    assert report["slow_received"] == report["slow_sent"] > 10
+    assert report["slow_cut_off"] == 0
+
+
+def test_a_storm_by_a_file(crowd, tmp_path):
+    (tmp_path / "storm.load").write_text("# a storm\nscenario login\nstorm 1  # second\nparallel 8\nclients 8\n\n")
+    code, report = load(crowd, "--file", tmp_path / "storm.load")
+    assert code == 0, report
+    assert report["logins_in_time"] > 8
+    (tmp_path / "storm.load").write_text("storms 1\n")
+    command = [LOAD, "--file", tmp_path / "storm.load"]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=10)
+    assert done.returncode == 2 and "storms: no such option" in done.stderr
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.titles, self.links, self.in_caption = [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.in_caption |= tag == "figcaption"
+        self.links += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_data(self, data):
+        if self.in_caption:
+            self.titles.append(data.strip())
+        self.in_caption = False
+
+
+def test_the_page(crowd, tmp_path):
+    options = ["--clients", 8, "--window", 2, "--seconds", 2, "--watch", f"gate={crowd.pid}", "--report", tmp_path / "page.html"]
+    code, report = load(crowd, *options, "--title", "A <test>")
+    assert code == 0, report
+    assert report["watched"]["gate"]["cpu_us_per_stanza_user"] >= 0
+    text = (tmp_path / "page.html").read_text()
+    page = Page(text)
+    assert {"Latency by percentile", "Clients online", "Rates", "Processor time", "Resident memory"} <= set(page.titles)
+    assert not page.links and "<title>A &lt;test></title>" in text
+    assert json.loads(re.search(r"<pre>(.*?)</pre>", text, re.S)[1])["online"] == 8
+
+
+class Post:
+    """Carries messages between the clients of a session server that behaves, but for the fifth."""
+
+    def __init__(self, backend, fault):
+        self.backend, self.fault, self.count, self.kept = backend, fault, 0, None
+        backend.on_element = self.carry
+
+    def deliver(self, session, xml):
+        self.backend.bound(re.search(r" to='(.*?)'", xml)[1]).send(xml)
+
+    def carry(self, session, xml):
+        if not xml.startswith("<message"):
+            return
+        self.count += 1
+        if self.count == 5:
+            self.fault(self, session, xml)
+        else:
+            self.deliver(session, xml)
+        if self.kept and self.count > 5 and self.kept[0] is session:
+            self.deliver(*self.kept)
+            self.kept = None
+
+
+def lose(post, session, xml):
+    pass
+
+
+def double(post, session, xml):
+    post.deliver(session, xml)
+    post.deliver(session, xml)
+
+
+def hold_back(post, session, xml):
+    post.kept = session, xml
+
+
+def misdeliver(post, session, xml):
+    session.send(xml)
+    post.deliver(session, xml)
+
+
+def refuse(post, session, xml):
+    session.send(re.sub(r" to='.*?'", "", xml).replace("'chat'", "'error'"))
+    post.deliver(session, xml)
+
+
+FAULTS = {"lost": lose, "duplicate": double, "order": hold_back, "stray": misdeliver, "stanza_error": refuse}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_goes_wrong_fails_the_run(fault, make_gate, tmp_path):
+    with Backend(tmp_path / "link") as backend:
+        gate = make_gate({"workers": 1, "backends": [{"name": "session-1", "address": f"unix:{backend.path}"}]})
+        post = Post(backend, FAULTS[fault])
+        options = ["--mechanism", "PLAIN", "--clients", 2, "--messages-per-second", 40, "--seconds", 1, "--drain", 1]
+        code, report = load(gate, *options)
+    assert post.count > 10
+    assert code == 1, report
+    if fault == "lost":
+        assert (report["lost"], report["errors"]) == (1, 0)
+    else:
+        assert (report["lost"], report["error_counts"]) == (0, {fault: 1})

@@ -1,0 +1,76 @@
+/* Who is who in a run, by number. */
+#include "load.h"
+
+#include <stdio.h>
+
+unsigned load_unit(const struct options *options)
+{
+	return options->room_size ? options->room_size : options->resources ? options->resources : 2;
+}
+
+unsigned load_first(const struct options *options, unsigned processes, unsigned index)
+{
+	uint64_t unit = load_unit(options), units = (options->clients + unit - 1) / unit;
+	uint64_t first = units * index / processes * unit;
+
+	return first < options->clients ? (unsigned)first : options->clients;
+}
+
+static unsigned returners(const struct options *options)
+{
+	bool all = !options->messages_per_second && !options->window;
+
+	return !options->churn ? 0 : all ? options->clients : options->clients / 10;
+}
+
+/* Counted from the end, so that what is left in front are whole pairs. */
+static unsigned talkers_end(const struct options *options)
+{
+	return (options->clients - returners(options)) & ~1u;
+}
+
+bool number_returns(const struct load *load, unsigned number)
+{
+	return load->options->churn && number >= talkers_end(load->options);
+}
+
+bool number_is_slow(const struct load *load, unsigned number)
+{
+	unsigned end = talkers_end(load->options), slow = load->options->slow * 2;
+
+	return slow && number < end && number + slow >= end;
+}
+
+bool number_is_talker(const struct load *load, unsigned number)
+{
+	return !number_returns(load, number);
+}
+
+bool load_is_slow_reader(const struct load *load, const struct client *client)
+{
+	return load->phase >= PHASE_RUN && client->number & 1 && number_is_slow(load, client->number);
+}
+
+unsigned number_user(const struct load *load, unsigned number)
+{
+	unsigned resources = load->options->resources;
+
+	return (resources ? number / resources : number) % load->options->users;
+}
+
+unsigned number_resource(const struct load *load, unsigned number)
+{
+	unsigned resources = load->options->resources;
+
+	return resources ? number % resources : number / load->options->users;
+}
+
+void load_jid(const struct load *load, const struct client *client, char to[static LOAD_JID_BYTES])
+{
+	if (client->jid)
+		snprintf(to, LOAD_JID_BYTES, "%s", client->jid);
+	else
+		snprintf(to, LOAD_JID_BYTES, "%s%u@%s/r%u", load->options->user_prefix,
+			 number_user(load, client->number), load->options->domain,
+			 number_resource(load, client->number));
+}
