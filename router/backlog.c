@@ -67,3 +67,18 @@ void backlog_drop(struct backlog *backlog)
 	bytes_drop(backlog->again_count > 0 ? &backlog->again : &backlog->fresh, len);
 	backlog->again_count -= backlog->again_count > 0;
 }
+
+bool backlog_walk(const struct backlog *backlog, size_t *at, struct frame *ret)
+{
+	size_t again_len = bytes_len(&backlog->again);
+	bool fresh = *at >= again_len;
+	const struct bytes *from = fresh ? &backlog->fresh : &backlog->again;
+	size_t place = fresh ? *at - again_len : *at;
+	enum frame_error error;
+	if (place == bytes_len(from))
+		return false;
+	size_t used = frame_read(bytes_first(from) + place, bytes_len(from) - place, ret, &error);
+	assert(used > 0);
+	*at += used;
+	return true;
+}

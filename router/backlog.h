@@ -45,4 +45,8 @@ bool backlog_resume(struct backlog *, uint32_t received, uint32_t *sent);
 bool backlog_next(const struct backlog *, const uint8_t **ret_bytes, size_t *ret_len);
 void backlog_drop(struct backlog *);
 
+/* All of them in order, not dropped: *at is 0 before the first call. False: no more. The frame's payload points into
+ * them. */
+bool backlog_walk(const struct backlog *, size_t *at, struct frame *ret);
+
 #endif
