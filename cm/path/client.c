@@ -4,6 +4,7 @@
 #include "entry.h"
 #include "ingress.h"
 #include "jid.h"
+#include "keepsake.h"
 #include "log.h"
 #include "uplink.h"
 #include "worker.h"
@@ -329,6 +330,7 @@ void client_free(struct worker *w, struct client *c)
 	login_free(w, c);
 	partial_free(w, c->partial);
 	shelf_give(&w->texts, c->stamp, c->stamp_len);
+	keepsakes_free(w, c);
 	aside_free(c);
 	slab_free(&w->clients, session_handle(client_session(c)));
 }

@@ -43,6 +43,7 @@ struct client_aside {
 	char host[ADDRESS_TEXT_BYTES]; /* where it is, as the PROXY header said; "": the socket's own peer */
 	uint16_t port;
 	struct xml_scope *scope; /* what its stream's header declares; NULL: the usual */
+	struct keepsake *keep;	 /* of its session server; NULL: none */
 };
 
 struct client {
@@ -57,19 +58,21 @@ struct client {
 		struct client *choked_next; /* choked: the next of those whose link is full */
 		struct orphan *orphan;	    /* orphaned */
 	};
+	struct common *presence; /* the last that it broadcast (keepsake.h); NULL: it is not available */
 	uint16_t stamp_from_len; /* without xml:lang */
 	uint16_t stamp_len;
 	uint32_t heard_s;  /* when it last sent anything: seconds of the worker's clock */
 	uint32_t sent;	   /* numbered frames of its session, since it is bound, that were put on the link */
 	uint32_t received; /* the same, that have come */
+	uint32_t stanzas_in, stanzas_out; /* since it is bound: from it, for it */
 	struct stream stream;
 	int8_t uplink; /* index of its session server; -1: no session is open */
 	uint8_t proxy; /* enum proxy_version: the header that must come first; none any more after it */
-	bool direct;
-	bool awaiting;	      /* an answer of the session server must come before the client's next element */
-	bool choked;	      /* on its uplink's list of those that must not send */
-	bool held;	      /* the session server paused it */
-	bool paused;	      /* the session server was told to pause */
+	bool direct : 1;
+	bool awaiting : 1;    /* an answer of the session server must come before the client's next element */
+	bool choked : 1;      /* on its uplink's list of those that must not send */
+	bool held : 1;	      /* the session server paused it */
+	bool paused : 1;      /* the session server was told to pause */
 	bool handshaking : 1; /* OpenSSL is at it */
 	bool orphaned : 1;    /* its session has no link (orphan.h), and it is not read from */
 	bool waiting : 1;     /* in a line of turns.h; not read from meanwhile */

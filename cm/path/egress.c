@@ -15,6 +15,7 @@
 #include "condition.h"
 #include "guard.h"
 #include "ingress.h"
+#include "keepsake.h"
 #include "log.h"
 #include "worker.h"
 
@@ -24,8 +25,7 @@
 
 /* ---- frames of a session */
 
-/* The next element of some XML that a session server sent. */
-static bool element_next(struct worker *w, const uint8_t *bytes, size_t len, struct xml_event *ret)
+bool egress_element(struct worker *w, const uint8_t *bytes, size_t len, struct xml_event *ret)
 {
 	static const struct xml_limits limits = {.element_bytes_max = FRAME_PAYLOAD_MAX - 1,
 						 .elements_max = 1 << 20,
@@ -42,7 +42,7 @@ static bool element_next(struct worker *w, const uint8_t *bytes, size_t len, str
 /* Whether the payload is one element, and which. */
 static bool element_check(struct worker *w, const uint8_t *bytes, size_t len, struct xml_event *ret)
 {
-	return element_next(w, bytes, len, ret) && ret->used == len;
+	return egress_element(w, bytes, len, ret) && ret->used == len;
 }
 
 /* Whether the features of a frame, if there are any, are elements and nothing else. */
@@ -53,7 +53,7 @@ static bool features_check(struct worker *w, const struct frame *frame, enum fra
 
 	frame_find(frame, field, &features);
 	for (uint32_t at = 0; at < features.len; at += event.used)
-		if (!element_next(w, features.at + at, features.len - at, &event))
+		if (!egress_element(w, features.at + at, features.len - at, &event))
 			return false;
 	return true;
 }
@@ -77,6 +77,7 @@ static void deliver(struct worker *w, struct client *c, const struct xml_event *
 		return;
 	}
 	worker_count_stanza(w, COUNTER_messages_out, event, bytes);
+	c->stanzas_out += client_was_bound(c) && worker_is_stanza(event, bytes);
 	w->stanzas_down++;
 	conn_write(&w->net, &c->conn, bytes, event->used);
 	check_unread(w, c);
@@ -193,6 +194,8 @@ static void on_session_frame(struct worker *w, struct uplink *u, const struct fr
 		on_state(w, c, frame);
 	else if (frame->type == FRAME_CLOSE)
 		on_close(w, c, frame);
+	else if (frame->type == FRAME_KEEP && client_was_bound(c))
+		keepsake_put(w, c, frame);
 	else if (frame->type == FRAME_PAUSE || frame->type == FRAME_RESUME)
 		on_hold(w, c, frame->type == FRAME_PAUSE);
 }

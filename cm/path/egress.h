@@ -7,4 +7,7 @@
 /* Bytes have come on a link: takes every whole frame out of uplink->in. */
 void egress(struct worker *, struct uplink *);
 
+/* The next element of some XML that was in a frame; false: there is none. Good until the next call. */
+bool egress_element(struct worker *, const uint8_t *bytes, size_t len, struct xml_event *ret);
+
 #endif

@@ -15,6 +15,7 @@
 #include "ingress.h"
 
 #include "certificate_user.h"
+#include "keepsake.h"
 #include "uplink.h"
 #include "worker.h"
 
@@ -151,6 +152,9 @@ static void pass_stamped(struct worker *w, struct client *c, const struct xml_ev
 {
 	struct xml_splice splice;
 
+	c->stanzas_in++;
+	if (xml_is_equal(bytes, event->name, "presence"))
+		keepsake_presence(w, c, event, bytes);
 	xml_splice_begin(&splice, bytes, event);
 	xml_splice_insert(&splice, c->stamp, event->lang.at == 0 ? c->stamp_len : c->stamp_from_len);
 	xml_splice_declarations(&splice);

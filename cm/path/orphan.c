@@ -1,5 +1,6 @@
 #include "orphan.h"
 
+#include "adoption.h"
 #include "client.h"
 #include "log.h"
 #include "uplink.h"
@@ -11,23 +12,27 @@
 
 /* ---- lists */
 
-static void list_add(struct orphan **list, struct orphan *o)
+void orphan_join(struct orphan_list *list, struct orphan *o)
 {
-	o->place = list;
-	o->next = *list;
-	if (o->next != NULL)
-		o->next->place = &o->next;
-	*list = o;
+	o->list = list;
+	o->place = list->first == NULL ? &list->first : list->end;
+	o->next = NULL;
+	*o->place = o;
+	list->end = &o->next;
+	list->count++;
 }
 
-static void list_leave(struct orphan *o)
+void orphan_leave(struct orphan *o)
 {
 	*o->place = o->next;
 	if (o->next != NULL)
 		o->next->place = o->place;
+	else
+		o->list->end = o->place;
+	o->list->count--;
 }
 
-static struct orphan **ghosts_of(struct uplink *u, frame_session session)
+static struct orphan_list *ghosts_of(struct uplink *u, frame_session session)
 {
 	return &u->ghosts[(session >> WORKER_INDEX_SHIFT) % ORPHAN_GHOSTS];
 }
@@ -45,7 +50,7 @@ static struct orphan *orphan_new(const struct worker *w, frame_session session)
 
 static void orphan_free(struct orphan *o)
 {
-	list_leave(o);
+	orphan_leave(o);
 	backlog_free(&o->backlog);
 	free(o);
 }
@@ -54,7 +59,7 @@ static void orphan_free(struct orphan *o)
 
 static void ghost_add(struct worker *w, struct uplink *u, struct orphan *o)
 {
-	list_add(ghosts_of(u, o->session), o);
+	orphan_join(ghosts_of(u, o->session), o);
 	pool_session_count(&w->pool, u->index, 1);
 }
 
@@ -66,7 +71,7 @@ static void ghost_free(struct worker *w, struct uplink *u, struct orphan *o)
 
 static struct orphan *ghost_find(struct uplink *u, frame_session session)
 {
-	struct orphan *o = *ghosts_of(u, session);
+	struct orphan *o = ghosts_of(u, session)->first;
 
 	while (o != NULL && o->session != session)
 		o = o->next;
@@ -75,10 +80,10 @@ static struct orphan *ghost_find(struct uplink *u, frame_session session)
 
 void orphans_forget(struct uplink *u)
 {
-	assert(u->orphans == NULL);
+	assert(u->orphans.count == 0);
 	for (size_t i = 0; i < ORPHAN_GHOSTS; i++)
-		while (u->ghosts[i] != NULL)
-			orphan_free(u->ghosts[i]);
+		while (u->ghosts[i].first != NULL)
+			orphan_free(u->ghosts[i].first);
 }
 
 /* ---- the cut */
@@ -95,16 +100,16 @@ static void client_orphan(struct worker *w, struct uplink *u, struct client *c)
 	c->orphan = o;
 	o->client = c;
 	o->sent = c->sent;
-	list_add(&u->orphans, o);
+	orphan_join(&u->orphans, o);
 	counter_add(&w->counters, COUNTER_orphans, 1);
 	client_steer_reading(w, c);
 }
 
-/* Whoever was on the way to be attached begins again. */
-static void again(struct orphan *list)
+/* Whoever was on the way to be attached or adopted begins again. */
+static void again(const struct orphan_list *list)
 {
-	for (; list != NULL; list = list->next)
-		list->state = ORPHAN_WAITING;
+	for (struct orphan *o = list->first; o != NULL; o = o->next)
+		o->state = ORPHAN_WAITING;
 }
 
 static struct orphan *owner_of(struct worker *w, struct uplink *u, frame_session session)
@@ -139,16 +144,26 @@ static void take_back(struct worker *w, struct uplink *u)
 	}
 }
 
-void orphans_begin(struct worker *w, struct uplink *u)
+/* Who has said goodbye is not waited for, and who comes and goes is given no more time for that. */
+static void set_adoption(const struct worker *w, struct uplink *u, enum pool_state was)
+{
+	if (was == POOL_DRAINING)
+		u->adopt_at_ms = worker_now_ms(w);
+	else if (u->orphans.count == 0)
+		u->adopt_at_ms = worker_now_ms(w) + w->config->link_adopt_after_ms;
+}
+
+void orphans_begin(struct worker *w, struct uplink *u, enum pool_state was)
 {
 	struct slab_handle at = {0};
 	struct client *c;
 
-	again(u->orphans);
+	again(&u->orphans);
 	for (size_t i = 0; i < ORPHAN_GHOSTS; i++)
-		again(u->ghosts[i]);
-	if (w->config->link_patience_ms == 0 || w->drain_by_ms != 0)
+		again(&u->ghosts[i]);
+	if (was < POOL_UP || w->config->link_patience_ms == 0 || w->drain_by_ms != 0)
 		return;
+	set_adoption(w, u, was);
 	while ((c = slab_next(&w->clients, &at)) != NULL)
 		if (c->uplink == (int8_t)u->index && client_was_bound(c) && !c->orphaned)
 			client_orphan(w, u, c);
@@ -180,22 +195,46 @@ static void lose(struct worker *w, struct uplink *u, struct orphan *o)
 		return;
 	}
 	o->state = ORPHAN_LOST;
-	list_leave(o);
-	list_add(&w->lost, o);
+	orphan_leave(o);
+	orphan_join(&w->lost, o);
+}
+
+/* Its session server does not know it: another one may take it. What a client has left is for the old one alone. */
+static void forget(struct worker *w, struct uplink *u, struct orphan *o)
+{
+	if (o->client == NULL) {
+		lose(w, u, o);
+		return;
+	}
+	o->forgotten = true;
+	adoption_await(w, o);
+}
+
+/* Those that waited to be adopted, and were not yet. */
+static void call_back(struct worker *w, struct uplink *u)
+{
+	for (struct orphan *o = w->homeless.first, *next; o != NULL; o = next) {
+		next = o->next;
+		if (o->client->uplink != (int8_t)u->index || o->forgotten)
+			continue;
+		orphan_leave(o);
+		orphan_join(&u->orphans, o);
+	}
 }
 
 void orphans_attach(struct worker *w, struct uplink *u)
 {
 	bool same = u->sessions_epoch == u->link.epoch;
-	void (*act)(struct worker *, struct uplink *, struct orphan *) = same ? ask : lose;
+	void (*act)(struct worker *, struct uplink *, struct orphan *) = same ? ask : forget;
 
 	u->sessions_epoch = u->link.epoch;
-	for (struct orphan *o = u->orphans, *next; o != NULL; o = next) {
+	call_back(w, u);
+	for (struct orphan *o = u->orphans.first, *next; o != NULL; o = next) {
 		next = o->next;
 		act(w, u, o);
 	}
 	for (size_t i = 0; i < ORPHAN_GHOSTS; i++)
-		for (struct orphan *o = u->ghosts[i], *next; o != NULL; o = next) {
+		for (struct orphan *o = u->ghosts[i].first, *next; o != NULL; o = next) {
 			next = o->next;
 			act(w, u, o);
 		}
@@ -224,7 +263,7 @@ static void attached(struct worker *w, struct uplink *u, struct orphan *o, uint3
 	}
 	for (; backlog_next(&o->backlog, &bytes, &len); backlog_drop(&o->backlog))
 		memcpy(retained_put(&u->retained, len, ++o->sent), bytes, len);
-	counter_add(&w->counters, COUNTER_reattached, 1);
+	counter_add(&w->counters, o->state == ORPHAN_ADOPTING ? COUNTER_adopted : COUNTER_reattached, 1);
 	if (o->client != NULL) {
 		client_adopt_back(w, o->client);
 		orphan_free(o);
@@ -239,10 +278,13 @@ bool orphans_answer(struct worker *w, struct uplink *u, const struct frame *fram
 	struct client *c = client_find(w, frame->session);
 	struct orphan *o = c != NULL && c->orphaned ? c->orphan : ghost_find(u, frame->session);
 
-	if (o == NULL || o->state != ORPHAN_ATTACHING || (o->client != NULL && c->uplink != (int8_t)u->index))
+	if (o == NULL || (o->state != ORPHAN_ATTACHING && o->state != ORPHAN_ADOPTING) ||
+	    (o->client != NULL && c->uplink != (int8_t)u->index))
 		return false;
 	if (frame->type == FRAME_ATTACHED)
 		attached(w, u, o, (uint32_t)frame_find_int(frame, FIELD_RECEIVED, 0));
+	else if (o->state == ORPHAN_ATTACHING)
+		forget(w, u, o);
 	else
 		lose(w, u, o);
 	return true;
@@ -250,25 +292,39 @@ bool orphans_answer(struct worker *w, struct uplink *u, const struct frame *fram
 
 /* ---- time */
 
+/* Their session server has been away for too long: whoever can have them may. */
+static void give_up_waiting(struct worker *w, struct uplink *u)
+{
+	enum pool_state state = w->pool.backends[u->index].state;
+
+	if (u->orphans.count == 0 || state >= POOL_UP || worker_now_ms(w) < u->adopt_at_ms)
+		return;
+	while (u->orphans.first != NULL)
+		adoption_await(w, u->orphans.first);
+}
+
 void orphans_look(struct worker *w)
 {
 	struct pace_settings pace = {w->config->link_resets_per_s, 0};
 
-	for (struct orphan *o = w->lost, *next; o != NULL && pace_take(&w->reset_pace, &pace, worker_now_ms(w));
+	for (struct orphan *o = w->lost.first, *next; o != NULL && pace_take(&w->reset_pace, &pace, worker_now_ms(w));
 	     o = next) {
 		next = o->next;
 		client_close_for(w, o->client, REASON_SESSION_LOST);
 	}
+	for (size_t i = 0; i < w->pool.count; i++)
+		give_up_waiting(w, &w->uplinks[i]);
+	adoptions_look(w);
 }
 
 /* True: one of them has asked, and was not answered in all that time. */
-static bool look_through(struct worker *w, struct uplink *u, struct orphan *list)
+static bool look_through(struct worker *w, struct uplink *u, const struct orphan_list *list)
 {
-	for (struct orphan *o = list, *next; o != NULL; o = next) {
+	for (struct orphan *o = list->first, *next; o != NULL; o = next) {
 		next = o->next;
 		if (worker_now_ms(w) < o->until_ms)
 			continue;
-		if (o->state == ORPHAN_ATTACHING)
+		if (o->state == ORPHAN_ATTACHING || o->state == ORPHAN_ADOPTING)
 			return true;
 		lose(w, u, o);
 	}
@@ -277,10 +333,10 @@ static bool look_through(struct worker *w, struct uplink *u, struct orphan *list
 
 static bool look_through_all(struct worker *w, struct uplink *u)
 {
-	bool stuck = look_through(w, u, u->orphans);
+	bool stuck = look_through(w, u, &u->orphans);
 
 	for (size_t i = 0; i < ORPHAN_GHOSTS; i++)
-		stuck |= look_through(w, u, u->ghosts[i]);
+		stuck |= look_through(w, u, &u->ghosts[i]);
 	return stuck;
 }
 
@@ -298,6 +354,7 @@ void orphans_tick(struct worker *w)
 		uplink_fail(w, u, "sessions were asked for, and no answer came");
 		look_through_all(w, u);
 	}
+	look_through(w, NULL, &w->homeless);
 }
 
 /* ---- a client's */
@@ -315,11 +372,12 @@ void orphan_abandon(struct worker *w, struct client *c)
 	c->orphaned = false;
 	c->orphan = NULL;
 	counter_add(&w->counters, COUNTER_orphans, -1);
-	if (o->state == ORPHAN_LOST) {
+	if (o->state == ORPHAN_LOST || o->forgotten) {
 		orphan_free(o);
 		return;
 	}
 	o->client = NULL;
-	list_leave(o);
+	o->state = o->state == ORPHAN_HOMELESS ? ORPHAN_WAITING : o->state;
+	orphan_leave(o);
 	ghost_add(w, u, o);
 }

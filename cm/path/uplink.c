@@ -157,6 +157,11 @@ static size_t unsent(const struct uplink *u)
 	return conn_unsent(&u->conn) + u->retained.waiting_bytes;
 }
 
+bool uplink_is_full(const struct uplink *u)
+{
+	return unsent(u) >= UPLINK_UNSENT_HIGH;
+}
+
 static void unchoke_all(struct worker *w, struct uplink *u)
 {
 	while (u->choked != NULL) {
@@ -180,7 +185,8 @@ static void conn_break(struct worker *w, struct uplink *u)
 
 void uplink_fail(struct worker *w, struct uplink *u, const char *why)
 {
-	bool was_up = w->pool.backends[u->index].state >= POOL_UP;
+	enum pool_state was = w->pool.backends[u->index].state;
+	bool was_up = was >= POOL_UP;
 
 	if (u->conn.life >= CONN_ENDING)
 		return;
@@ -192,7 +198,7 @@ void uplink_fail(struct worker *w, struct uplink *u, const char *why)
 	conn_break(w, u);
 	pool_down(&w->pool, u->index, worker_now_ms(w), worker_random(w));
 	unchoke_all(w, u);
-	orphans_begin(w, u);
+	orphans_begin(w, u, was);
 	retained_free(&u->retained);
 	sessions_end(w, u);
 }
@@ -376,7 +382,7 @@ static void send_frame(struct worker *w, struct client *c, const void *bytes, si
 /* A session server that does not keep up slows those who fill its link. */
 static void choke_if_full(struct worker *w, struct uplink *u, struct client *c)
 {
-	if (c->choked || c->orphaned || unsent(u) < UPLINK_UNSENT_HIGH)
+	if (c->choked || c->orphaned || !uplink_is_full(u))
 		return;
 	c->choked = true;
 	c->choked_next = u->choked;

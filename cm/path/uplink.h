@@ -26,13 +26,14 @@ struct uplink {
 	struct link link;
 	struct retained retained; /* what the session server has not acknowledged, or has no room for yet */
 	struct address address;
-	struct pace pace;
+	struct pace pace, adopt_pace;
 	char *name, *address_text, *certificate_names; /* as in the fleet; NULL: the place is vacant */
 	uint64_t by_ms; /* until it is connected and TLS is done, or until it has ended; 0: the link watches itself */
 	uint8_t *in;	/* bytes read and not yet taken */
 	size_t in_len, in_cap;
 	struct client *choked; /* clients that wait until there is room again */
-	struct orphan *orphans, *ghosts[ORPHAN_GHOSTS];
+	struct orphan_list orphans, ghosts[ORPHAN_GHOSTS];
+	uint64_t adopt_at_ms;	 /* while it has orphans and no link: when others may have them */
 	uint64_t sessions_epoch; /* of the session server that its sessions are at: that of the last link */
 	uint32_t serial;	 /* of the connection, so that completions of an earlier one find nothing */
 	uint8_t index;
@@ -63,6 +64,8 @@ void uplink_ack(struct worker *, struct uplink *, bool at_once);
  * there is no TLS.
  */
 void uplink_say_hello(struct worker *, struct uplink *, const uint8_t *binding);
+/* Whether so much waits to be sent that no more is to be made. */
+bool uplink_is_full(const struct uplink *);
 /* Puts on the link what there is room for. */
 void uplink_release(struct worker *, struct uplink *);
 /* Ends it; its sessions are orphans (orphan.h). `why` is for the log. */

@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include "adoption.h"
 #include "client.h"
 #include "log.h"
 #include "outbox.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -44,14 +46,28 @@ uint64_t worker_random(struct worker *w)
 	return z ^ z >> 31;
 }
 
+enum { KINDS = 3 };
+
+/* KINDS: it is called like none. */
+static unsigned kind_of(const struct xml_event *event, const uint8_t *bytes)
+{
+	static const char *const kinds[KINDS] = {"message", "presence", "iq"};
+	unsigned kind = 0;
+
+	while (kind < KINDS && !xml_is_equal(bytes, event->name, kinds[kind]))
+		kind++;
+	return kind;
+}
+
 void worker_count_stanza(struct worker *w, enum counter messages, const struct xml_event *event, const uint8_t *bytes)
 {
-	static const char *const kinds[] = {"message", "presence", "iq"};
-	enum counter kind = 0;
+	counter_add(&w->counters, messages + (enum counter)kind_of(event, bytes), 1);
+}
 
-	while (kind < sizeof kinds / sizeof kinds[0] && !xml_is_equal(bytes, event->name, kinds[kind]))
-		kind++;
-	counter_add(&w->counters, messages + kind, 1);
+bool worker_is_stanza(const struct xml_event *event, const uint8_t *bytes)
+{
+	return kind_of(event, bytes) < KINDS && event->prefix.at == 0 &&
+	       (event->ns.at == 0 || xml_is_equal(bytes, event->ns, "jabber:client"));
 }
 
 /* ---- settings */
@@ -88,6 +104,15 @@ static void networks_take(struct worker *w)
 	w->trusted_count = w->config->network_count;
 }
 
+static void presences_init(struct worker *w)
+{
+	uint8_t key[SIPHASH_KEY_BYTES];
+	ssize_t got = getrandom(key, sizeof key, 0);
+
+	assert(got == sizeof key);
+	commons_init(&w->presences, &w->texts, key);
+}
+
 struct worker *worker_new(const struct config *config, struct tls_context *context, const struct listener *listeners,
 			  size_t count, uint64_t epoch, const char *name)
 {
@@ -108,6 +133,7 @@ struct worker *worker_new(const struct config *config, struct tls_context *conte
 	w->frame_work = aligned_alloc(64, (xml_work_bytes() + 63) / 64 * 64);
 	w->net.crypto = record_crypto_new();
 	shelf_init(&w->net.records, true);
+	presences_init(w);
 	assert(w->pool_domains != NULL && w->pool_text != NULL && w->work != NULL && w->frame_work != NULL);
 	assert(w->net.crypto != NULL);
 	pool_init(&w->pool, w->pool_domains, WORKER_DOMAINS, w->pool_text, WORKER_TEXT_BYTES);
@@ -145,6 +171,7 @@ void worker_free(struct worker *w)
 	record_crypto_free(w->net.crypto);
 	slab_done(&w->clients);
 	shelf_done(&w->net.records);
+	commons_done(&w->presences);
 	shelf_done(&w->texts);
 	address_limit_done(w);
 	turns_done(w);
@@ -459,6 +486,7 @@ static uint64_t wait_ms(struct worker *w)
 		return 0;
 	if (w->clients.used > 0 && wait_ms > WHEEL_STEP_MS)
 		wait_ms = WHEEL_STEP_MS;
+	wait_ms = adoptions_wait_ms(w, wait_ms);
 	return wait_ms < WAIT_MS_MAX ? wait_ms : WAIT_MS_MAX;
 }
 

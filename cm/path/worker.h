@@ -9,6 +9,7 @@
 #define PATH_WORKER_H
 
 #include "address_limit.h"
+#include "commons.h"
 #include "config.h"
 #include "conn.h"
 #include "fleet.h"
@@ -68,7 +69,8 @@ struct worker {
 	struct tls_context *link_context;	/* for links that are dialled from now on; NULL: none has TLS */
 	struct xml_limits login_limits, limits; /* before and after login */
 	struct slab clients;
-	struct shelf texts;				  /* what clients keep of text: their stamps */
+	struct shelf texts;				  /* what clients keep of text: stamps, keepsakes */
+	struct commons presences;			  /* clients' last ones, for who adopts them */
 	struct xml_work *work;				  /* for whoever is not in the middle of an element */
 	struct xml_work *spare_works[WORKER_SPARE_WORKS]; /* for the next ones who are */
 	size_t spare_count;
@@ -82,9 +84,11 @@ struct worker {
 	struct fleet *fleet;
 	struct lobby lobby;
 	struct uplink uplinks[POOL_BACKENDS_MAX];
-	struct orphan *lost; /* whose clients are to be told */
+	struct orphan_list homeless; /* that are to be adopted */
+	struct orphan_list lost;     /* whose clients are to be told */
 	struct pace reset_pace;
-	uint64_t attach_serial; /* of the last REATTACH */
+	uint64_t adopt_next_ms; /* when to look at the homeless again */
+	uint64_t attach_serial; /* of the last REATTACH or ADOPT */
 	struct listener listeners[CONFIG_LIST_MAX];
 	size_t listener_count;
 	struct network trusted[CONFIG_LIST_MAX]; /* who may send PROXY headers */
@@ -127,5 +131,7 @@ uint64_t worker_random(struct worker *);
 /* Counts an element by its kind. `messages` is the first of four lines of counters.def: messages, presences, iqs,
  * nonzas. */
 void worker_count_stanza(struct worker *, enum counter messages, const struct xml_event *, const uint8_t *bytes);
+/* Whether it is a stanza by name and namespace. */
+bool worker_is_stanza(const struct xml_event *, const uint8_t *bytes);
 
 #endif

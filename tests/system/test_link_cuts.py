@@ -179,13 +179,14 @@ def test_what_the_session_server_has_forgotten_is_told_to_come_again(backend, pr
     login(gate, "bob").logout()
 
 
-def test_a_session_server_with_another_epoch_is_not_asked(backend, proxy, make_cut_gate):
+def test_a_session_server_with_another_epoch_is_not_asked_for_what_it_had(backend, proxy, make_cut_gate):
     gate = make_cut_gate()
     alice = login(gate, "alice")
+    backend.forgets = True
     backend.greeting = fake.hello() + fake.domain()
     proxy.reset()
     expect_reset(alice)
-    assert fake.REATTACH not in backend.kinds()
+    assert fake.REATTACH not in backend.kinds() and fake.ADOPT in backend.kinds()
 
 
 def test_patience_ends(backend, proxy, make_cut_gate):

@@ -5,7 +5,8 @@ A session server that does what a test tells it, good or bad, over the link prot
         backend.on_element = ...            called instead, for the elements of bound sessions: (session, xml)
 
 Sessions remember what the gate told about them. Everything that came is kept in `frames`. Sessions that are bound outlive
-their link, and go on when the gate asks for them on another one, unless `forgets` is set.
+their link, and go on when the gate asks for them on another one, unless `forgets` is set; so do those of others that the
+gate wants adopted. restart() makes it one that has just been started.
 """
 import base64
 import collections
@@ -26,7 +27,7 @@ VERSION_MIN, VERSION_MAX, EPOCH, NAME, SOFTWARE, WINDOW, PATIENCE_MS, NONCE = ra
 DOMAIN_NAME, FEATURES, FEATURES_BINDING = 0x10, 0x11, 0x12
 STREAM_ID, ADDRESS, PORT, TLS_VERSION, TLS_CIPHER, TLS_EXPORTER, TLS_END_POINT, LANG, DIRECT, CLIENT_CERT_XMPP_ADDR, CLIENT_CERT_NAMES = range(0x20, 0x2B)
 STAGE, JID, NO_RESTART, CONDITION, REASON, CLEAN = 0x30, 0x31, 0x32, 0x40, 0x41, 0x42
-RECEIVED, SERIAL = 0x60, 0x66
+RECEIVED, ACKED, KEPT, STANZAS_IN, STANZAS_OUT, PRESENCE, SERIAL = range(0x60, 0x67)
 
 MECHANISMS = f"<mechanisms xmlns='{xmpp.SASL_NS}'><mechanism>PLAIN</mechanism></mechanisms>"
 BIND = f"<bind xmlns='{xmpp.BIND_NS}'/>"
@@ -100,6 +101,12 @@ class Session:
         for number, data in self.unacked:
             link.send_frame(self, ELEMENT, number, data)
 
+    def adopt(self, facts):
+        """ADOPT: it goes on counting where the one before has left off."""
+        self.jid, self.bound, self.counts = facts[JID].decode(), True, True
+        self.sent, self.received, self.serial = (int.from_bytes(facts[key], "big") for key in (RECEIVED, ACKED, SERIAL))
+        self.link.send(frame(ATTACHED, self.number, fields(received=facts[ACKED])))
+
     def state(self, stage, jid):
         self.frame(STATE, fields(stage=bytes([stage]), jid=jid, **({"features": BIND} if stage == 1 else {})))
 
@@ -137,6 +144,11 @@ class Link:
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
 
+    def finish(self):
+        """Says nothing more; what still comes is read."""
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+
     def read(self, count):
         data = b""
         while len(data) < count:
@@ -171,6 +183,8 @@ class Link:
             self.backend.sessions.append(self.sessions[number])
         elif kind == REATTACH:
             self.reattach(number, read_fields(payload))
+        elif kind == ADOPT:
+            self.adopt(number, read_fields(payload))
         elif kind in (ELEMENT, CLOSE) and number in self.sessions and self.sessions[number].link is self:
             self.of_session(kind, self.sessions[number], payload)
         if kind in NUMBERED and self.backend.acks:
@@ -193,6 +207,14 @@ class Link:
             self.sessions[number] = session
             session.attach(self, facts)
 
+    def adopt(self, number, facts):
+        if self.backend.forgets:
+            self.send(frame(LOST, number))
+            return
+        self.sessions[number] = Session(self, number, facts)
+        self.backend.sessions.append(self.sessions[number])
+        self.sessions[number].adopt(facts)
+
     def ack(self):
         self.send(frame(ACK, 0, struct.pack(">Q", self.taken)))
 
@@ -200,9 +222,10 @@ class Link:
 class Backend:
     """path: of a Unix socket, or (host, port)."""
 
-    def __init__(self, path):
+    def __init__(self, path, name="session-1"):
         self.path, self.links, self.sessions, self.frames = str(path), [], [], []
-        self.on_element, self.greeting, self.acks = None, hello() + domain(), True
+        self.name = name
+        self.on_element, self.greeting, self.acks = None, hello(name) + domain(), True
         self.forgets, self.lock = False, threading.RLock()
         self.names = itertools.count(1)
         if isinstance(path, tuple):
@@ -219,12 +242,32 @@ class Backend:
 
     def __exit__(self, *_):
         # shutdown wakes the thread in accept; close alone would not.
-        self.listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         if self.path.startswith("/"):
             os.unlink(self.path)
         for link in self.links:
             link.close()
+
+    def forget(self):
+        """All sessions, and the links that they are on; what it has acknowledged still arrives."""
+        with self.lock:
+            for session in self.sessions:
+                session.bound = False
+            for link in self.links:
+                link.sessions.clear()
+                link.finish()
+
+    def restart(self):
+        """It knows nothing, and says so."""
+        self.greeting = hello(self.name) + domain()
+        self.forget()
+
+    def die(self):
+        """It is not there any more."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.forget()
 
     def accept(self):
         with contextlib.suppress(OSError):

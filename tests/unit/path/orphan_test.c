@@ -151,8 +151,12 @@ Test(orphan, a_number_that_cannot_be_costs_the_link)
 
 Test(orphan, what_is_lost_is_reset)
 {
+	struct frame frame;
+
 	cut();
 	expect_claim(true, AFTER_LOGIN);
+	server_bare(&server, FRAME_LOST, actor.session);
+	server_expect(&server, FRAME_ADOPT, actor.session, &frame);
 	server_bare(&server, FRAME_LOST, actor.session);
 	actor_until(&actor, STREAM_ERROR("reset"));
 	actor_until(&actor, "</stream:stream>");

@@ -187,9 +187,9 @@ static void wait_readable(int fd, const char *who)
 
 /* ---- a session server */
 
-static void server_up(struct server *v)
+static void server_up(struct server *v, const char *name, uint64_t epoch)
 {
-	struct link_self self = {.name = "fake", .epoch = 1};
+	struct link_self self = {.name = name, .epoch = epoch};
 	struct link_send hello;
 	struct link_found found = {.is = LINK_MORE};
 
@@ -205,13 +205,18 @@ static void server_up(struct server *v)
 	server_send(v, found.send.bytes, found.send.len);
 }
 
-void server_accept_mute(struct stage *s, size_t which, struct server *v)
+static void server_take_call(struct stage *s, size_t which, struct server *v, const char *name, uint64_t epoch)
 {
 	*v = (struct server){.cap = 1 << 20, .in = malloc(1 << 20)};
 	wait_readable(s->server_fds[which], "the server that listens");
 	v->fd = accept4(s->server_fds[which], NULL, NULL, SOCK_CLOEXEC);
 	cr_assert_geq(v->fd, 0);
-	server_up(v);
+	server_up(v, name, epoch);
+}
+
+void server_accept_mute(struct stage *s, size_t which, struct server *v)
+{
+	server_take_call(s, which, v, "fake", 1);
 }
 
 static void server_domain(struct server *v)
@@ -225,13 +230,18 @@ static void server_domain(struct server *v)
 	server_send(v, bytes, frame_end(&b));
 }
 
-void server_accept(struct stage *s, size_t which, struct server *v)
+void server_accept_as(struct stage *s, size_t which, struct server *v, const char *name, uint64_t epoch)
 {
 	uint64_t frames = stage_counter(s, COUNTER_link_frames_in);
 
-	server_accept_mute(s, which, v);
+	server_take_call(s, which, v, name, epoch);
 	server_domain(v);
 	stage_until(stage_counter(s, COUNTER_link_frames_in) >= frames + 2);
+}
+
+void server_accept(struct stage *s, size_t which, struct server *v)
+{
+	server_accept_as(s, which, v, "fake", 1);
 }
 
 void server_free(struct server *v)

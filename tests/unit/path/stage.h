@@ -71,6 +71,8 @@ struct server {
 
 /* Takes the worker's call, and says hello and that it serves example.org. */
 void server_accept(struct stage *, size_t which, struct server *);
+/* The same, by this name and with this epoch. */
+void server_accept_as(struct stage *, size_t which, struct server *, const char *name, uint64_t epoch);
 /* Takes the call and says hello, but serves nothing. */
 void server_accept_mute(struct stage *, size_t which, struct server *);
 void server_free(struct server *);
