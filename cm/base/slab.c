@@ -126,8 +126,7 @@ void slab_free(struct slab *slab, struct slab_handle handle)
 	void *object = slab_get(slab, handle);
 	assert(object);
 	struct slab_place *place = place_at(slab, handle.index);
-	if (++place->generation == 0)
-		place->generation = 1;
+	place->generation = place->generation == SLAB_GENERATION_MAX ? 1 : place->generation + 1;
 	place->next = slab->free_first;
 	slab->free_first = handle.index;
 	slab->used--;

@@ -17,7 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SLAB_OBJECTS_MAX = (1 << 24) - 1, SLAB_PAGE_BYTES = 1 << 18 };
+/* Generations are 1 to SLAB_GENERATION_MAX, and then 1 again: four bits beside them are the caller's. */
+enum { SLAB_OBJECTS_MAX = (1 << 24) - 1, SLAB_PAGE_BYTES = 1 << 18, SLAB_GENERATION_MAX = (1 << 28) - 1 };
 
 struct slab_handle {
 	uint32_t index, generation;

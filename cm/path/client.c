@@ -98,15 +98,16 @@ static uint64_t client_tag(struct slab_handle self)
 	       self.generation;
 }
 
-/* Its handle, as it stands in the tag. */
+/* Its handle, as it stands in the tag; generations leave room for the count of its sessions. */
 frame_session client_session(const struct client *c)
 {
-	return c->conn.tag & (((uint64_t)1 << CONN_OP_SHIFT) - 1);
+	static_assert(SLAB_GENERATION_MAX < 1 << CLIENT_SESSIONS_SHIFT, "there is room");
+	return (c->conn.tag & (((uint64_t)1 << CONN_OP_SHIFT) - 1)) | (uint64_t)c->sessions << CLIENT_SESSIONS_SHIFT;
 }
 
 static struct slab_handle session_handle(frame_session session)
 {
-	return (struct slab_handle){(uint32_t)(session >> WORKER_INDEX_SHIFT), (uint32_t)session};
+	return (struct slab_handle){(uint32_t)(session >> WORKER_INDEX_SHIFT), session & SLAB_GENERATION_MAX};
 }
 
 /* The login's deadline, or the handshake's when that is nearer. */
@@ -483,7 +484,9 @@ void client_steer_reading(struct worker *w, struct client *c)
 
 struct client *client_find(struct worker *w, frame_session session)
 {
-	return slab_get(&w->clients, session_handle(session));
+	struct client *c = slab_get(&w->clients, session_handle(session));
+
+	return c != NULL && client_session(c) == session ? c : NULL;
 }
 
 /* ---- the stages of a login */

@@ -23,6 +23,7 @@ struct login {
 	struct stream_login stream;
 	struct tls_facts facts;
 	struct tls_context *context; /* that TLS began with */
+	const char *refusal;	     /* what says "later" to what it began to authenticate with; NULL: nothing can */
 	char *features;		     /* after authentication, as the session server said */
 	size_t features_len;
 	uint8_t *
@@ -76,7 +77,9 @@ struct client {
 	bool handshaking : 1; /* OpenSSL is at it */
 	bool orphaned : 1;    /* its session has no link (orphan.h), and it is not read from */
 	bool waiting : 1;     /* in a line of turns.h; not read from meanwhile */
+	uint8_t sessions : 4; /* that it has had before this one */
 };
+enum { CLIENT_SESSIONS_MAX = 15, CLIENT_SESSIONS_SHIFT = 28 };
 
 struct listener;
 /*
@@ -107,7 +110,7 @@ void client_set_idle(struct worker *, struct client *);
 /* Its timer has come. */
 void client_timeout(struct worker *, struct client *);
 
-/* The name of its session on the link. */
+/* The name of its session on the link: its own handle, and which of its sessions it is. */
 frame_session client_session(const struct client *);
 /* The client of a session; NULL: it is gone. */
 struct client *client_find(struct worker *, frame_session);

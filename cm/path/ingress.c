@@ -176,6 +176,10 @@ static void pass(struct worker *w, struct client *c, const struct xml_event *eve
 /* Negotiation goes one step at a time: the answer may change how the next bytes are read (RFC 6120, 10.1). */
 static void pass_and_await(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
 {
+	if (c->stream.state == STREAM_NEGOTIATING && c->uplink < 0) { /* the link was cut since the last answer */
+		lobby_turn_away(w, c);
+		return;
+	}
 	pass(w, c, event, bytes);
 	if (c->stream.state == STREAM_NEGOTIATING || xml_is_equal(bytes, event->name, "iq"))
 		client_await(w, c, c->conn.life == CONN_OPEN);
@@ -202,6 +206,7 @@ static void open_session(struct worker *w, struct client *c, const struct xml_ev
 
 	if (!stream_auth_user(event, bytes, user))
 		user_guess(c->login, user);
+	c->login->refusal = lobby_refusal(event, bytes);
 	xml_splice_begin(&splice, bytes, event);
 	xml_splice_declarations(&splice);
 	lobby_enter(w, c, user, &splice);

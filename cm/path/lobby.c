@@ -60,21 +60,20 @@ static void send_first(struct worker *w, struct client *c, const struct xml_piec
 	uplink_element(w, c, pieces, count);
 }
 
-/* What opens a session is <auth/>, <authenticate/> (XEP-0388), or the iq of a registration, whose stream ends; as does
- * that of the rare client that gives its elements a prefix. */
-static const char *refusal_of(const char *element)
+/* What opens a session is <auth/>, <authenticate/> (XEP-0388), or the iq of a registration, whose stream ends. */
+const char *lobby_refusal(const struct xml_event *event, const uint8_t *bytes)
 {
-	if (strncmp(element, "<authenticate", 13) == 0)
+	if (xml_is_equal(bytes, event->name, "authenticate"))
 		return "<failure xmlns='urn:xmpp:sasl:2'><temporary-auth-failure "
 		       "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/></failure>";
-	if (strncmp(element, "<auth", 5) == 0)
+	if (xml_is_equal(bytes, event->name, "auth"))
 		return "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><temporary-auth-failure/></failure>";
 	return NULL;
 }
 
-static void refuse(struct worker *w, struct client *c, const char *element)
+void lobby_turn_away(struct worker *w, struct client *c)
 {
-	const char *refusal = refusal_of(element);
+	const char *refusal = c->login->refusal;
 	enum stream_state before = c->stream.state;
 
 	counter_add(&w->counters, COUNTER_logins_postponed, 1);
@@ -85,7 +84,25 @@ static void refuse(struct worker *w, struct client *c, const char *element)
 	conn_write(&w->net, &c->conn, refusal, strlen(refusal));
 	stream_on_refused(&c->stream);
 	client_count_state(w, c, before);
-	ingress_go_on(w, c);
+}
+
+/* It was not read from meanwhile. */
+static void refuse(struct worker *w, struct client *c)
+{
+	lobby_turn_away(w, c);
+	if (c->conn.life == CONN_OPEN)
+		ingress_go_on(w, c);
+}
+
+void lobby_return(struct worker *w, struct client *c)
+{
+	if (c->stream.state != STREAM_NEGOTIATING || c->login->refusal == NULL || c->sessions == CLIENT_SESSIONS_MAX) {
+		client_close_for(w, c, REASON_SERVER_LOST);
+		return;
+	}
+	c->sessions++; /* the next session is another one */
+	if (c->awaiting)
+		refuse(w, c);
 }
 
 void lobby_enter(struct worker *w, struct client *c, const char *user, const struct xml_splice *splice)
@@ -124,7 +141,7 @@ static bool guest_serve(struct worker *w, struct lobby_guest *guest)
 	if (uplink_open(w, c, guest->bytes))
 		send_first(w, c, &whole, 1);
 	else if (worker_now_ms(w) >= guest->until_ms)
-		refuse(w, c, element);
+		refuse(w, c);
 	else
 		return false;
 	return true;

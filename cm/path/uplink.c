@@ -3,6 +3,7 @@
 #include "client.h"
 #include "egress.h"
 #include "guard.h"
+#include "lobby.h"
 #include "log.h"
 #include "worker.h"
 
@@ -148,7 +149,7 @@ static void sessions_end(struct worker *w, const struct uplink *u)
 		if (c->uplink != (int8_t)u->index || c->orphaned)
 			continue;
 		session_detach(w, c);
-		client_close_for(w, c, REASON_SERVER_LOST);
+		lobby_return(w, c);
 	}
 }
 

@@ -52,14 +52,14 @@ Test(slab, stale_handles_find_nothing)
 }
 
 /* Each generation is written into a place's bookkeeping, which stands at the front of its page. */
-Test(slab, generation_skips_zero)
+Test(slab, generations_begin_again_and_skip_zero)
 {
 	struct slab slab;
 	struct slab_handle handle;
 	slab_init(&slab, sizeof(struct thing), 1);
 	slab_new(&slab, &handle);
-	*(uint32_t *)slab.pages[0] = UINT32_MAX;
-	handle.generation = UINT32_MAX;
+	*(uint32_t *)slab.pages[0] = SLAB_GENERATION_MAX;
+	handle.generation = SLAB_GENERATION_MAX;
 	cr_assert_not_null(slab_get(&slab, handle));
 	slab_free(&slab, handle);
 	slab_new(&slab, &handle);

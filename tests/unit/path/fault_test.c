@@ -1,9 +1,12 @@
 /* Session servers that fail, lie, leave and send nonsense. */
+#include "client.h"
 #include "stage.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define TRY_LATER "<failure " SASL "><temporary-auth-failure/></failure>"
 
 static struct stage stage;
 static struct server server;
@@ -47,7 +50,7 @@ Test(fault, a_link_that_is_cut_ends_its_sessions_and_is_dialled_again)
 		actor_connect(&stage, &plain, WAY_PLAIN);
 		server_free(&server);
 		expect_error(&bound, "internal-server-error");
-		expect_error(&negotiating, "internal-server-error");
+		actor_until(&negotiating, TRY_LATER);
 		server_accept(&stage, 0, &server);
 		actor_say(&waiting, AUTH); /* it had no session yet: it did not notice */
 		{
@@ -59,7 +62,7 @@ Test(fault, a_link_that_is_cut_ends_its_sessions_and_is_dialled_again)
 		actor_say(&plain, HEADER_);
 		actor_until(&plain, "</stream:features>");
 		actor_free(&bound);
-		actor_free(&negotiating);
+		actor_reset(&negotiating);
 		actor_reset(&waiting);
 		actor_free(&plain);
 		{
@@ -68,9 +71,63 @@ Test(fault, a_link_that_is_cut_ends_its_sessions_and_is_dialled_again)
 			server_expect(&server, FRAME_CLOSE, 0, &frame);
 		}
 	}
-	cr_assert_eq(stage_closes(&stage, REASON_SERVER_LOST), 4);
+	cr_assert_eq(stage_closes(&stage, REASON_SERVER_LOST), 2);
 	cr_assert_eq(stage_counter(&stage, COUNTER_link_failures), 2);
 	cr_assert_eq(stage_counter(&stage, COUNTER_backends_up), 1);
+}
+
+/* Whose turn it is to speak makes no difference; and the next session has another name. */
+Test(fault, who_logs_in_when_the_link_is_cut_may_try_again_in_the_same_stream)
+{
+	struct actor a;
+	frame_session last = 0;
+
+	actor_connect(&stage, &a, WAY_DIRECT);
+	actor_auth(&a, &server);
+	for (int round = 0; round < 2; round++) {
+		struct frame frame;
+		bool its_turn = round > 0;
+
+		cr_assert_neq(a.session, last);
+		last = a.session;
+		if (its_turn)
+			server_put(&server, a.session, "<challenge " SASL "/>");
+		if (its_turn)
+			actor_expect(&a, "<challenge " SASL "/>");
+		server_free(&server);
+		if (its_turn) {
+			stage_until(stage_counter(&stage, COUNTER_backends_up) == 0);
+			actor_say(&a, "<response " SASL ">AGE=</response>");
+		}
+		actor_expect(&a, TRY_LATER);
+		server_accept(&stage, 0, &server);
+		actor_say(&a, AUTH);
+		server_expect(&server, FRAME_OPEN, 0, &frame);
+		a.session = frame.session;
+		server_expect_element(&server, a.session, AUTH);
+	}
+	cr_assert_eq(stage_counter(&stage, COUNTER_logins_postponed), 2);
+	server_state(&server, a.session, FRAME_STAGE_AUTHENTICATED, "juliet@example.org", BINDING);
+	server_put(&server, a.session, SUCCESS);
+	actor_expect(&a, SUCCESS);
+	server_free(&server);
+	expect_error(&a, "internal-server-error");
+	actor_free(&a);
+	server_accept(&stage, 0, &server);
+}
+
+/* Names for sessions of one client are few. */
+Test(fault, who_tries_too_often_is_sent_away)
+{
+	struct actor a;
+
+	actor_connect(&stage, &a, WAY_DIRECT);
+	actor_auth(&a, &server);
+	client_find(stage.worker, a.session)->sessions = CLIENT_SESSIONS_MAX;
+	server_free(&server);
+	expect_error(&a, "internal-server-error");
+	actor_free(&a);
+	server_accept(&stage, 0, &server);
 }
 
 Test(fault, without_a_session_server_clients_are_told_so)
