@@ -590,14 +590,24 @@ void client_greet(struct worker *w, struct client *c)
 	free(to);
 }
 
+/* A session server speaks for the domain that the client came to, and for no other. */
+static bool identity_read(const struct client *c, const struct frame *frame, bool full, struct jid *ret)
+{
+	struct frame_value value;
+
+	return c->login != NULL && frame_find(frame, FIELD_JID, &value) &&
+	       jid_parse((const char *)value.at, value.len, ret) && full == (ret->resource_at != 0) &&
+	       ret->domain_len == strlen(c->login->stream.domain) &&
+	       memcmp(ret->text + ret->domain_at, c->login->stream.domain, ret->domain_len) == 0;
+}
+
 bool client_on_authenticated(struct worker *w, struct client *c, const struct frame *frame)
 {
 	enum stream_state before = c->stream.state;
-	struct frame_value value, features = {0};
+	struct frame_value features = {0};
 	struct jid jid;
 
-	if (!frame_find(frame, FIELD_JID, &value) || !jid_parse((const char *)value.at, value.len, &jid) ||
-	    jid.resource_at != 0 || c->login == NULL ||
+	if (!identity_read(c, frame, false, &jid) ||
 	    !stream_on_authenticated(&c->stream, frame_find_int(frame, FIELD_NO_RESTART, 0) != 0))
 		return false;
 	memcpy(c->login->stream.from, jid.text, jid.len + 1u);
@@ -635,11 +645,9 @@ static void stamp_make(struct worker *w, struct client *c, const struct jid *jid
 bool client_on_bound(struct worker *w, struct client *c, const struct frame *frame)
 {
 	enum stream_state before = c->stream.state;
-	struct frame_value value;
 	struct jid jid;
 
-	if (!frame_find(frame, FIELD_JID, &value) || !jid_parse((const char *)value.at, value.len, &jid) ||
-	    jid.resource_at == 0 || !stream_on_bound(&c->stream))
+	if (!identity_read(c, frame, true, &jid) || !stream_on_bound(&c->stream))
 		return false;
 	stamp_make(w, c, &jid);
 	login_free(w, c);

@@ -237,6 +237,8 @@ Test(fault, addresses_that_are_none)
 					   "a@b/",
 					   "a@b@c/r",
 					   "<@>/r",
+					   "juliet@example.net/r",
+					   "juliet@sub.example.org/r",
 					   "juliet@example.org/\xe2\x80\xa8\x01"};
 
 	for (size_t i = 0; i < sizeof jids / sizeof jids[0]; i++) {
@@ -252,6 +254,24 @@ Test(fault, addresses_that_are_none)
 		actor_until(&a, FEATURES(BINDING));
 		server_expect_element(&server, a.session, BIND);
 		server_state(&server, a.session, FRAME_STAGE_BOUND, jids[i], NULL);
+		expect_error(&a, "internal-server-error");
+		server_expect(&server, FRAME_CLOSE, a.session, &frame);
+		actor_free(&a);
+	}
+}
+
+/* Nobody can be logged in at a domain that he has not come to. */
+Test(fault, users_of_another_domain)
+{
+	static const char *const jids[] = {"juliet@example.net", "example.net", "juliet@example.org/r"};
+
+	for (size_t i = 0; i < sizeof jids / sizeof jids[0]; i++) {
+		struct actor a;
+		struct frame frame;
+
+		actor_connect(&stage, &a, WAY_DIRECT);
+		actor_auth(&a, &server);
+		server_state(&server, a.session, FRAME_STAGE_AUTHENTICATED, jids[i], BINDING);
 		expect_error(&a, "internal-server-error");
 		server_expect(&server, FRAME_CLOSE, a.session, &frame);
 		actor_free(&a);
