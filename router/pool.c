@@ -71,6 +71,11 @@ void pool_backend_remove(struct pool *pool, int backend)
 	b->vacant = true;
 }
 
+void pool_avoid(struct pool *pool, int backend, bool avoided)
+{
+	backend_at(pool, backend)->avoided = avoided;
+}
+
 void pool_session_count(struct pool *pool, int backend, int change)
 {
 	struct pool_backend *b = backend_at(pool, backend);
@@ -295,6 +300,17 @@ static void choice_make(const struct pool *pool, struct pool_text domain, uint64
 	}
 }
 
+/* Without those that are avoided, if anybody is left then. */
+static void choice_avoid(const struct pool *pool, struct choice *choice)
+{
+	bool any = false;
+	for (size_t i = 0; i < pool->count; i++)
+		any |= choice->open[i].weight > 0 && !pool->backends[i].avoided;
+	for (size_t i = 0; any && i < pool->count; i++)
+		if (pool->backends[i].avoided)
+			choice->open[i].weight = 0;
+}
+
 /* Down or not, it is the user's own or nobody is. */
 static int choose_own(const struct pool *pool, const struct choice *choice, uint64_t hash)
 {
@@ -340,6 +356,7 @@ int pool_choose(const struct pool *pool, struct pool_text domain, struct pool_te
 	uint64_t hash = group.policy == POOL_BY_DOMAIN ? domain_hash : route_hash(user.at, user.len);
 	if (group.waits)
 		return choose_own(pool, &choice, hash);
+	choice_avoid(pool, &choice);
 	if (group.policy == POOL_LEAST_LOADED)
 		return choose_lighter(pool, &choice, hash);
 	return route_choose(choice.open, pool->count, hash);

@@ -27,7 +27,8 @@
  *                      For backends that are a cluster of their own: a user's resources may be on two of them.
  *
  * and what becomes of those whose backend is down: they go to the next, or, when the group `waits`, to nobody until it
- * is back: for backends each of which keeps the data of its own users.
+ * is back: for backends each of which keeps the data of its own users. One that is avoided is as good as down where
+ * there is a next one that is not, and no worse than others where there is none, or the group waits.
  *
  * Domains. What a backend says in its DOMAIN frames is kept while its link lives, and forgotten by pool_down. Domains
  * are compared byte by byte: both ends prepare them (RFC 7622, section 3.2). Whether a backend may serve a domain at
@@ -78,9 +79,10 @@ struct pool_backend {
 	uint16_t address;	    /* the caller's: index of its address */
 	uint16_t domains;	    /* served now */
 	uint8_t group;
-	bool told;   /* its load, since it is up */
-	bool closed; /* by order: it keeps its sessions and gets no new ones */
-	bool vacant; /* removed: nothing else holds, and the next one may have the place */
+	bool told;    /* its load, since it is up */
+	bool closed;  /* by order: it keeps its sessions and gets no new ones */
+	bool avoided; /* it makes too many faults (blame.h): others are better */
+	bool vacant;  /* removed: nothing else holds, and the next one may have the place */
 	enum pool_state state;
 };
 
@@ -137,6 +139,9 @@ int pool_backend_add(struct pool *, const char *name, uint16_t address, uint32_t
 void pool_backend_set(struct pool *, int backend, uint8_t group, uint32_t weight, bool closed);
 /* One that is DOWN is forgotten; its index may be another's from now on. */
 void pool_backend_remove(struct pool *, int backend);
+/* Others of its group get its new users, as long as there are any that are not avoided themselves. Links do not matter.
+ */
+void pool_avoid(struct pool *, int backend, bool avoided);
 /* The caller has a session more (1) there, or one less (-1). */
 void pool_session_count(struct pool *, int backend, int change);
 /* The backend, UP or DRAINING, tells its load (a LOAD frame): all its sessions, and 0 to POOL_LOAD_MAX. */

@@ -69,11 +69,18 @@ static void check_unread(struct worker *w, struct client *c)
 		uplink_pause(w, c, true);
 }
 
+/* Its session server has sent what nobody can use. */
+static void misbehaved(struct worker *w, struct client *c)
+{
+	uplink_blame(w, &w->uplinks[c->uplink], BLAME_FOR_SESSION, "it sends what is not one element");
+	client_close_for(w, c, REASON_SERVER_XML);
+}
+
 /* An element that was checked; NULL: what came was none. */
 static void deliver(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
 {
 	if (event == NULL) {
-		client_close_for(w, c, REASON_SERVER_XML);
+		misbehaved(w, c);
 		return;
 	}
 	worker_count_stanza(w, COUNTER_messages_out, event, bytes);
@@ -98,7 +105,7 @@ static void on_state(struct worker *w, struct client *c, const struct frame *fra
 	bool good = false;
 
 	if (!features_check(w, frame, FIELD_FEATURES)) {
-		client_close_for(w, c, REASON_SERVER_XML);
+		misbehaved(w, c);
 		return;
 	}
 	switch (frame_find_int(frame, FIELD_STAGE, 0)) {
@@ -110,7 +117,7 @@ static void on_state(struct worker *w, struct client *c, const struct frame *fra
 		break;
 	}
 	if (!good)
-		client_close_for(w, c, REASON_SERVER_XML);
+		misbehaved(w, c);
 }
 
 /* Whether a text for humans has no control characters, which XML would not take. */
@@ -135,6 +142,8 @@ static void on_close(struct worker *w, struct client *c, const struct frame *fra
 		end.condition = "undefined-condition";
 	if (frame_find(frame, FIELD_REASON, &value) && is_plain(value))
 		memcpy(text, value.at, value.len);
+	if (strcmp(condition, "internal-server-error") == 0)
+		uplink_blame(w, &w->uplinks[c->uplink], BLAME_FOR_SESSION, "it ends sessions for errors of its own");
 	client_close(w, c, &end);
 }
 
@@ -297,6 +306,13 @@ static void on_up(struct worker *w, struct uplink *u)
 		pace_begin(&u->pace, worker_now_ms(w)); /* it comes back, and may be slow yet */
 }
 
+static void on_bad(struct worker *w, struct uplink *u, enum frame_error error)
+{
+	if (u->link.up)
+		uplink_blame(w, u, BLAME_FOR_LINK, frame_error_text(error));
+	uplink_fail(w, u, frame_error_text(error));
+}
+
 static void on_found(struct worker *w, struct uplink *u, const struct link_found *found)
 {
 	if (found->is != LINK_BAD && found->send.len > 0)
@@ -304,7 +320,7 @@ static void on_found(struct worker *w, struct uplink *u, const struct link_found
 	if (found->is != LINK_MORE && found->is != LINK_BAD)
 		counter_add(&w->counters, COUNTER_link_frames_in, 1);
 	if (found->is == LINK_BAD)
-		uplink_fail(w, u, frame_error_text(found->error));
+		on_bad(w, u, found->error);
 	else if (found->is == LINK_UP)
 		on_up(w, u);
 	else if (found->is == LINK_FRAME)

@@ -258,6 +258,7 @@ static void attached(struct worker *w, struct uplink *u, struct orphan *o, uint3
 	size_t len;
 
 	if (!backlog_resume(&o->backlog, received, &o->sent)) {
+		uplink_blame(w, u, BLAME_FOR_LINK, "it attaches sessions with numbers that cannot be");
 		uplink_fail(w, u, "a session was attached with a number that cannot be");
 		return;
 	}
@@ -273,6 +274,13 @@ static void attached(struct worker *w, struct uplink *u, struct orphan *o, uint3
 	uplink_release(w, u);
 }
 
+/* Nobody has started it anew, and still it has lost a session. */
+static void forgotten(struct worker *w, struct uplink *u, struct orphan *o)
+{
+	uplink_blame(w, u, BLAME_FOR_SESSION, "it loses sessions");
+	forget(w, u, o);
+}
+
 bool orphans_answer(struct worker *w, struct uplink *u, const struct frame *frame)
 {
 	struct client *c = client_find(w, frame->session);
@@ -284,7 +292,7 @@ bool orphans_answer(struct worker *w, struct uplink *u, const struct frame *fram
 	if (frame->type == FRAME_ATTACHED)
 		attached(w, u, o, (uint32_t)frame_find_int(frame, FIELD_RECEIVED, 0));
 	else if (o->state == ORPHAN_ATTACHING)
-		forget(w, u, o);
+		forgotten(w, u, o);
 	else
 		lose(w, u, o);
 	return true;

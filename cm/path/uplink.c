@@ -121,6 +121,26 @@ void uplink_on_up(struct worker *w, struct uplink *u)
 	orphans_attach(w, u);
 }
 
+/* ---- blame */
+
+void uplink_blame(struct worker *w, struct uplink *u, enum blame_for of, const char *what)
+{
+	counter_add(&w->counters, COUNTER_backend_faults, 1);
+	if (!blame_fault(&u->blame, of, w->pool.backends[u->index].sessions, worker_now_ms(w)))
+		return;
+	pool_avoid(&w->pool, u->index, true);
+	log_event(CONFIG_LOG_WARNING, "link.avoided", log_text("backend", backend_name(w, u)), log_text("why", what),
+		  log_count("milliseconds", u->blame.until_ms - worker_now_ms(w)));
+}
+
+static void forgive(struct worker *w, struct uplink *u)
+{
+	if (!w->pool.backends[u->index].avoided || worker_now_ms(w) < u->blame.until_ms)
+		return;
+	pool_avoid(&w->pool, u->index, false);
+	log_event(CONFIG_LOG_INFO, "link.forgiven", log_text("backend", backend_name(w, u)));
+}
+
 /* ---- ends */
 
 /* The client has no session any more. */
@@ -267,6 +287,8 @@ void uplinks_tick(struct worker *w)
 		struct uplink *u = &w->uplinks[i];
 		struct link_send send;
 
+		if (u->name != NULL)
+			forgive(w, u);
 		if (u->live && u->by_ms != 0 && worker_now_ms(w) >= u->by_ms)
 			overdue(w, u);
 		if (!u->live || u->by_ms != 0 || u->conn.life != CONN_OPEN)
@@ -302,6 +324,7 @@ void uplink_release(struct worker *w, struct uplink *u)
 void uplink_on_ack(struct worker *w, struct uplink *u, uint64_t count)
 {
 	if (!retained_ack(&u->retained, count)) {
+		uplink_blame(w, u, BLAME_FOR_LINK, frame_error_text(FRAME_ERROR_ACK));
 		uplink_fail(w, u, frame_error_text(FRAME_ERROR_ACK));
 		return;
 	}

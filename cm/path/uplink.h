@@ -6,6 +6,7 @@
 #define PATH_UPLINK_H
 
 #include "address.h"
+#include "blame.h"
 #include "conn.h"
 #include "link.h"
 #include "orphan.h"
@@ -27,6 +28,7 @@ struct uplink {
 	struct retained retained; /* what the session server has not acknowledged, or has no room for yet */
 	struct address address;
 	struct pace pace, adopt_pace;
+	struct blame blame;
 	char *name, *address_text, *certificate_names; /* as in the fleet; NULL: the place is vacant */
 	uint64_t by_ms; /* until it is connected and TLS is done, or until it has ended; 0: the link watches itself */
 	uint8_t *in;	/* bytes read and not yet taken */
@@ -68,6 +70,8 @@ void uplink_say_hello(struct worker *, struct uplink *, const uint8_t *binding);
 bool uplink_is_full(const struct uplink *);
 /* Puts on the link what there is room for. */
 void uplink_release(struct worker *, struct uplink *);
+/* It has made a fault; if there are too many it gets no new sessions for a while. `what` is for the log. */
+void uplink_blame(struct worker *, struct uplink *, enum blame_for, const char *what);
 /* Ends it; its sessions are orphans (orphan.h). `why` is for the log. */
 void uplink_fail(struct worker *, struct uplink *, const char *why);
 /* Tells every session server that this gate is leaving. */

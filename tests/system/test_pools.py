@@ -1,5 +1,6 @@
 """Pools of session servers: who gets a user, who may serve a domain, and what a reload of the list does."""
 import contextlib
+import itertools
 import re
 import signal
 
@@ -203,3 +204,24 @@ def test_logins_come_at_a_pace(servers, make_gate):
         assert client.expect("ELEMENT").tag == f"{{{xmpp.SASL_NS}}}success"
         client.close()
     assert gate.metrics()["stanzagate_clients_waiting"] == 0
+
+
+def test_who_makes_too_many_faults_gets_no_new_sessions(servers, make_gate):
+    two = servers(2)
+    gate = make_gate({"workers": 1, "backends": [entry(server) for server in two]})
+    links(gate, 2)
+    ill = two[0]
+    ill.on_element = lambda session, xml: session.send("<this is no XML")
+    for user in (user for user in itertools.cycle(USERS) if where(two, user) in ([], [0])):
+        if gate.metrics()["stanzagate_backend_faults_total"] >= 8:
+            break
+        client = login(gate, user)
+        client.send("<message id='still'/>")
+        client.expect("ELEMENT")
+        client.close()
+    gate.wait_log(r"link\.avoided backend=\"?s0")
+    before = len(ill.sessions)
+    for user in USERS:
+        login(gate, user).close()
+    assert len(ill.sessions) == before
+    gates.wait_until(lambda: gate.metrics()["stanzagate_links_avoided"] == 1, what="it is seen")

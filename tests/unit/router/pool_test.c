@@ -117,6 +117,31 @@ static uint64_t wait_after_uptime(uint64_t uptime_ms)
 	return pool.backends[0].dial_at_ms - 1000 - uptime_ms;
 }
 
+/* Who makes faults gets nobody, as long as there is one who does not. */
+Test(pool, who_is_avoided_is_the_last_choice)
+{
+	pool_begin(2);
+	for (int b = 0; b < 2; b++) {
+		backend_up(b);
+		cr_assert(serve(b, "example.org", "<f/>"));
+	}
+	for (int u = 0; u < 50; u++) {
+		char user[32];
+		snprintf(user, sizeof user, "u%d@example.org", u);
+		struct pool_text domain = text_of("example.org"), whom = text_of(user);
+		int own = pool_choose(&pool, domain, whom);
+		pool_avoid(&pool, own, true);
+		cr_assert_eq(pool_choose(&pool, domain, whom), 1 - own);
+		pool_group_set(&pool, 0, (struct pool_group){POOL_BY_USER, true});
+		cr_assert_eq(pool_choose(&pool, domain, whom), own, "the data of its users are its own");
+		pool_group_set(&pool, 0, (struct pool_group){POOL_BY_USER, false});
+		pool_avoid(&pool, 1 - own, true);
+		cr_assert_eq(pool_choose(&pool, domain, whom), own, "nobody is better");
+		pool_avoid(&pool, 0, false);
+		pool_avoid(&pool, 1, false);
+	}
+}
+
 Test(pool, only_a_stable_link_ends_the_row_of_failures)
 {
 	cr_assert(wait_after_uptime(0) == 2000);
