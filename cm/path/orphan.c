@@ -144,13 +144,14 @@ static void take_back(struct worker *w, struct uplink *u)
 	}
 }
 
-/* Who has said goodbye is not waited for, and who comes and goes is given no more time for that. */
-static void set_adoption(const struct worker *w, struct uplink *u, enum pool_state was)
+/* They wait to be adopted. */
+static void send_away(struct worker *w, struct uplink *u, bool forgotten)
 {
-	if (was == POOL_DRAINING)
-		u->adopt_at_ms = worker_now_ms(w);
-	else if (u->orphans.count == 0)
-		u->adopt_at_ms = worker_now_ms(w) + w->config->link_adopt_after_ms;
+	for (struct orphan *o = u->orphans.first, *next; o != NULL; o = next) {
+		next = o->next;
+		o->forgotten = forgotten;
+		adoption_await(w, o);
+	}
 }
 
 void orphans_begin(struct worker *w, struct uplink *u, enum pool_state was)
@@ -163,11 +164,14 @@ void orphans_begin(struct worker *w, struct uplink *u, enum pool_state was)
 		again(&u->ghosts[i]);
 	if (was < POOL_UP || w->config->link_patience_ms == 0 || w->drain_by_ms != 0)
 		return;
-	set_adoption(w, u, was);
+	if (u->orphans.count == 0) /* who comes and goes is given no more time for that */
+		u->adopt_at_ms = worker_now_ms(w) + w->config->link_adopt_after_ms;
 	while ((c = slab_next(&w->clients, &at)) != NULL)
 		if (c->uplink == (int8_t)u->index && client_was_bound(c) && !c->orphaned)
 			client_orphan(w, u, c);
 	take_back(w, u);
+	if (was == POOL_DRAINING) /* it has said that it leaves, and has given up who is left */
+		send_away(w, u, true);
 }
 
 /* ---- attaching */
@@ -305,10 +309,8 @@ static void give_up_waiting(struct worker *w, struct uplink *u)
 {
 	enum pool_state state = w->pool.backends[u->index].state;
 
-	if (u->orphans.count == 0 || state >= POOL_UP || worker_now_ms(w) < u->adopt_at_ms)
-		return;
-	while (u->orphans.first != NULL)
-		adoption_await(w, u->orphans.first);
+	if (u->orphans.count > 0 && state < POOL_UP && worker_now_ms(w) >= u->adopt_at_ms)
+		send_away(w, u, false);
 }
 
 void orphans_look(struct worker *w)
@@ -348,12 +350,27 @@ static bool look_through_all(struct worker *w, struct uplink *u)
 	return stuck;
 }
 
+/* What has become of them in the last second, if anything. */
+static void report(struct worker *w)
+{
+	const uint64_t *now = w->counters.value;
+	uint64_t back = now[COUNTER_reattached] + now[COUNTER_adopted] + now[COUNTER_sessions_lost];
+
+	if (back == w->orphans_told)
+		return;
+	w->orphans_told = back;
+	log_event(CONFIG_LOG_INFO, "sessions.back", log_text("worker", w->name),
+		  log_count("waiting", now[COUNTER_orphans]), log_count("reattached", now[COUNTER_reattached]),
+		  log_count("adopted", now[COUNTER_adopted]), log_count("lost", now[COUNTER_sessions_lost]));
+}
+
 /*
  * A session server that keeps one waiting may have taken it: it loses the link, so that it forgets what it has. Whoever
  * waited is lost at once, since the next link may be there before the next second.
  */
 void orphans_tick(struct worker *w)
 {
+	report(w);
 	for (size_t i = 0; i < w->pool.count; i++) {
 		struct uplink *u = &w->uplinks[i];
 

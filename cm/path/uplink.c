@@ -212,7 +212,7 @@ void uplink_fail(struct worker *w, struct uplink *u, const char *why)
 	if (u->conn.life >= CONN_ENDING)
 		return;
 	log_event(CONFIG_LOG_WARNING, was_up ? "link.lost" : "link.failed", log_text("backend", backend_name(w, u)),
-		  log_text("why", why));
+		  log_text("why", why), log_count("sessions", w->pool.backends[u->index].sessions));
 	counter_add(&w->counters, COUNTER_link_failures, 1);
 	if (was_up)
 		counter_add(&w->counters, COUNTER_backends_up, -1);

@@ -87,6 +87,7 @@ struct worker {
 	struct orphan_list homeless; /* that are to be adopted */
 	struct orphan_list lost;     /* whose clients are to be told */
 	struct pace reset_pace;
+	uint64_t orphans_told;	/* how many had ended being one, when that was logged */
 	uint64_t adopt_next_ms; /* when to look at the homeless again */
 	uint64_t attach_serial; /* of the last REATTACH or ADOPT */
 	struct listener listeners[CONFIG_LIST_MAX];

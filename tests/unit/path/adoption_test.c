@@ -372,4 +372,6 @@ Test(adoption_late, does_not_wait_for_who_has_said_goodbye)
 	expect_adopt(&other);
 	attach(&other, 0);
 	settle(&other);
+	server_accept_as(&stage, 0, &server, "one", 1);
+	cr_assert(!server_hears(&server, 100), "it has given the session up");
 }
