@@ -14,9 +14,10 @@ parser:
 router:
 cm/base:
 cm/xmpp: cm/base parser
+cm/startalk: parser
 cm/io: cm/base cm/base/log.h
 cm/net: cm/base cm/base/log.h cm/io router/link.h
-cm/path: cm/base cm/base/log.h cm/io cm/net cm/xmpp parser router
+cm/path: cm/base cm/base/log.h cm/io cm/net cm/xmpp cm/startalk parser router
 cm/ops: cm/base cm/base/log.h cm/io cm/net cm/xmpp cm/path parser router
 cm: cm/base cm/base/log.h cm/io cm/net cm/xmpp cm/path cm/ops parser router backends/sessiond/include
 backends/sessiond: cm/base cm/net/link_secret.h cm/xmpp/certificate_user.h cm/xmpp/jid.h parser router
