@@ -135,5 +135,5 @@ bool st_wire_is_good(const ProtobufCMessageDescriptor *d, const uint8_t *bytes, 
 {
 	size_t fields = 0;
 
-	return message_is_good(d, (struct reading){bytes, bytes + len}, 1, &fields);
+	return len == 0 || message_is_good(d, (struct reading){bytes, bytes + len}, 1, &fields);
 }
