@@ -66,7 +66,7 @@ void outbox_put(struct outbox *o, const void *bytes, size_t len)
 	const uint8_t *from = bytes;
 
 	while (len > 0) {
-		size_t room = o->tail == NULL ? 0 : o->tail->cap - o->tail->filled;
+		size_t room = o->tail == NULL || o->tail->apart ? 0 : o->tail->cap - o->tail->filled;
 		size_t part = len < room ? len : room;
 
 		if (part == 0) {
@@ -79,6 +79,15 @@ void outbox_put(struct outbox *o, const void *bytes, size_t len)
 		from += part;
 		len -= part;
 	}
+}
+
+void outbox_put_apart(struct outbox *o, const void *bytes, size_t len)
+{
+	if (len == 0)
+		return;
+	chunk_append(o, len);
+	outbox_put(o, bytes, len);
+	o->tail->apart = true;
 }
 
 struct chunk *outbox_take(struct outbox *o)

@@ -5,6 +5,7 @@
 #ifndef BASE_OUTBOX_H
 #define BASE_OUTBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@
 struct chunk {
 	struct chunk *next;
 	uint32_t at, filled, cap; /* at <= filled <= cap; [at, filled) is still to be sent */
+	bool apart;		  /* nothing is put behind what is in it */
 	uint8_t bytes[];
 };
 
@@ -28,6 +30,8 @@ int64_t chunk_memory(void);
 
 /* Copies the bytes to the end. */
 void outbox_put(struct outbox *, const void *bytes, size_t len);
+/* The same, in a chunk that nothing else is in. */
+void outbox_put_apart(struct outbox *, const void *bytes, size_t len);
 /* Takes the first chunk out, whole; the caller owns it now. NULL: empty. */
 struct chunk *outbox_take(struct outbox *);
 /* Drops `len` bytes, at most those of the first chunk, from the front. */

@@ -482,6 +482,14 @@ void conn_write(struct net *net, struct conn *c, const void *bytes, size_t len)
 	conn_want(net, c);
 }
 
+void conn_write_apart(struct net *net, struct conn *c, const void *bytes, size_t len)
+{
+	if (c->life >= CONN_ENDING)
+		return;
+	outbox_put_apart(&c->outbox, bytes, len);
+	conn_want(net, c);
+}
+
 size_t conn_unsent(const struct conn *c)
 {
 	return c->outbox.bytes + (c->sending == NULL ? 0 : c->sending->filled - c->sending->at);

@@ -131,6 +131,11 @@ bool conn_join_tls(struct net *, struct conn *, struct tls_context *, const char
 
 /* Queues a copy. Ignored when ENDING or later. */
 void conn_write(struct net *, struct conn *, const void *bytes, size_t len);
+/*
+ * The same, with records of their own (and without TLS, a send of their own), which nothing else is in: for peers that
+ * look at one record at a time.
+ */
+void conn_write_apart(struct net *, struct conn *, const void *bytes, size_t len);
 /* Bytes queued and not yet with the kernel. */
 size_t conn_unsent(const struct conn *);
 /*

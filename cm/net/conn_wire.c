@@ -21,12 +21,18 @@ static struct chunk *wire_raw(struct conn *c)
 	return wire;
 }
 
-/* Room for what waits, but not more than a record's worth at a time. */
+/* Room for what waits, but not more than a record's worth at a time; each chunk begins a record. */
 static struct chunk *wire_new(const struct conn *c)
 {
-	size_t text = c->outbox.bytes < RECORD_TEXT_MAX ? c->outbox.bytes : RECORD_TEXT_MAX;
+	size_t text = 0, records = 1;
 
-	return chunk_new(text + 2 * RECORD_SEAL_EXTRA);
+	for (const struct chunk *at = c->outbox.head; at != NULL && text < RECORD_TEXT_MAX; at = at->next) {
+		text += at->filled - at->at;
+		records++;
+	}
+	if (text > RECORD_TEXT_MAX)
+		text = RECORD_TEXT_MAX;
+	return chunk_new(text + records * RECORD_SEAL_EXTRA);
 }
 
 /* The text at the front of the outbox, sealed: everything that one send should carry. */

@@ -36,7 +36,10 @@ static void play_put(struct play *p)
 
 	for (size_t i = 0; i < len; i++)
 		bytes[i] = byte_at(p->put + i);
-	outbox_put(&p->box, bytes, len);
+	if (random_next(&p->x) % 4 == 0)
+		outbox_put_apart(&p->box, bytes, len);
+	else
+		outbox_put(&p->box, bytes, len);
 	p->put += len;
 }
 
@@ -184,4 +187,25 @@ Test(outbox, small_writes_share_chunks)
 	cr_assert_lt(chunks, 30);
 	cr_assert_lt(chunk_memory(), 1200000);
 	outbox_clear(&box);
+}
+
+Test(outbox, what_is_apart_stands_alone)
+{
+	struct outbox box = {0};
+	static uint8_t large[100000];
+	static const size_t lens[] = {3, 5, 7, sizeof large, 2};
+
+	outbox_put(&box, large, lens[0]);
+	outbox_put_apart(&box, large, lens[1]);
+	outbox_put_apart(&box, large, lens[2]);
+	outbox_put_apart(&box, large, lens[3]);
+	outbox_put(&box, large, 1);
+	outbox_put(&box, large, 1);
+	for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+		struct chunk *chunk = outbox_take(&box);
+
+		cr_assert_eq(chunk->filled - chunk->at, lens[i]);
+		chunk_free(chunk);
+	}
+	cr_assert(box.head == NULL && box.bytes == 0 && chunk_memory() == 0);
 }

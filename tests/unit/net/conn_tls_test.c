@@ -174,6 +174,22 @@ Test(conn_tls, many_writes_of_a_tick_are_few_records_and_one_send)
 	talk_free(t);
 }
 
+Test(conn_tls, what_is_written_apart_has_a_record_of_its_own)
+{
+	struct talk *t = talk_new_secure(RECORD_TLS13, RECORD_AES_128_GCM);
+	uint8_t wire[16384];
+	bool end;
+	size_t len;
+
+	conn_write(&t->net, &t->conn, "0123456789", 10);
+	for (int i = 0; i < 50; i++)
+		conn_write_apart(&t->net, &t->conn, "0123456789", 10);
+	len = talk_drain(t, wire, sizeof wire, &end);
+	cr_assert_eq(t->sent, 1);
+	cr_assert_eq(records_count(wire, len), 51, "%zu records", records_count(wire, len));
+	talk_free(t);
+}
+
 /* The server speaks at once when the keys are there: its last flight must go before, as it is. */
 static void speak_at_once(enum record_version version)
 {
