@@ -82,6 +82,7 @@ static bool listen_at(struct gate *g, size_t which)
 
 		socket->fd = address_listen(&address, error);
 		socket->direct = l->direct;
+		socket->startalk = l->startalk;
 		socket->proxy = (enum proxy_version)l->proxy;
 		if (socket->fd < 0)
 			return fail(l->address, error);
@@ -89,6 +90,7 @@ static bool listen_at(struct gate *g, size_t which)
 	address_host(&address, host, &port);
 	snprintf(text, sizeof text, strchr(host, ':') == NULL ? "%s:%u" : "[%s]:%u", host, (unsigned)port);
 	log_event(CONFIG_LOG_INFO, "gate.listening", log_text("address", text),
+		  log_text("protocol", l->startalk ? "startalk" : "xmpp"),
 		  log_text("tls", l->direct ? "direct" : "starttls"));
 	return true;
 }

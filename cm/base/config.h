@@ -20,6 +20,7 @@ enum config_kernel { CONFIG_OFF, CONFIG_ON, CONFIG_AUTO };
 struct config_listener {
 	char *address; /* "host:port", numeric host */
 	bool direct;
+	bool startalk;	/* its clients speak Startalk's dialect */
 	uint32_t proxy; /* versions of PROXY header that clients come with: 0 none, 1, 2, or 3 for either */
 };
 struct config_backend {

@@ -318,6 +318,16 @@ static void proxies_check(struct reading *r)
 	}
 }
 
+/* Startalk's clients begin in clear: those that would not have no way to be told. */
+static void speech_check(struct reading *r)
+{
+	for (size_t i = 0; i < r->config->listener_count; i++) {
+		const struct config_entry *entry = entry_find(&r->entries, r->entries.count, "listeners[].tls", (int)i);
+		if (r->config->listeners[i].startalk && r->config->listeners[i].direct && entry)
+			fault_value(r, entry, "starttls, with protocol: startalk");
+	}
+}
+
 static void clients_check(struct reading *r)
 {
 	const struct config_entry *entry = entry_find(&r->entries, r->entries.count, "tls.client_certificates", -1);
@@ -480,6 +490,7 @@ static struct config *config_read_as(const char *file, bool check_files, struct 
 		list_keys_missing(&r);
 		unread_check(&r);
 		proxies_check(&r);
+		speech_check(&r);
 		clients_check(&r);
 		links_check(&r);
 		pools_check(&r);

@@ -135,6 +135,14 @@ static bool entry_read(const struct config_rule *rule, const char *directory, co
 	return true;
 }
 
+static bool speech_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	if (strcmp(text, "xmpp") != 0 && strcmp(text, "startalk") != 0)
+		return false;
+	*(bool *)ret = *text == 's';
+	return true;
+}
+
 /* Which of some words it is. */
 static bool word_read(const char *const *words, uint32_t count, const char *text, void *ret)
 {
@@ -360,6 +368,7 @@ static const struct {
 	[CONFIG_KIND_LEVEL] = {level_read, false, false, "error, warning, info or debug"},
 	[CONFIG_KIND_TLS] = {tls_read, false, false, "1.2 or 1.3"},
 	[CONFIG_KIND_ENTRY] = {entry_read, false, false, "starttls or direct"},
+	[CONFIG_KIND_SPEECH] = {speech_read, false, false, "xmpp or startalk"},
 	[CONFIG_KIND_PROXY] = {proxy_read, false, false, "no, v1, v2 or any"},
 	[CONFIG_KIND_CLIENTS] = {clients_read, false, false, "off, request or require"},
 	[CONFIG_KIND_KERNEL] = {kernel_read, false, false, "off, on or auto"},
@@ -418,6 +427,8 @@ void config_value_show(const struct config_rule *rule, const void *member, char 
 		text = *(const bool *)member ? "yes" : "no";
 	else if (rule->kind == CONFIG_KIND_ENTRY)
 		text = *(const bool *)member ? "direct" : "starttls";
+	else if (rule->kind == CONFIG_KIND_SPEECH)
+		text = *(const bool *)member ? "startalk" : "xmpp";
 	else if (rule->kind == CONFIG_KIND_TLS)
 		text = *(const int *)member == 13 ? "1.3" : "1.2";
 	else if (rule->kind == CONFIG_KIND_PROXY)

@@ -18,6 +18,7 @@ enum config_kind {
 	CONFIG_KIND_LEVEL,   /* enum config_log_level */
 	CONFIG_KIND_TLS,     /* int: 12 or 13 */
 	CONFIG_KIND_ENTRY,   /* bool: direct */
+	CONFIG_KIND_SPEECH,  /* bool: Startalk's dialect */
 	CONFIG_KIND_PROXY,   /* uint32_t: versions */
 	CONFIG_KIND_CLIENTS, /* uint32_t: 0 off, 1 request, 2 require */
 	CONFIG_KIND_KERNEL,  /* uint32_t: 0 off, 1 on, 2 auto */

@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include "certificate_user.h"
+#include "dialect.h"
 #include "entry.h"
 #include "ingress.h"
 #include "jid.h"
@@ -17,7 +18,6 @@
 
 enum {
 	CLOSE_PATIENCE_MS = 2000, /* for the client's own end, after ours was said */
-	END_TEXT_BYTES = 1024,	  /* of what a session server may say */
 };
 
 /* ---- counters */
@@ -35,10 +35,16 @@ void client_count_state(struct worker *w, const struct client *c, enum stream_st
 	counter_add(&w->counters, state_counter(c->stream.state), 1);
 }
 
+/* How it came; `first` is the first of three lines of counters.def. */
+static enum counter transport_counter(const struct client *c, enum counter first)
+{
+	return first + (c->startalk ? 2 : c->direct);
+}
+
 static void count_new(struct worker *w, const struct client *c)
 {
-	counter_add(&w->counters, c->direct ? COUNTER_accepted_direct : COUNTER_accepted_starttls, 1);
-	counter_add(&w->counters, c->direct ? COUNTER_transport_direct : COUNTER_transport_starttls, 1);
+	counter_add(&w->counters, transport_counter(c, COUNTER_accepted_starttls), 1);
+	counter_add(&w->counters, transport_counter(c, COUNTER_transport_starttls), 1);
 	counter_add(&w->counters, state_counter(c->stream.state), 1);
 }
 
@@ -152,7 +158,8 @@ void client_new(struct worker *w, int fd, const struct listener *by)
 	c->login = login_new(w);
 	c->heard_s = worker_now_s(w);
 	stream_init(&c->stream, c->direct);
-	xml_restart(&c->xml);
+	c->startalk = by->startalk;
+	client_dialect(c)->begin(w, c);
 	conn_init(&c->conn, io_adopt(w->net.io, fd), client_tag(self), false);
 	conn_start(&w->net, &c->conn);
 	wheel_set(&w->wheel, &c->timer, first_deadline(w, c));
@@ -161,39 +168,11 @@ void client_new(struct worker *w, int fd, const struct listener *by)
 
 /* ---- the end of a stream */
 
-/* The header that an error needs before it (RFC 6120, 4.9.1.2), when none was sent yet. */
-static size_t end_header(struct worker *w, struct client *c, char *to, size_t cap)
-{
-	struct stream_greeting greeting = {.version = true, .lang = "", .to = "", .domain = "", .id = "0"};
-	char id[STREAM_ID_BYTES];
-
-	if (c->stream.header_sent || c->login == NULL)
-		return 0;
-	client_random_id(id);
-	greeting.id = id;
-	if (pool_features(&w->pool, (struct pool_text){c->login->stream.domain, strlen(c->login->stream.domain)},
-			  POOL_PLAIN, &(struct pool_text){0}))
-		greeting.domain = c->login->stream.domain;
-	return stream_write_header(to, cap, &greeting);
-}
-
 /* Whether an end without an error is said at all. */
 static bool end_is_said(enum reason reason, const char *condition)
 {
 	return condition[0] != '\0' || reason == REASON_CLIENT_END || reason == REASON_SERVER_SAID ||
 	       reason == REASON_STREAM_ERROR;
-}
-
-static void say_end(struct worker *w, struct client *c, const char *condition, const char *text)
-{
-	char to[2 * STREAM_WRITE_BYTES + 6 * (STREAM_DOMAIN_BYTES + END_TEXT_BYTES)];
-	size_t len = end_header(w, c, to, sizeof to);
-	int number = condition_find(condition);
-
-	if (number != CONDITION_NONE)
-		counter_bump(&w->counters.stream_errors[number], 1);
-	len += stream_write_end(to + len, sizeof to - len, condition, text);
-	conn_write(&w->net, &c->conn, to, len);
 }
 
 void client_address(struct worker *w, const struct client *c, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port)
@@ -289,7 +268,7 @@ void client_close(struct worker *w, struct client *c, const struct client_end *g
 		conn_terminate(&w->net, &c->conn, end->reason);
 	} else {
 		if (may_speak(c) && end_is_said(end->reason, end->condition))
-			say_end(w, c, end->condition, end->text);
+			client_dialect(c)->end(w, c, end->condition, end->text);
 		conn_end(&w->net, &c->conn, end->reason);
 	}
 	wheel_set(&w->wheel, &c->timer, worker_now_ms(w) + CLOSE_PATIENCE_MS);
@@ -326,13 +305,14 @@ void client_free(struct worker *w, struct client *c)
 	}
 	assert(c->stream.state == STREAM_ENDED && c->uplink < 0 && !c->choked && !c->orphaned);
 	counter_add(&w->counters, state_counter(c->stream.state), -1);
-	counter_add(&w->counters, c->direct ? COUNTER_transport_direct : COUNTER_transport_starttls, -1);
+	counter_add(&w->counters, transport_counter(c, COUNTER_transport_starttls), -1);
 	wheel_clear(&c->timer);
 	login_free(w, c);
 	partial_free(w, c->partial);
 	shelf_give(&w->texts, c->stamp, c->stamp_len);
 	keepsakes_free(w, c);
 	aside_free(c);
+	client_dialect(c)->done(w, c);
 	slab_free(&w->clients, session_handle(client_session(c)));
 }
 
@@ -379,7 +359,6 @@ void client_timeout(struct worker *w, struct client *c)
 
 bool client_await_tls(struct worker *w, struct client *c)
 {
-	static const char proceed[] = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
 	bool is_room = w->handshakes < w->config->tls_handshakes_max;
 
 	if (!is_room || !address_limit_client(w, c, ADDRESS_LIMIT_HANDSHAKES)) {
@@ -387,7 +366,7 @@ bool client_await_tls(struct worker *w, struct client *c)
 		return false;
 	}
 	conn_await_tls(&c->conn);
-	conn_write(&w->net, &c->conn, proceed, sizeof proceed - 1);
+	client_dialect(c)->proceed(w, c);
 	wheel_set(&w->wheel, &c->timer, handshake_deadline(w, c));
 	return true;
 }
@@ -508,7 +487,7 @@ void client_on_secure(struct worker *w, struct client *c)
 	count_handshake(w, &c->login->facts);
 	stream_on_tls(&c->stream);
 	client_count_state(w, c, before);
-	xml_restart(&c->xml);
+	client_dialect(c)->secure(w, c);
 	wheel_set(&w->wheel, &c->timer, c->login->until_ms);
 }
 
@@ -563,11 +542,7 @@ static bool offers_registration(struct pool_text features)
 void client_greet(struct worker *w, struct client *c)
 {
 	struct stream_login *login = &c->login->stream;
-	struct stream_greeting greeting = {
-		.domain = login->domain, .id = login->id, .lang = login->lang, .to = login->from, .version = true};
 	struct pool_text features;
-	char *to;
-	size_t cap, len;
 
 	client_random_id(login->id);
 	if (!greet_features(w, c, &features)) {
@@ -581,13 +556,7 @@ void client_greet(struct worker *w, struct client *c)
 		return;
 	}
 	login->registration = offers_registration(features);
-	cap = 2 * STREAM_WRITE_BYTES + 6 * (sizeof login->domain + sizeof login->from) + features.len;
-	to = malloc(cap);
-	assert(to != NULL);
-	len = stream_write_header(to, cap, &greeting);
-	len += stream_write_features(to + len, cap - len, &c->stream, features.at, features.len);
-	conn_write(&w->net, &c->conn, to, len);
-	free(to);
+	client_dialect(c)->greet(w, c, features);
 }
 
 /* A session server speaks for the domain that the client came to, and for no other. */
@@ -618,8 +587,7 @@ bool client_on_authenticated(struct worker *w, struct client *c, const struct fr
 		memcpy(c->login->features, features.at, features.len);
 		c->login->features_len = features.len;
 	}
-	if (c->stream.header_due)
-		ingress_restart(w, c);
+	client_dialect(c)->authenticated(w, c);
 	counter_add(&w->counters, COUNTER_logins, 1);
 	client_count_state(w, c, before);
 	return true;
@@ -650,6 +618,7 @@ bool client_on_bound(struct worker *w, struct client *c, const struct frame *fra
 	if (!identity_read(c, frame, true, &jid) || !stream_on_bound(&c->stream))
 		return false;
 	stamp_make(w, c, &jid);
+	client_dialect(c)->bound(w, c);
 	login_free(w, c);
 	client_count_state(w, c, before);
 	client_set_idle(w, c);

@@ -50,7 +50,10 @@ struct client_aside {
 struct client {
 	struct conn conn; /* first: a conn of kind WORKER_CLIENT is a client */
 	struct wheel_node timer;
-	struct xml xml;
+	union {
+		struct xml xml;
+		struct startalk *frames; /* startalk */
+	};
 	struct login *login;
 	struct partial *partial;
 	char *stamp;		    /* " from='...' xml:lang='...'", ready to be spliced into stanzas; once bound */
@@ -78,6 +81,7 @@ struct client {
 	bool orphaned : 1;    /* its session has no link (orphan.h), and it is not read from */
 	bool waiting : 1;     /* in a line of turns.h; not read from meanwhile */
 	uint8_t sessions : 4; /* that it has had before this one */
+	bool startalk : 1;    /* its dialect (dialect.h) */
 };
 enum { CLIENT_SESSIONS_MAX = 15, CLIENT_SESSIONS_SHIFT = 28 };
 

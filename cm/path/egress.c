@@ -13,6 +13,7 @@
 
 #include "client.h"
 #include "condition.h"
+#include "dialect.h"
 #include "guard.h"
 #include "ingress.h"
 #include "keepsake.h"
@@ -86,7 +87,7 @@ static void deliver(struct worker *w, struct client *c, const struct xml_event *
 	worker_count_stanza(w, COUNTER_messages_out, event, bytes);
 	c->stanzas_out += client_was_bound(c) && worker_is_stanza(event, bytes);
 	w->stanzas_down++;
-	conn_write(&w->net, &c->conn, bytes, event->used);
+	client_dialect(c)->write(w, c, bytes, event->used);
 	check_unread(w, c);
 	if (c->awaiting)
 		ingress_go_on(w, c);

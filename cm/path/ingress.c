@@ -15,6 +15,7 @@
 #include "ingress.h"
 
 #include "certificate_user.h"
+#include "dialect.h"
 #include "keepsake.h"
 #include "uplink.h"
 #include "worker.h"
@@ -108,7 +109,7 @@ static void partial_keep(struct worker *w, struct client *c, const uint8_t *rest
 		c->partial = NULL;
 		return;
 	}
-	if (c->partial->work == NULL && xml_is_partial(&c->xml)) {
+	if (c->partial->work == NULL && !c->startalk && xml_is_partial(&c->xml)) {
 		c->partial->work = w->work;
 		counter_add(&w->counters, COUNTER_memory_partial, (int64_t)xml_work_bytes());
 		w->work = work_new(w);
@@ -148,7 +149,7 @@ static void pass_spliced(struct worker *w, struct client *c, const struct xml_sp
 
 /* The element, a document of its own, with the client's own from, and its language when it names none; a from of its
  * own is left out. */
-static void pass_stamped(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
+void ingress_pass_stamped(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
 {
 	struct xml_splice splice;
 
@@ -267,7 +268,7 @@ static void act(struct worker *w, struct client *c, const struct stream_verdict 
 		client_await_tls(w, c);
 		break;
 	case STREAM_ACT_REPLY:
-		conn_write(&w->net, &c->conn, v->reply, strlen(v->reply));
+		client_dialect(c)->write(w, c, (const uint8_t *)v->reply, strlen(v->reply));
 		break;
 	case STREAM_ACT_OPEN:
 		open_session(w, c, event, bytes);
@@ -279,7 +280,7 @@ static void act(struct worker *w, struct client *c, const struct stream_verdict 
 			pass_and_await(w, c, event, bytes);
 		break;
 	case STREAM_ACT_STANZA:
-		pass_stamped(w, c, event, bytes);
+		ingress_pass_stamped(w, c, event, bytes);
 		break;
 	case STREAM_ACT_END:
 		client_close_for(w, c, REASON_CLIENT_END);
@@ -290,7 +291,7 @@ static void act(struct worker *w, struct client *c, const struct stream_verdict 
 	}
 }
 
-static void found(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
+void ingress_found(struct worker *w, struct client *c, const struct xml_event *event, const uint8_t *bytes)
 {
 	enum stream_state before = c->stream.state;
 	struct stream_verdict verdict;
@@ -306,8 +307,7 @@ static void found(struct worker *w, struct client *c, const struct xml_event *ev
 
 /* ---- the way */
 
-/* Takes every whole element; answers how many bytes were taken. */
-static size_t take_elements(struct worker *w, struct client *c, const uint8_t *text, size_t len)
+size_t ingress_take_elements(struct worker *w, struct client *c, uint8_t *text, size_t len)
 {
 	const struct xml_limits *limits = c->stream.state == STREAM_BOUND ? &w->limits : &w->login_limits;
 	struct xml_work *work = c->partial != NULL && c->partial->work != NULL ? c->partial->work : w->work;
@@ -318,15 +318,18 @@ static size_t take_elements(struct worker *w, struct client *c, const uint8_t *t
 
 		xml_next_within(&c->xml, work, limits, scope_of(c), text + taken, len - taken, &event);
 		if (event.is != XML_MORE)
-			found(w, c, &event, text + taken);
+			ingress_found(w, c, &event, text + taken);
 		taken += event.used;
 		if (event.is == XML_MORE)
 			break;
 	}
+	/* white space is nothing to act upon (RFC 6120, 5.3.3, forbids it all the same) */
+	if (c->conn.tls == CONN_HANDSHAKE)
+		taken += white_bytes(text + taken, len - taken);
 	return taken;
 }
 
-static void take_text(struct worker *w, struct client *c, const uint8_t *text, size_t len)
+static void take_text(struct worker *w, struct client *c, uint8_t *text, size_t len)
 {
 	size_t taken;
 
@@ -335,12 +338,9 @@ static void take_text(struct worker *w, struct client *c, const uint8_t *text, s
 		text = c->partial->bytes;
 		len = c->partial->len;
 	}
-	taken = take_elements(w, c, text, len);
+	taken = client_dialect(c)->take(w, c, text, len);
 	if (c->conn.life != CONN_OPEN)
 		return;
-	if (c->conn.tls ==
-	    CONN_HANDSHAKE) /* white space is nothing to act upon (RFC 6120, 5.3.3, forbids it all the same) */
-		taken += white_bytes(text + taken, len - taken);
 	if (c->conn.tls == CONN_HANDSHAKE && taken < len)
 		client_close_for(w, c, REASON_TLS_INJECTION);
 	else

@@ -10,6 +10,12 @@ void ingress(struct worker *, struct client *, uint8_t *bytes, size_t len);
 void ingress_go_on(struct worker *, struct client *);
 /* A stream header is next, on a stream that begins anew. White space that came before belonged to the old stream. */
 void ingress_restart(struct worker *, struct client *);
+/* Takes every whole element (dialect.h); answers how many bytes were taken. */
+size_t ingress_take_elements(struct worker *, struct client *, uint8_t *text, size_t len);
+/* The tokenizer found this in the bytes, which is not XML_MORE: it is acted upon. */
+void ingress_found(struct worker *, struct client *, const struct xml_event *, const uint8_t *bytes);
+/* A stanza of a bound client goes to its session server, with the client's own `from`. */
+void ingress_pass_stamped(struct worker *, struct client *, const struct xml_event *, const uint8_t *bytes);
 /* Gives what a client has kept back. NULL is fine. */
 void partial_free(struct worker *, struct partial *);
 

@@ -1,5 +1,6 @@
 #include "lobby.h"
 
+#include "dialect.h"
 #include "ingress.h"
 #include "uplink.h"
 #include "worker.h"
@@ -81,7 +82,7 @@ void lobby_turn_away(struct worker *w, struct client *c)
 		client_close_for(w, c, REASON_SERVER_LOST);
 		return;
 	}
-	conn_write(&w->net, &c->conn, refusal, strlen(refusal));
+	client_dialect(c)->write(w, c, (const uint8_t *)refusal, strlen(refusal));
 	stream_on_refused(&c->stream);
 	client_count_state(w, c, before);
 }

@@ -2,6 +2,7 @@
 
 #include "adoption.h"
 #include "client.h"
+#include "dialect.h"
 #include "log.h"
 #include "uplink.h"
 #include "worker.h"
@@ -271,6 +272,7 @@ static void attached(struct worker *w, struct uplink *u, struct orphan *o, uint3
 	counter_add(&w->counters, o->state == ORPHAN_ADOPTING ? COUNTER_adopted : COUNTER_reattached, 1);
 	if (o->client != NULL) {
 		client_adopt_back(w, o->client);
+		client_dialect(o->client)->taken(w, o->client, received);
 		orphan_free(o);
 	} else {
 		ghost_free(w, u, o);

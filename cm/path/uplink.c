@@ -1,6 +1,7 @@
 #include "uplink.h"
 
 #include "client.h"
+#include "dialect.h"
 #include "egress.h"
 #include "guard.h"
 #include "lobby.h"
@@ -321,8 +322,25 @@ void uplink_release(struct worker *w, struct uplink *u)
 		send_bytes(w, u, bytes, len);
 }
 
+/* Those who wait for it learn how much of their session was taken. */
+static void tell_taken(struct worker *w, struct uplink *u, uint64_t count)
+{
+	struct frame frame;
+	int64_t number;
+	size_t at = 0;
+
+	for (uint64_t i = u->retained.acked; i < count && retained_walk(&u->retained, &at, &frame, &number); i++) {
+		struct client *c = number == RETAINED_NO_NUMBER ? NULL : client_find(w, frame.session);
+
+		if (c != NULL && c->conn.life == CONN_OPEN)
+			client_dialect(c)->taken(w, c, (uint32_t)number);
+	}
+}
+
 void uplink_on_ack(struct worker *w, struct uplink *u, uint64_t count)
 {
+	if (w->counters.value[COUNTER_startalk_due] > 0 && count <= u->retained.sent)
+		tell_taken(w, u, count);
 	if (!retained_ack(&u->retained, count)) {
 		uplink_blame(w, u, BLAME_FOR_LINK, frame_error_text(FRAME_ERROR_ACK));
 		uplink_fail(w, u, frame_error_text(FRAME_ERROR_ACK));

@@ -174,6 +174,7 @@ void worker_free(struct worker *w)
 	commons_done(&w->presences);
 	shelf_done(&w->texts);
 	address_limit_done(w);
+	startalk_desk_done(&w->startalk);
 	turns_done(w);
 	free(w->pool_domains);
 	free(w->pool_text);

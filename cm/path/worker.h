@@ -20,6 +20,7 @@
 #include "proxy.h"
 #include "shelf.h"
 #include "slab.h"
+#include "startalk.h"
 #include "turns.h"
 #include "uplink.h"
 #include "wheel.h"
@@ -55,6 +56,7 @@ enum { WORKER_KIND_SHIFT = 60, WORKER_INDEX_SHIFT = 32 };
 struct listener {
 	int fd;
 	bool direct;
+	bool startalk;		  /* its clients speak Startalk's dialect */
 	enum proxy_version proxy; /* the header that clients come with */
 	uint8_t accepting;	  /* accepts with the kernel: a bit for each */
 	uint64_t again_ms;	  /* not before, since the kernel had no descriptors or memory */
@@ -98,6 +100,7 @@ struct worker {
 	uint64_t spent_said_ms; /* when it was last said that no descriptor is left */
 	struct address_limit address_limit;
 	struct turns turns;
+	struct startalk_desk startalk;
 	uint32_t put_off;     /* turns of the loop in a row without handshakes */
 	bool expecting;	      /* a client that is there has something to read, which comes with the next turn */
 	bool crowded;	      /* nobody is let in: turns_are_many() */

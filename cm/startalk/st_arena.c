@@ -17,6 +17,19 @@ void st_arena_clear(struct st_arena *a)
 	a->spent = false;
 }
 
+void st_arena_wipe(struct st_arena *a)
+{
+	explicit_bzero(a->at, a->most);
+	a->most = 0;
+	st_arena_clear(a);
+}
+
+void st_arena_note(struct st_arena *a, size_t end)
+{
+	if (a->most < end)
+		a->most = end;
+}
+
 void *st_arena_take(struct st_arena *a, size_t len)
 {
 	size_t begin = (a->used + ALIGN - 1) / ALIGN * ALIGN;
@@ -25,6 +38,7 @@ void *st_arena_take(struct st_arena *a, size_t len)
 	if (a->spent)
 		return NULL;
 	a->used = begin + len;
+	st_arena_note(a, a->used);
 	return a->at + begin;
 }
 

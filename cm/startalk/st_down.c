@@ -87,13 +87,25 @@ static bool sasl(struct st_making *m, struct st_down *ret)
 
 /* ---- all */
 
+static void look_at_presence(struct st_making *m, struct st_down *ret)
+{
+	const char *type = st_node_attribute(m->arena, m->node, "type");
+
+	if (type != NULL && strcmp(type, "unavailable") != 0)
+		return;
+	ret->presence_from = st_node_attribute(m->arena, m->node, "from");
+	ret->presence_is_available = type == NULL;
+}
+
 static void stanza(struct st_making *m, struct st_down *ret)
 {
-	if (st_node_is(m->node, "message"))
+	if (st_node_is(m->node, "message")) {
 		st_down_message(m, ret);
-	else if (st_node_is(m->node, "presence"))
+	} else if (st_node_is(m->node, "presence")) {
+		look_at_presence(m, ret);
 		st_down_presence(m, ret);
-	else if (st_node_is(m->node, "iq")) {
+	} else if (st_node_is(m->node, "iq")) {
+		ret->iq_id = st_node_attribute(m->arena, m->node, "id");
 		st_down_iq(m, ret);
 		answer(m, ret);
 	}
@@ -106,7 +118,8 @@ static void making_begin(struct st_making *m)
 
 	startalk__proto_message__init(&m->outer);
 	m->outer.has_options = true;
-	m->outer.from = st_as_field(from == NULL ? m->view->full : from);
+	/* who says nothing speaks for the account (RFC 6120, 8.1.2.1) */
+	m->outer.from = st_as_field(from != NULL ? from : m->view->native ? m->view->full : m->view->bare);
 	m->outer.to = st_as_field(to == NULL ? m->view->full : to);
 }
 

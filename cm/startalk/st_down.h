@@ -21,8 +21,11 @@ enum st_down_is {
 };
 struct st_down {
 	enum st_down_is is;
-	struct st_bytes frame;	/* of FRAME and BOUND */
-	struct st_bytes answer; /* an element to be sent to the session server; of length 0: none */
+	struct st_bytes frame;	   /* of FRAME and BOUND */
+	struct st_bytes answer;	   /* an element to be sent to the session server; of length 0: none */
+	const char *iq_id;	   /* of an iq; NULL: it is none, or has none */
+	const char *presence_from; /* of a presence that says who is there; NULL: it is none */
+	bool presence_is_available;
 };
 
 /* The element was accepted by the tokenizer, and is all of the bytes. Everything is in the arena. */
@@ -37,6 +40,8 @@ bool st_say_proceed(struct st_arena *, const char *domain, struct st_bytes *ret)
 bool st_say_succeeded(struct st_arena *, const struct st_view *, struct st_bytes *ret);
 bool st_say_failure(struct st_arena *, const char *domain, const char *reason, struct st_bytes *ret);
 bool st_say_end(struct st_arena *, int32_t code, const char *reason, struct st_bytes *ret);
+/* The same for a stream error: its code, and the words that clients know; `text` where there are none. */
+bool st_say_error(struct st_arena *, const char *condition, const char *text, struct st_bytes *ret);
 /* A notice from the bare JID, to the full one when it is not "". */
 bool st_say_notice(struct st_arena *, const struct st_view *, int32_t category, const char *data, struct st_bytes *ret);
 /* The session server has a message of the client. */

@@ -319,8 +319,10 @@ bool st_down_iq(struct st_making *m, struct st_down *ret)
 		make_error(&iq);
 	else if (!make_result(&iq))
 		return false;
-	if (iq.row != NULL && iq.row->made == BIND)
+	if (iq.row != NULL && iq.row->made == BIND) {
 		ret->is = ST_DOWN_BOUND;
+		m->outer.from = m->outer.to;
+	}
 	st_finish(m, ST_SIGNAL_IQ, &iq.message.base, ret);
 	return true;
 }

@@ -110,6 +110,8 @@ static bool take_text(struct message *g)
 		g->text = st_node_text(a, g->own);
 	else if (g->m->view->native)
 		g->text = g->signal == ST_SIGNAL_TYPING ? "" : NULL;
+	else if (g->signal == ST_SIGNAL_ERROR)
+		g->text = ""; /* servers need not send back what it was about */
 	else
 		return take_standard(g);
 	return g->text != NULL;

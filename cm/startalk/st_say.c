@@ -74,6 +74,26 @@ bool st_say_end(struct st_arena *a, int32_t code, const char *reason, struct st_
 	return say(a, ST_SIGNAL_STREAM_END, "", "", &end.base, ret);
 }
 
+static const struct {
+	const char *condition;
+	int32_t code;
+	const char *reason;
+} ends[] = {
+#define FINISH(condition, code, reason) {condition, code, reason},
+#include "st_end.def"
+#undef FINISH
+};
+
+enum { CODE_OTHER = 102 };
+
+bool st_say_error(struct st_arena *a, const char *condition, const char *text, struct st_bytes *ret)
+{
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+		if (strcmp(ends[i].condition, condition) == 0)
+			return st_say_end(a, ends[i].code, ends[i].reason != NULL ? ends[i].reason : text, ret);
+	return st_say_end(a, CODE_OTHER, text, ret);
+}
+
 bool st_say_notice(struct st_arena *a, const struct st_view *view, int32_t category, const char *data,
 		   struct st_bytes *ret)
 {

@@ -14,6 +14,7 @@ void st_text_begin(struct st_text *t, struct st_arena *a, size_t cap)
 
 bool st_text_end(struct st_text *t, const uint8_t **ret, size_t *ret_len)
 {
+	st_arena_note(t->arena, t->arena->used + t->len);
 	if (t->full)
 		return false;
 	t->arena->used += t->len;

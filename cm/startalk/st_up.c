@@ -123,4 +123,5 @@ void st_up(struct st_arena *a, const struct st_view *view, const struct st_packe
 	if (packet->is == ST_PAYLOAD_MESSAGE || is_notice(packet))
 		ret->from = nonempty(packet->outer->from);
 	ret->ack_id = ack_of(packet);
+	ret->is_presence = packet->is == ST_PAYLOAD_PRESENCE && strncmp((const char *)ret->xml, "<presence>", 10) == 0;
 }

@@ -22,7 +22,8 @@ struct st_up {
 	size_t xml_len;
 	const char *from; /* whom a message or notice says it is from; NULL: it does not say */
 	const char
-		*ack_id; /* the id that is to be acknowledged once the session server has the message; NULL: none is */
+		*ack_id;  /* the id that is to be acknowledged once the session server has the message; NULL: none is */
+	bool is_presence; /* it says that the client is available */
 	const char *why;
 };
 

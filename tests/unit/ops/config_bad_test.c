@@ -28,7 +28,7 @@ static const struct {
 	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n",
 	 "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed "
 	 "workers, drain_ms_max, core_dumps, io, log, metrics, tls, "
-	 "proxy, discovery, link, limits, addresses, sessiond, listeners, backends, pools, certificates\n"},
+	 "proxy, discovery, link, limits, startalk, addresses, sessiond, listeners, backends, pools, certificates\n"},
 	{"backends:\n  - {name: a, adress: x, address: 'unix:/a'}\n",
 	 "FILE:8: backends[0].adress: found an unknown key, allowed backends[].address\n"},
 	{"log.level: debug\n", "FILE:7: \"log.level\": found a key like that, allowed one word for each level\n"},
@@ -213,6 +213,10 @@ static const struct {
 	 "    proxy: v3\n  - {address: '0.0.0.0:3', proxy: no}\n",
 	 "FILE:6: listeners[1].proxy: found \"v3\", allowed no, v1, v2 or any\n"
 	 "FILE:4: listeners[0].proxy: found \"v1\", allowed no, unless proxy.trusted has networks\n"},
+	{"tls: {certificate: c, key: k}\nlisteners:\n  - address: 0.0.0.0:1\n    protocol: startalk\n    tls: direct\n"
+	 "  - {address: '0.0.0.0:2', protocol: Startalk}\n",
+	 "FILE:6: listeners[1].protocol: found \"Startalk\", allowed xmpp or startalk\n"
+	 "FILE:5: listeners[0].tls: found \"direct\", allowed starttls, with protocol: startalk\n"},
 	{"tls: {certificate: c, key: k}\nlisteners:\n  - tls: direct\n  - address: 0.0.0.0:1\n    tls: none\n"
 	 "  - address: off\n  - address: 0.0.0.0:1\n",
 	 "FILE:5: listeners[1].tls: found \"none\", allowed starttls or direct\n"

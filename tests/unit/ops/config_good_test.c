@@ -54,7 +54,7 @@ Test(config_good, every_kind_of_value)
 		"  - {address: '[::]:5223', tls: direct, proxy: any}\n"
 		"  - address: \"[2001:db8::1]:5222\"\n"
 		"  - address: 192.0.2.1:0\n"
-		"  - address: 192.0.2.1:0\n"
+		"  - {address: '192.0.2.1:0', protocol: startalk, tls: starttls}\n"
 		"backends:\n"
 		"  - {name: a.b-c_1, address: 'unix:/run/x.sock', weight: 1}\n"
 		"  - name: b\n"
@@ -88,6 +88,8 @@ Test(config_good, every_kind_of_value)
 	cr_assert_eq(config->listener_count, 4);
 	cr_assert(config->listeners[0].direct);
 	cr_assert_not(config->listeners[1].direct);
+	cr_assert_not(config->listeners[2].startalk);
+	cr_assert(config->listeners[3].startalk);
 	cr_assert_eq(config->listeners[0].proxy, 3);
 	cr_assert_eq(config->listeners[1].proxy, 0);
 	cr_assert_eq(config->certificate_count, 2);
