@@ -82,7 +82,11 @@ def accounts():
 
 
 def add_account(database, user, password):
-    command = [SESSIOND, "user", "add", f"{user}@localhost", "--database", database]
+    add_account_at(database, "localhost", user, password)
+
+
+def add_account_at(database, domain, user, password):
+    command = [SESSIOND, "user", "add", f"{user}@{domain}", "--database", database]
     subprocess.run(command, input=password + "\n", text=True, check=True, capture_output=True, timeout=30)
 
 
@@ -216,11 +220,11 @@ class Gate(Program):
 
     def wait_ready(self):
         wanted = len(self.config["listeners"])
-        found = self.wait_log(r"\blistening\b.*?\baddress=\"?([^\s\"]+)\"?.*?\btls=\"?(starttls|direct)", START_S, wanted)
+        found = self.wait_log(r"\blistening\b.*?\baddress=\"?([^\s\"]+)\"?.*?\bprotocol=(xmpp|startalk) tls=\"?(starttls|direct)", START_S, wanted)
         self.addresses = {}
         for match in found:
             host, port = match[1].rsplit(":", 1)
-            self.addresses[match[2]] = (host.strip("[]"), int(port))
+            self.addresses[match[3] if match[2] == "xmpp" else match[2]] = (host.strip("[]"), int(port))
         self.wait_log(r"\bready\b", START_S)
 
     @property
@@ -230,6 +234,10 @@ class Gate(Program):
     @property
     def direct(self):
         return self.addresses["direct"]
+
+    @property
+    def startalk(self):
+        return self.addresses["startalk"]
 
     def kernel_can(self, version, cipher, what):
         """What the gate found that the kernel can do with TLS records: send, receive or rekey."""
