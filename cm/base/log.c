@@ -17,7 +17,8 @@ struct log_rate {
 };
 
 static int log_fd = -1;
-static int log_level = -1;
+static int log_level = -1, log_most = -1; /* of all rooms without one of their own; the highest of any */
+static int room_levels[LOG_ROOMS];	  /* and one: 0 is LOG_LEVEL_OF_ALL */
 static int64_t (*log_now_ms)(void);
 static pthread_mutex_t rates_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log_rate rates[LOG_EVENTS_MAX];
@@ -45,24 +46,61 @@ void log_open(const struct log_settings *settings)
 	log_level_set(settings->level);
 }
 
+static int load(const int *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static void store(int *word, int value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* Whoever changes a level finds out what the highest is; of two at once the later finds both. */
+static void most_find(void)
+{
+	int most = load(&log_level);
+	for (int room = 0; room < LOG_ROOMS; room++)
+		if (load(&room_levels[room]) - 1 > most)
+			most = load(&room_levels[room]) - 1;
+	store(&log_most, most);
+}
+
 void log_level_set(enum config_log_level level)
 {
-	__atomic_store_n(&log_level, (int)level, __ATOMIC_RELEASE);
+	store(&log_level, (int)level);
+	most_find();
+}
+
+enum config_log_level log_level_get(void)
+{
+	int level = load(&log_level);
+	return level < 0 ? CONFIG_LOG_ERROR : (enum config_log_level)level;
+}
+
+void log_room_level_set(enum log_room room, int level)
+{
+	assert(room < LOG_ROOMS && level >= LOG_LEVEL_OF_ALL && level <= CONFIG_LOG_DEBUG);
+	store(&room_levels[room], level + 1);
+	most_find();
+}
+
+int log_room_level_get(enum log_room room)
+{
+	assert(room < LOG_ROOMS);
+	return load(&room_levels[room]) - 1;
 }
 
 bool log_is_on(enum config_log_level level)
 {
-	return (int)level <= __atomic_load_n(&log_level, __ATOMIC_ACQUIRE);
+	return (int)level <= load(&log_most);
 }
 
-const char *log_level_name(enum config_log_level level)
+static bool is_wanted(enum config_log_level level, const char *event)
 {
-	static const char *const names[] = {[CONFIG_LOG_ERROR] = "error",
-					    [CONFIG_LOG_WARNING] = "warning",
-					    [CONFIG_LOG_INFO] = "info",
-					    [CONFIG_LOG_DEBUG] = "debug"};
-	assert((size_t)level < sizeof names / sizeof *names);
-	return names[level];
+	enum log_room room = log_room_find(event, strcspn(event, "."));
+	int own = room == LOG_ROOMS ? LOG_LEVEL_OF_ALL : log_room_level_get(room);
+	return (int)level <= (own == LOG_LEVEL_OF_ALL ? load(&log_level) : own);
 }
 
 struct log_field log_bytes(const char *key, const void *bytes, size_t len)
@@ -214,7 +252,7 @@ static void rates_tell(int64_t now_ms, bool all)
 void log_write(enum config_log_level level, const char *event, const struct log_field *fields, size_t count)
 {
 	assert(count > 0);
-	if (!log_is_on(level))
+	if (!is_wanted(level, event))
 		return;
 	pthread_mutex_lock(&rates_lock);
 	int64_t now_ms = log_now_ms();

@@ -22,6 +22,7 @@
 #define BASE_LOG_H
 
 #include "config.h"
+#include "log_room.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,10 +59,16 @@ struct log_settings {
 /* Begins, or begins anew with other settings; one thread, while no other logs. */
 void log_open(const struct log_settings *);
 
-/* Changes the level; any thread, at any time. */
+/* Changes the level; any thread, at any time. Rooms with a level of their own keep it. */
 void log_level_set(enum config_log_level);
+enum config_log_level log_level_get(void);
 
-/* Whether lines of this level are written, for those whose fields are expensive. */
+/* A room may have a level of its own (or LOG_LEVEL_OF_ALL), which then decides for its events. Any thread, at any time.
+ */
+void log_room_level_set(enum log_room, int level);
+int log_room_level_get(enum log_room);
+
+/* Whether lines of this level are written in any room, for those whose fields are expensive. */
 bool log_is_on(enum config_log_level);
 
 /* At least one field: the subject. Arguments are not evaluated when the level is off. */
@@ -78,8 +85,5 @@ void log_write(enum config_log_level, const char *event, const struct log_field 
 
 /* Tells what was held back and not yet told; for the end of the program. */
 void log_flush(void);
-
-/* "error", "warning", "info", "debug" */
-const char *log_level_name(enum config_log_level);
 
 #endif

@@ -245,3 +245,54 @@ Test(log, the_clock_of_the_system)
 	cr_assert_eq(sscanf(lines(), "%4d-%*2d-%*2dT%*2d:%*2d:%*2d.%3dZ info e k=v", &year, &ms), 2);
 	cr_assert_geq(year, 2024);
 }
+
+Test(log, a_room_with_a_level_of_its_own)
+{
+	begin(CONFIG_LOG_WARNING);
+	log_room_level_set(LOG_ROOM_client, CONFIG_LOG_DEBUG);
+	log_room_level_set(LOG_ROOM_link, CONFIG_LOG_ERROR);
+	log_event(CONFIG_LOG_DEBUG, "client.closed", log_text("n", "1"));
+	log_event(CONFIG_LOG_INFO, "clients.many", log_text("n", "2"));
+	log_event(CONFIG_LOG_INFO, "gate.ready", log_text("n", "3"));
+	log_event(CONFIG_LOG_WARNING, "link.failed", log_text("n", "4"));
+	log_event(CONFIG_LOG_ERROR, "link.failed", log_text("n", "5"));
+	log_event(CONFIG_LOG_WARNING, "gate.descriptors", log_text("n", "6"));
+	cr_assert(log_is_on(CONFIG_LOG_DEBUG));
+	log_room_level_set(LOG_ROOM_client, LOG_LEVEL_OF_ALL);
+	cr_assert(!log_is_on(CONFIG_LOG_INFO), "the highest of any room");
+	log_event(CONFIG_LOG_DEBUG, "client.closed", log_text("n", "7"));
+	log_level_set(CONFIG_LOG_INFO);
+	cr_assert_eq(log_level_get(), CONFIG_LOG_INFO);
+	cr_assert_eq(log_room_level_get(LOG_ROOM_link), CONFIG_LOG_ERROR, "it keeps its own");
+	log_event(CONFIG_LOG_INFO, "gate.ready", log_text("n", "8"));
+	char seen[9] = "";
+	for (const char *at = lines(); (at = strstr(at, " n=")) != NULL; at += 3)
+		strncat(seen, at + 3, 1);
+	cr_assert_str_eq(seen, "1568");
+}
+
+Test(log, rooms_as_text)
+{
+	int levels[LOG_ROOMS] = {7};
+	static const char *const wrong[] = {"",
+					    " ",
+					    "client",
+					    "client=",
+					    "=info",
+					    "client=info ",
+					    " client=info",
+					    "client=info,link=info",
+					    "Client=info",
+					    "client=infos",
+					    "clien=info",
+					    "client=info link"};
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		cr_assert(!log_rooms_read(wrong[i], levels), "%s", wrong[i]);
+	cr_assert_eq(levels[0], 7, "left alone");
+	cr_assert(log_rooms_read("client=debug link=error client=info", levels));
+	cr_assert_eq(levels[LOG_ROOM_client], CONFIG_LOG_INFO);
+	cr_assert_eq(levels[LOG_ROOM_link], CONFIG_LOG_ERROR);
+	cr_assert_eq(levels[LOG_ROOM_gate], LOG_LEVEL_OF_ALL);
+	cr_assert(log_rooms_read(NULL, levels));
+	cr_assert_eq(levels[LOG_ROOM_client], LOG_LEVEL_OF_ALL);
+}
