@@ -1,15 +1,12 @@
 #include "metrics.h"
 
 #include "kernel_tls.h"
+#include "process.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 static const struct {
 	const char *metric, *labels, *help;
@@ -187,74 +184,29 @@ static void workers_print(const struct metrics_settings *s, const char *metric, 
 	fprintf(to, "%s %zu\n", metric, s->worker_count);
 }
 
-/* The text behind `key` in a file of /proc; "" when it is not there. */
-static void proc_read(const char *file, const char *key, char to[static 1024])
-{
-	char line[1024];
-	FILE *in = fopen(file, "re");
-	*to = '\0';
-	while (in && !*to && fgets(line, sizeof line, in))
-		if (strncmp(line, key, strlen(key)) == 0)
-			snprintf(to, 1024, "%s", line + strlen(key));
-	if (in)
-		fclose(in);
-}
-
-/* proc(5): when the system started, and how many clock ticks after that the process did (field 22 of stat). */
 static void start_time_print(const struct metrics_settings *s, const char *metric, FILE *to)
 {
-	char text[1024];
-	uint64_t boot_s = 0, ticks = 0;
-	proc_read("/proc/stat", "btime ", text);
-	sscanf(text, "%" SCNu64, &boot_s);
-	proc_read("/proc/self/stat", "", text);
-	const char *behind_name = strrchr(text, ')');
-	if (behind_name)
-		sscanf(behind_name + 1,
-		       " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64, &ticks);
-	fprintf(to, "%s %.2f\n", metric, (double)boot_s + (double)ticks / (double)sysconf(_SC_CLK_TCK));
+	fprintf(to, "%s %.2f\n", metric, process_started_s());
 }
 
 static void cpu_print(const struct metrics_settings *s, const char *metric, FILE *to)
 {
-	struct rusage used;
-	getrusage(RUSAGE_SELF, &used);
-	fprintf(to, "%s %.6f\n", metric,
-		(double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-			(double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
+	fprintf(to, "%s %.6f\n", metric, process_cpu_s());
 }
 
 static void memory_print(const struct metrics_settings *s, const char *metric, FILE *to)
 {
-	char text[1024];
-	uint64_t pages = 0;
-	proc_read("/proc/self/statm", "", text);
-	sscanf(text, "%*s %" SCNu64, &pages);
-	fprintf(to, "%s %" PRIu64 "\n", metric, pages * (uint64_t)sysconf(_SC_PAGESIZE));
+	fprintf(to, "%s %" PRIu64 "\n", metric, process_resident_bytes());
 }
 
-/* Linux 6.2 and later say it as the folder's size; before, the folder has to be read. */
 static void open_fds_print(const struct metrics_settings *s, const char *metric, FILE *to)
 {
-	struct stat about;
-	uint64_t count = 0;
-	if (stat("/proc/self/fd", &about) == 0)
-		count = (uint64_t)about.st_size;
-	DIR *folder = count == 0 ? opendir("/proc/self/fd") : NULL;
-	for (struct dirent *entry; folder && (entry = readdir(folder)) != NULL;)
-		count += entry->d_name[0] != '.';
-	if (folder) {
-		closedir(folder);
-		count--; /* the folder itself */
-	}
-	fprintf(to, "%s %" PRIu64 "\n", metric, count);
+	fprintf(to, "%s %" PRIu64 "\n", metric, process_open_fds());
 }
 
 static void max_fds_print(const struct metrics_settings *s, const char *metric, FILE *to)
 {
-	struct rlimit limit = {0};
-	getrlimit(RLIMIT_NOFILE, &limit);
-	fprintf(to, "%s %" PRIu64 "\n", metric, (uint64_t)limit.rlim_cur);
+	fprintf(to, "%s %" PRIu64 "\n", metric, process_max_fds());
 }
 
 static const struct {
