@@ -69,6 +69,18 @@ struct fleet *fleet_new(const struct config *config)
 	return f;
 }
 
+bool fleet_drain(struct fleet *f, const char *name, bool drain)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < f->backend_count; i++)
+		if (strcmp(f->backends[i].name, name) == 0) {
+			f->backends[i].drain = drain;
+			found = true;
+		}
+	return found;
+}
+
 struct fleet *fleet_copy(const struct fleet *from)
 {
 	struct fleet *f = malloc(sizeof *f);

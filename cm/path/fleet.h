@@ -41,6 +41,8 @@ struct fleet {
 struct fleet *fleet_new(const struct config *);
 /* A backend at an address that was found for one of the configuration's. False: there are too many. */
 bool fleet_add(struct fleet *, const struct config_backend *, const char *name, const char *address, uint32_t weight);
+/* The backends of the name get no new sessions from now on, or some again. False: there is none. */
+bool fleet_drain(struct fleet *, const char *name, bool drain);
 struct fleet *fleet_copy(const struct fleet *);
 void fleet_free(struct fleet *); /* NULL is fine */
 /* The one pool whose backends may serve the domain; -1: none. */

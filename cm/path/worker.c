@@ -176,6 +176,7 @@ void worker_free(struct worker *w)
 	address_limit_done(w);
 	startalk_desk_done(&w->startalk);
 	turns_done(w);
+	inquiries_drop(w);
 	free(w->pool_domains);
 	free(w->pool_text);
 	free(w->work);
@@ -486,7 +487,7 @@ static uint64_t wait_ms(struct worker *w)
 		if (!is_crowded(w))
 			listeners_accept(w, &wait_ms);
 	}
-	if (w->net.dirty != NULL || turns_are_due(w))
+	if (w->net.dirty != NULL || turns_are_due(w) || inquiries_are_due(w))
 		return 0;
 	if (w->clients.used > 0 && wait_ms > WHEEL_STEP_MS)
 		wait_ms = WHEEL_STEP_MS;
@@ -535,6 +536,7 @@ static void tick(struct worker *w)
 	counter_add(&w->counters, COUNTER_ticks, 1);
 	reap(w);
 	orders_take(w);
+	inquiries_turn(w);
 	timers(w);
 	net_flush(&w->net);
 	count_latency(w);

@@ -13,6 +13,7 @@
 #include "config.h"
 #include "conn.h"
 #include "fleet.h"
+#include "inquiry.h"
 #include "link_secret.h"
 #include "lobby.h"
 #include "network.h"
@@ -42,6 +43,7 @@ struct orders {
 	_Atomic(struct tls_context *) link_context; /* the same for links */
 	_Atomic(struct link_secret *) link_secret;  /* another key, of length 0 for none; the worker takes it over */
 	_Atomic(struct fleet *) fleet;		    /* other session servers; the worker takes it over */
+	_Atomic(struct inquiry *) inquiries;	    /* to be answered (inquiry_send) */
 	atomic_bool drain;			    /* end: no new clients, system-shutdown for the others */
 	atomic_bool done;			    /* the worker has ended, or could not begin */
 	_Atomic(struct io *) io;		    /* to wake; NULL before the loop begins */
@@ -101,13 +103,14 @@ struct worker {
 	struct address_limit address_limit;
 	struct turns turns;
 	struct startalk_desk startalk;
-	uint32_t put_off;     /* turns of the loop in a row without handshakes */
-	bool expecting;	      /* a client that is there has something to read, which comes with the next turn */
-	bool crowded;	      /* nobody is let in: turns_are_many() */
-	uint64_t epoch;	      /* of this worker; its sessions' names are its own */
-	uint64_t now_us;      /* when this tick began */
-	uint64_t second_ms;   /* when the next once-a-second work is due */
-	uint64_t drain_by_ms; /* 0: not draining */
+	struct inquiry *inquiry; /* being answered, and those behind it */
+	uint32_t put_off;	 /* turns of the loop in a row without handshakes */
+	bool expecting;		 /* a client that is there has something to read, which comes with the next turn */
+	bool crowded;		 /* nobody is let in: turns_are_many() */
+	uint64_t epoch;		 /* of this worker; its sessions' names are its own */
+	uint64_t now_us;	 /* when this tick began */
+	uint64_t second_ms;	 /* when the next once-a-second work is due */
+	uint64_t drain_by_ms;	 /* 0: not draining */
 	uint64_t stanzas_up, stanzas_down; /* in this tick, for the latency */
 	uint32_t handshakes;		   /* running now */
 	uint64_t trimmed_at;		   /* logins counted when memory was last given back */
