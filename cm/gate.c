@@ -3,6 +3,7 @@
 #include "address.h"
 #include "bundled.h"
 #include "config_file.h"
+#include "desk.h"
 #include "discovery.h"
 #include "log.h"
 #include "reload.h"
@@ -38,6 +39,7 @@ struct gate {
 	struct reload reload;
 	struct discovery *discovery;
 	struct watch watch;
+	struct desk *desk;
 	struct worker *workers[WORKERS_MAX]; /* crew_count of them, NULL before they are made */
 	struct crew crew[WORKERS_MAX];
 	size_t crew_count;
@@ -319,7 +321,10 @@ static void say_ready(struct gate *g)
 static void hand_out_fleet(struct gate *g)
 {
 	for (size_t i = 0; i < g->crew_count; i++) {
-		fleet_free(atomic_exchange(&g->workers[i]->orders.fleet, discovery_fleet(g->discovery)));
+		struct fleet *fleet = discovery_fleet(g->discovery);
+
+		desk_steer(g->desk, fleet);
+		fleet_free(atomic_exchange(&g->workers[i]->orders.fleet, fleet));
 		worker_wake(g->workers[i]);
 	}
 }
@@ -341,21 +346,35 @@ static void hand_out(struct gate *g, struct reload_tls *tls)
 	reload_tls_unref(tls);
 }
 
-static void reload(struct gate *g)
+/* Levels of all rooms as the configuration says. */
+static void log_take(const struct config *config)
+{
+	int levels[LOG_ROOMS];
+	bool good = log_rooms_read(config->log_rooms, levels);
+
+	assert(good); /* checked when the configuration was read */
+	log_level_set(config->log_level);
+	for (int room = 0; room < LOG_ROOMS; room++)
+		log_room_level_set((enum log_room)room, levels[room]);
+}
+
+/* False: it was refused, and logged. */
+static bool reload(struct gate *g)
 {
 	struct reload_tls tls;
 	struct config *now = reload_read(&g->reload, g->file, g->config, g->bundled, &tls);
 
 	if (now == NULL) {
 		counter_bump(&g->watch.process.reloads_failed, 1);
-		return;
+		return false;
 	}
 	counter_bump(&g->watch.process.reloads, 1);
 	g->config = now;
 	discovery_set(g->discovery, now);
-	log_level_set(now->log_level);
+	log_take(now);
 	kernel_probe(g, now);
 	hand_out(g, &tls);
+	return true;
 }
 
 /* The certificates' files have changed by themselves: a renewal needs no signal. */
@@ -385,12 +404,45 @@ static int wait_signal(const sigset_t *set)
 	return signal < 0 ? 0 : signal;
 }
 
+/* ---- for the desk */
+
+static const struct config *desk_config(void *gate)
+{
+	return ((struct gate *)gate)->config;
+}
+
+static const char *desk_reload(void *gate)
+{
+	return reload(gate) ? NULL : "refused; the log says why";
+}
+
+static struct fleet *desk_fleet(void *gate)
+{
+	return discovery_fleet(((struct gate *)gate)->discovery);
+}
+
+static void desk_hand_out(void *gate)
+{
+	hand_out_fleet(gate);
+}
+
+static bool open_desk(struct gate *g)
+{
+	struct desk_hands hands = {desk_config, desk_reload, desk_fleet, desk_hand_out, g, g->file, g->bundled};
+	struct ask ask = {g->workers, g->crew_count, ASK_PATIENCE_US};
+	char error[CONTROL_ERROR_BYTES];
+
+	g->desk = desk_open(&hands, &ask, &g->watch.settings, error);
+	return g->desk != NULL || fail(g->config->control_socket, error);
+}
+
 static void serve(struct gate *g, const sigset_t *set)
 {
 	int signal;
 
 	while (!any_done(g)) {
 		signal = wait_signal(set);
+		desk_look(g->desk);
 		say_ready(g);
 		renew(g);
 		reload_rotate(&g->reload, g->config);
@@ -417,6 +469,7 @@ static void drain(struct gate *g, const sigset_t *set)
 	while (!all_done(g)) {
 		int signal = wait_signal(set);
 
+		desk_look(g->desk);
 		if (signal == SIGTERM || signal == SIGINT)
 			_exit(1); /* asked twice: at once */
 	}
@@ -439,6 +492,7 @@ static bool dismiss(struct gate *g)
 
 static void give_back(struct gate *g)
 {
+	desk_close(g->desk);
 	watch_stop(&g->watch);
 	for (size_t i = 0; i < g->crew_count; i++)
 		if (g->workers[i] != NULL)
@@ -459,6 +513,7 @@ static void signals_block(sigset_t *set)
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
+	sigaddset(set, DESK_SIGNAL);
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -490,8 +545,9 @@ int gate_run(const char *config_file, const char *xml_kernel)
 		return 2;
 	}
 	log_open(&(struct log_settings){.fd = STDERR_FILENO, .level = g->config->log_level});
+	log_take(g->config);
 	signals_block(&set);
-	good = begin(g);
+	good = begin(g) && open_desk(g);
 	if (good)
 		serve(g, &set);
 	drain(g, &set);

@@ -1,5 +1,6 @@
 /* stanzagate: the command line. */
 #include "config_file.h"
+#include "ctl.h"
 #include "gate.h"
 #include "metrics.h"
 #include "xml.h"
@@ -76,6 +77,7 @@ static int help(FILE *to, int status)
 	for (int i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-9s %s  %s\n", commands[i].name, commands[i].needs_file ? "-c FILE" : "       ",
 			commands[i].help);
+	fprintf(to, "  %-9s %s  %s\n", "ctl", "       ", "look at a running gate and steer it: stanzagate ctl --help");
 	fprintf(to, "\n  -c, --config FILE  the configuration (YAML)\n"
 		    "  -h, --help         this text\n"
 		    "  -V, --version      the version\n\n"
@@ -97,7 +99,8 @@ static int command_run(const char *name, const char *file)
 	const char *kernel = getenv("STANZAGATE_XML_KERNEL");
 
 	if (command == NULL) {
-		fprintf(stderr, "stanzagate: found command '%s', allowed run, check, example, reference or metrics\n",
+		fprintf(stderr,
+			"stanzagate: found command '%s', allowed run, check, ctl, example, reference or metrics\n",
 			name);
 		return 2;
 	}
@@ -123,6 +126,8 @@ int main(int argc, char **argv)
 	const char *file = NULL;
 	int option;
 
+	if (argc > 1 && strcmp(argv[1], "ctl") == 0)
+		return ctl_main(argc - 1, argv + 1);
 	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
 		if (option == 'c')
 			file = optarg;

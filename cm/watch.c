@@ -42,24 +42,23 @@ const char *watch_readiness(void *context)
 bool watch_start(struct watch *watch, const char *address, struct worker *const *workers, size_t count,
 		 const char *xml_kernel, char error[static METRICS_ERROR_BYTES])
 {
-	struct metrics_settings settings = {.address = address,
-					    .worker_count = count,
-					    .process = &watch->process,
-					    .xml_kernel = xml_kernel,
-					    .health = health,
-					    .readiness = watch_readiness,
-					    .context = watch};
-
 	watch->workers = workers;
 	watch->count = count;
-	if (strcmp(address, "off") == 0)
-		return true;
 	watch->counters = calloc(count, sizeof *watch->counters);
 	assert(watch->counters != NULL);
 	for (size_t i = 0; i < count; i++)
 		watch->counters[i] = &workers[i]->counters;
-	settings.workers = watch->counters;
-	watch->metrics = metrics_start(&settings, error);
+	watch->settings = (struct metrics_settings){.address = address,
+						    .workers = watch->counters,
+						    .worker_count = count,
+						    .process = &watch->process,
+						    .xml_kernel = xml_kernel,
+						    .health = health,
+						    .readiness = watch_readiness,
+						    .context = watch};
+	if (strcmp(address, "off") == 0)
+		return true;
+	watch->metrics = metrics_start(&watch->settings, error);
 	if (watch->metrics == NULL)
 		return false;
 	log_event(CONFIG_LOG_INFO, "metrics.listening", log_text("address", address),

@@ -14,6 +14,7 @@ struct watch {
 	struct worker *const *workers;
 	size_t count;
 	struct metrics_process process;
+	struct metrics_settings settings; /* for whoever else wants to know what the gate is doing */
 	struct metrics *metrics;
 };
 

@@ -58,6 +58,8 @@ struct config_domain {
 #define CONFIG_C_MAYFILE char * /* a file that must be there; NULL: none */
 #define CONFIG_C_PATH	 char * /* a file that is made when it is not there */
 #define CONFIG_C_ADDR	 char *
+#define CONFIG_C_SOCKET	 char * /* NULL: off */
+#define CONFIG_C_ROOMS	 char * /* "client=debug link=error"; NULL: none */
 #define CONFIG_C_LEVEL	 enum config_log_level
 #define CONFIG_C_CLIENTS uint32_t /* certificates: 0 off, 1 request, 2 require */
 #define CONFIG_C_KERNEL	 uint32_t /* 0 off, 1 on, 2 auto */
@@ -82,6 +84,8 @@ struct config {
 	size_t link_user_count;
 	struct config_network exempt[CONFIG_LIST_MAX]; /* from the limits of addresses */
 	size_t exempt_count;
+	struct config_user operators[CONFIG_LIST_MAX]; /* that may use the control socket */
+	size_t operator_count;
 };
 
 #endif

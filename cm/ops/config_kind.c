@@ -31,6 +31,7 @@ const size_t config_setting_count = sizeof config_settings / sizeof *config_sett
 #define COUNT_pools	   offsetof(struct config, pool_count)
 #define COUNT_link_users   offsetof(struct config, link_user_count)
 #define COUNT_exempt	   offsetof(struct config, exempt_count)
+#define COUNT_operators	   offsetof(struct config, operator_count)
 #define MEMBER(list)	   ((struct config *)0)->list[0]
 #define LIST_SETTING(name, list, member, key, kind, otherwise, needed, meaning)                                        \
 	{name,                                                                                                         \
@@ -111,12 +112,10 @@ static bool bool_read(const struct config_rule *rule, const char *directory, con
 
 static bool level_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
 {
-	for (int level = CONFIG_LOG_ERROR; level <= CONFIG_LOG_DEBUG; level++)
-		if (strcmp(text, log_level_name((enum config_log_level)level)) == 0) {
-			*(enum config_log_level *)ret = (enum config_log_level)level;
-			return true;
-		}
-	return false;
+	int level = log_level_find(text, strlen(text));
+	if (level >= 0)
+		*(enum config_log_level *)ret = (enum config_log_level)level;
+	return level >= 0;
 }
 
 static bool tls_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
@@ -200,6 +199,33 @@ static bool path_read(const struct config_rule *rule, const char *directory, con
 	if (path)
 		*(char **)ret = path;
 	return path != NULL;
+}
+
+static bool socket_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	char *path = NULL;
+	if (strcmp(text, "off") == 0) {
+		*(char **)ret = NULL;
+		return true;
+	}
+	if ((path = path_resolve(directory, text)) == NULL)
+		return false;
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		free(path);
+		return false;
+	}
+	*(char **)ret = path;
+	return true;
+}
+
+static bool rooms_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	int levels[LOG_ROOMS];
+	if (strcmp(text, "none") == 0) {
+		*(char **)ret = NULL;
+		return true;
+	}
+	return log_rooms_read(text, levels) && text_set(text, ret);
 }
 
 static bool mayfile_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
@@ -377,6 +403,8 @@ static const struct {
 	[CONFIG_KIND_FILE] = {path_read, true, false, "a file that can be read"},
 	[CONFIG_KIND_MAYFILE] = {mayfile_read, true, false, "a file that can be read, or none"},
 	[CONFIG_KIND_PATH] = {path_read, true, false, "a path"},
+	[CONFIG_KIND_SOCKET] = {socket_read, true, false, "a path of 107 bytes at most, or off"},
+	[CONFIG_KIND_ROOMS] = {rooms_read, true, false, "room=level with a space between two, or none"},
 	[CONFIG_KIND_ADDR] = {addr_read, true, false, "IPv4:port or [IPv6]:port, numeric, port 0 to 65535"},
 	[CONFIG_KIND_LINK] =
 		{link_read, true, false,
@@ -413,7 +441,9 @@ static const char *text_absent(enum config_kind kind)
 {
 	if (kind == CONFIG_KIND_DOMAINS)
 		return "any";
-	return kind == CONFIG_KIND_MAYFILE || kind == CONFIG_KIND_NAMES ? "none" : "";
+	if (kind == CONFIG_KIND_SOCKET)
+		return "off";
+	return kind == CONFIG_KIND_MAYFILE || kind == CONFIG_KIND_NAMES || kind == CONFIG_KIND_ROOMS ? "none" : "";
 }
 
 void config_value_show(const struct config_rule *rule, const void *member, char to[static CONFIG_VALUE_BYTES])

@@ -27,7 +27,7 @@ static const struct {
 	{"metrics:\n  zzzzzzzzz: 1\n", "FILE:8: metrics.zzzzzzzzz: found an unknown key, allowed address\n"},
 	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n",
 	 "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed "
-	 "workers, drain_ms_max, core_dumps, io, log, metrics, tls, "
+	 "workers, drain_ms_max, core_dumps, io, log, control, metrics, tls, "
 	 "proxy, discovery, link, limits, startalk, addresses, sessiond, listeners, backends, pools, certificates\n"},
 	{"backends:\n  - {name: a, adress: x, address: 'unix:/a'}\n",
 	 "FILE:8: backends[0].adress: found an unknown key, allowed backends[].address\n"},
@@ -168,6 +168,24 @@ static const struct {
 	/* relations */
 	{"limits:\n  unread_bytes_high: 65537\n  unread_bytes_max: 65536\n",
 	 "FILE:8: limits.unread_bytes_high: found 65537, allowed at most limits.unread_bytes_max\n"},
+
+	/* the log's rooms, the control socket */
+	{"log: {rooms: client}\n",
+	 "FILE:7: log.rooms: found \"client\", allowed room=level with a space between two, or none\n"},
+	{"log: {rooms: client=loud}\n",
+	 "FILE:7: log.rooms: found \"client=loud\", allowed room=level with a space between two, or none\n"},
+	{"log: {rooms: kitchen=info}\n",
+	 "FILE:7: log.rooms: found \"kitchen=info\", allowed room=level with a space between two, or none\n"},
+	{"log: {rooms: client=info  link=info}\n",
+	 "FILE:7: log.rooms: found \"client=info  link=info\", allowed room=level with a space between two, or none\n"},
+	{"control: {socket: /"
+	 "123456789/123456789/123456789/123456789/123456789/123456789/123456789/123456789/123456789/123456789/"
+	 "1234567}\n",
+	 "FILE:7: control.socket: found \"/"
+	 "123456789/123456789/123456789/123456789/123456789/123456789/123456789/123456789/123456789/123456789/1234567\""
+	 ", allowed a path of 107 bytes at most, or off\n"},
+	{"control: {users: [somebody-who-is-not]}\n",
+	 "FILE:7: control.users[0]: found \"somebody-who-is-not\", allowed a user's name or number\n"},
 
 	/* more of YAML than is taken */
 	{"workers: &a 1\n", "FILE:7: workers: found an anchor or a tag, allowed plain YAML\n"},

@@ -85,7 +85,7 @@ Test(print, example_parses_and_shows_the_defaults)
 	*to = '\0';
 	struct config *all = config_text_read(uncommented, &faults);
 	cr_assert_not_null(all, "%s%s", uncommented, config_faults_text(&faults));
-	cr_assert_eq(keys, config_setting_count - 2 + 4,
+	cr_assert_eq(keys, config_setting_count - 2 + 5,
 		     "%zu: all but the two that are needed, and the lists of plain texts", keys);
 	for (size_t i = 0; i < config_setting_count; i++) {
 		char one[CONFIG_VALUE_BYTES], other[CONFIG_VALUE_BYTES];

@@ -1,0 +1,193 @@
+"""An operator looks at the gate and steers it: stanzagate ctl."""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+
+import gate as gates
+import pytest
+import xmppwire as xmpp
+
+
+class Operator:
+    def __init__(self, make_gate, more=None):
+        self.home = gates.new_folder("control")
+        self.socket = self.home / "control.sock"
+        self.gate = make_gate(gates.merged({"control": {"socket": str(self.socket)}}, more or {}))
+
+    def run(self, *words, user=None):
+        command = [str(gates.GATE), "ctl", "-s", str(self.socket), *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, user=user)
+
+    def ask(self, *words, status=0):
+        done = self.run("--json", *words)
+        assert done.returncode == status, done.stderr
+        return json.loads(done.stdout)
+
+    def login(self, user):
+        client = xmpp.Client(self.gate.direct, True, self.gate.authority)
+        client.login(user, gates.PASSWORDS[user])
+        return client
+
+
+@pytest.fixture
+def operator(make_gate):
+    return Operator(make_gate)
+
+
+def test_every_command_speaks_to_people_too(operator):
+    """Words of each answer, and the file of the configuration in the place of the socket."""
+    alice = operator.login("alice")
+    for words, wanted in {("status",): "healthy; ready", ("sessions", "find"): "alice@localhost/", ("sessions", "show", "alice@*"): "AES_",
+                          ("backends", "list"): "bundled", ("config", "show"): "limits.depth_max", ("config", "diff"): "what is in force",
+                          ("log", "level"): "clients: their logins", ("top", "--count", "1"): "latency"}.items():
+        done = operator.run(*words)
+        assert done.returncode == 0 and wanted in done.stdout, (words, done.stdout, done.stderr)
+    done = subprocess.run([str(gates.GATE), "ctl", "-c", str(operator.gate.config_path), "status"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and "healthy" in done.stdout, done.stderr
+    assert alice.logout()
+
+
+def test_status_has_the_numbers_of_the_metrics(operator):
+    alice = operator.login("alice")
+    alice.ping()
+    now, page = operator.ask("status"), operator.gate.metrics()
+    assert now["counters"]["clients_bound"] == page['stanzagate_clients{state="bound"}'] == 1
+    assert now["counters"]["logins"] == page["stanzagate_logins_total"] == 1
+    assert now["latency"]["to_server"]["count"] == page['stanzagate_latency_seconds_count{path="to_server"}'] > 0
+    assert now["pid"] == operator.gate.pid and now["health"] is None and now["readiness"] is None
+    assert [(backend["name"], backend["links_up"], backend["sessions"]) for backend in now["backends"]] == [("bundled", 2, 1)]
+    assert alice.logout()
+
+
+def test_a_session_is_found_shown_and_ended(operator):
+    alice, bob = operator.login("alice"), operator.login("bob")
+    alice.send("<message to='nobody@localhost'/>")
+    alice.ping()
+    port = alice.wire.socket.getsockname()[1]
+    for who in ("alice@localhost", alice.jid, "alice@*", "127.0.0.*"):
+        found = operator.ask("sessions", "find", who)["sessions"]
+        assert alice.jid in [session["jid"] for session in found], who
+    [session] = operator.ask("sessions", "find", alice.jid)["sessions"]
+    assert (session["state"], session["backend"], session["tls"], session["direct"]) == ("bound", "bundled", "1.3", True)
+    assert session["to_server"] >= 2 and session["address"] == "127.0.0.1" and session["port"] == port
+    assert operator.ask("sessions", "find", session["session"])["sessions"][0]["jid"] == alice.jid
+    assert operator.ask("sessions", "find", "--backend", "other", status=1)["matched"] == 0
+    assert operator.run("sessions", "kick", "*").returncode == 1, "not everybody by a slip"
+    bob.ping()
+    assert operator.ask("sessions", "kick", session["session"])["matched"] == 1
+    assert xmpp.stream_error(alice.expect("ELEMENT")) == "policy-violation"
+    assert operator.ask("sessions", "find", "alice@localhost", status=1)["matched"] == 0
+    assert operator.gate.metrics()['stanzagate_clients_closed_total{reason="kicked"}'] == 1
+    bob.ping()
+    assert operator.ask("sessions", "kick", "b?b@*", "--many")["matched"] == 1
+
+
+def test_many_sessions_take_many_turns(operator):
+    """More than fit into a turn of a worker's loop; and rows are bounded where counts are not."""
+    sockets = [socket.create_connection(operator.gate.starttls) for _ in range(300)]
+    gates.wait_until(lambda: operator.gate.metrics()['stanzagate_clients{state="plain"}'] == 300, what="300 clients")
+    found = operator.ask("sessions", "find", "--state", "plain", "--limit", "10000")
+    assert found["matched"] == 300 and len({session["session"] for session in found["sessions"]}) == 300
+    assert {session["port"] for session in found["sessions"]} == {each.getsockname()[1] for each in sockets}
+    few = operator.ask("sessions", "find", "--state", "plain", "--limit", "7")
+    assert few["matched"] == 300 and len(few["sessions"]) == 7
+    assert operator.ask("sessions", "kick", "127.0.0.1", "--limit", "0")["matched"] == 300
+    gates.wait_until(lambda: operator.gate.metrics()['stanzagate_clients_closed_total{reason="kicked"}'] == 300, what="their end")
+    for each in sockets:
+        each.close()
+
+
+def test_a_drained_session_server_gets_no_new_sessions(make_gate):
+    servers = [gates.Sessiond(f"unix:{gates.new_folder('link')}/socket") for _ in range(2)]
+    backends = [{"name": f"s{i}", "address": server.listen} for i, server in enumerate(servers)]
+    operator = Operator(make_gate, {"backends": backends, "sessiond": None})
+    gates.wait_until(lambda: operator.gate.metrics()["stanzagate_links_up"] == 4, what="all links")
+
+    def at():
+        return {each["name"]: each["sessions"] for each in operator.ask("backends", "list")}
+
+    alice = operator.login("alice")
+    [mine] = [name for name, count in at().items() if count]
+    other = "s1" if mine == "s0" else "s0"
+    assert operator.ask("backends", "drain", mine) == {"backend": mine, "drained": True}
+    gates.wait_until(lambda: [each["drained"] for each in operator.ask("backends", "list") if each["name"] == mine] == [True], what="the drain")
+    alice.ping()
+    again = operator.login("alice")
+    assert at() == {mine: 1, other: 1}, "the old session stays where it is"
+    operator.gate.signal(1)  # a reload does not undo what was ordered
+    operator.gate.wait_log(r"reload\.done")
+    third = operator.login("alice")
+    assert at() == {mine: 1, other: 2}
+    assert operator.ask("backends", "undrain", mine)["drained"] is False
+    fourth = operator.login("alice")
+    assert at() == {mine: 2, other: 2}
+    assert operator.run("backends", "drain", "nobody").returncode == 1
+    for client in (alice, again, third, fourth):
+        assert client.logout()
+    assert operator.gate.stop() == ""
+    assert [server.stop() for server in servers] == ["", ""]
+
+
+def test_the_configuration_is_shown_compared_and_taken(operator):
+    shown = operator.ask("config", "show")
+    values = {value["key"]: value for value in shown["values"]}
+    assert values["workers"]["value"] == "2" and not values["workers"]["default"] and values["limits.depth_max"]["default"]
+    key = pathlib.Path(operator.gate.config["tls"]["key"])
+    secret = "".join(key.read_text().splitlines()[1:-1])
+    assert secret[:32] not in json.dumps(shown) and str(key) in json.dumps(shown), "the key's file, not the key"
+    operator.gate.write_config({"limits": {"depth_max": 9}, "workers": 3})
+    compared = operator.ask("config", "diff", status=1)
+    assert not compared["reload"] and "workers" in compared["faults"][0]
+    assert {each["key"]: each["file"] for each in compared["differences"]} == {"limits.depth_max": "9", "workers": "3"}
+    assert not operator.ask("config", "reload", status=1)["taken"]
+    operator.gate.write_config({"workers": 2})
+    assert operator.ask("config", "reload")["taken"]
+    assert operator.ask("config", "diff")["differences"] == []
+    assert operator.gate.metrics()['stanzagate_reloads_total{result="taken"}'] == 1
+
+
+def test_levels_of_the_log(operator):
+    def ends():
+        alice = operator.login("alice")
+        assert alice.logout()
+        gates.wait_until(lambda: operator.ask("status")["counters"]["clients_bound"] == 0, what="its end")
+        return operator.gate.log().count("client.closed")
+
+    assert ends() == 0, "a usual end is worth a line at debug only"
+    operator.ask("log", "level", "debug", "client")
+    assert ends() == 1
+    operator.ask("log", "level", "default", "client")
+    operator.ask("log", "level", "debug")
+    assert ends() == 2
+    rooms = {room["room"]: room["level"] for room in operator.ask("log", "level", "error", "client")["rooms"]}
+    assert rooms["client"] == "error" and rooms["link"] is None
+    assert ends() == 2
+    assert operator.run("log", "level", "loud").returncode == operator.run("log", "level", "info", "kitchen").returncode == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_who_may(make_gate):
+    """By the peer's user: nobody (65534) may not, unless control.users has him."""
+    for allowed in (False, True):
+        operator = Operator(make_gate, {"control": {"users": [65534]}} if allowed else None)
+        for folder in (gates.run_folder(), operator.home):
+            os.chmod(folder, 0o755)
+        os.chmod(operator.socket, 0o666)
+        command = ["/usr/bin/python3", "-c", "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
+                   "s.sendall(b'{\"command\": \"log level\"}\\n'); print(s.makefile().read())", str(operator.socket)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, user=65534)
+        assert ("result" in done.stdout) == allowed and ("may not" in done.stdout) != allowed, (done.stdout, done.stderr)
+        assert ("control.refused uid=65534" in operator.gate.log()) != allowed
+
+
+def test_no_gate(tmp_path):
+    def run(*words):
+        return subprocess.run([str(gates.GATE), "ctl", *words], capture_output=True, text=True, timeout=30)
+
+    assert run("-s", str(tmp_path / "none"), "status").returncode == 3
+    assert run("--help").returncode == 0
+    for wrong in ([], ["sing"], ["sessions"], ["sessions", "show"], ["status", "now"], ["backends", "drain"], ["--limit", "x", "status"]):
+        done = run("-s", str(tmp_path / "none"), *wrong)
+        assert done.returncode == 2 and "usage" in done.stderr, wrong
