@@ -544,7 +544,10 @@ int gate_run(const char *config_file, const char *xml_kernel)
 		free(g);
 		return 2;
 	}
-	log_open(&(struct log_settings){.fd = STDERR_FILENO, .level = g->config->log_level});
+	log_open(&(struct log_settings){.fd = STDERR_FILENO,
+					.level = g->config->log_level,
+					.form = g->config->log_format == 0 ? LOG_TEXT : LOG_JSON,
+					.journal = g->config->log_to == 0 ? NULL : "/run/systemd/journal/socket"});
 	log_take(g->config);
 	signals_block(&set);
 	good = begin(g) && open_desk(g);

@@ -58,8 +58,10 @@ struct config_domain {
 #define CONFIG_C_MAYFILE char * /* a file that must be there; NULL: none */
 #define CONFIG_C_PATH	 char * /* a file that is made when it is not there */
 #define CONFIG_C_ADDR	 char *
-#define CONFIG_C_SOCKET	 char * /* NULL: off */
-#define CONFIG_C_ROOMS	 char * /* "client=debug link=error"; NULL: none */
+#define CONFIG_C_SOCKET	 char *	  /* NULL: off */
+#define CONFIG_C_FORM	 uint32_t /* 0 text, 1 json */
+#define CONFIG_C_PLACE	 uint32_t /* 0 stderr, 1 journal */
+#define CONFIG_C_ROOMS	 char *	  /* "client=debug link=error"; NULL: none */
 #define CONFIG_C_LEVEL	 enum config_log_level
 #define CONFIG_C_CLIENTS uint32_t /* certificates: 0 off, 1 request, 2 require */
 #define CONFIG_C_KERNEL	 uint32_t /* 0 off, 1 on, 2 auto */

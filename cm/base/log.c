@@ -1,10 +1,10 @@
-#include "log.h"
+#include "log_line.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,18 +16,13 @@ struct log_rate {
 	uint64_t held_back;
 };
 
-static int log_fd = -1;
+static int log_fd = -1, log_journal = -1;
+static enum log_form log_form;
 static int log_level = -1, log_most = -1; /* of all rooms without one of their own; the highest of any */
 static int room_levels[LOG_ROOMS];	  /* and one: 0 is LOG_LEVEL_OF_ALL */
 static int64_t (*log_now_ms)(void);
 static pthread_mutex_t rates_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct log_rate rates[LOG_EVENTS_MAX];
-
-struct line {
-	size_t len;
-	char text[LOG_LINE_MAX];
-};
-enum { LINE_ROOM = LOG_LINE_MAX - sizeof " left_out=18446744073709551615\n" };
 
 static int64_t clock_ms(void)
 {
@@ -36,11 +31,30 @@ static int64_t clock_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* A socket that is connected to the journal's; -1: it is not there. */
+static int journal_open(const char *path)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	if (path == NULL || strlen(path) >= sizeof to.sun_path)
+		return -1;
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 void log_open(const struct log_settings *settings)
 {
 	pthread_mutex_lock(&rates_lock);
 	memset(rates, 0, sizeof rates);
 	log_fd = settings->fd;
+	log_form = settings->form;
+	if (log_journal >= 0)
+		close(log_journal);
+	log_journal = journal_open(settings->journal);
 	log_now_ms = settings->now_ms ? settings->now_ms : clock_ms;
 	pthread_mutex_unlock(&rates_lock);
 	log_level_set(settings->level);
@@ -123,90 +137,20 @@ struct log_field log_number(const char *key, int64_t number)
 	return (struct log_field){.key = key, .kind = LOG_KIND_NUMBER, .number = number};
 }
 
-static bool is_bare(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c && strchr("._:/@+-[]%,", c));
-}
-
-static bool line_add(struct line *line, const void *text, size_t len)
-{
-	if (len > LINE_ROOM - line->len)
-		return false;
-	memcpy(line->text + line->len, text, len);
-	line->len += len;
-	return true;
-}
-
-static bool line_add_byte(struct line *line, unsigned char c)
-{
-	char text[5] = {'\\', (char)c};
-	if (c == '"' || c == '\\')
-		return line_add(line, text, 2);
-	if (c >= ' ' && c <= '~')
-		return line_add(line, &c, 1);
-	snprintf(text, sizeof text, "\\x%02x", c);
-	return line_add(line, text, 4);
-}
-
-static bool line_add_value(struct line *line, const unsigned char *bytes, size_t len)
-{
-	size_t shown = len < LOG_VALUE_MAX ? len : LOG_VALUE_MAX, bare = 0;
-	while (bare < len && is_bare(bytes[bare]))
-		bare++;
-	if (bare == len && len > 0 && len == shown)
-		return line_add(line, bytes, len);
-	bool fits = line_add(line, "\"", 1);
-	for (size_t i = 0; i < shown && fits; i++)
-		fits = line_add_byte(line, bytes[i]);
-	return fits && line_add(line, shown < len ? "\"..." : "\"", shown < len ? 4 : 1);
-}
-
-/* All of the field or nothing. */
-static bool line_add_field(struct line *line, const struct log_field *field)
-{
-	size_t before = line->len;
-	char number[24];
-	bool fits = line_add(line, " ", 1) && line_add(line, field->key, strlen(field->key)) && line_add(line, "=", 1);
-	if (fits && field->kind == LOG_KIND_BYTES)
-		fits = line_add_value(line, field->bytes.at, field->bytes.len);
-	else if (fits && field->kind == LOG_KIND_COUNT)
-		fits = line_add(line, number, (size_t)snprintf(number, sizeof number, "%" PRIu64, field->count));
-	else if (fits)
-		fits = line_add(line, number, (size_t)snprintf(number, sizeof number, "%" PRId64, field->number));
-	if (!fits)
-		line->len = before;
-	return fits;
-}
-
-static void line_begin(struct line *line, int64_t now_ms, enum config_log_level level, const char *event)
-{
-	time_t seconds = (time_t)(now_ms / 1000);
-	struct tm tm;
-	char text[64];
-	line->len = 0;
-	gmtime_r(&seconds, &tm);
-	line_add(line, text, strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm));
-	line_add(line, text,
-		 (size_t)snprintf(text, sizeof text, ".%03dZ %s ", (int)(now_ms % 1000), log_level_name(level)));
-	bool fits = line_add(line, event, strlen(event));
-	assert(fits);
-}
-
+/* There is nobody to tell that the log is lost; a journal that is away gets what it misses told on the descriptor. */
 static void line_write(int64_t now_ms, enum config_log_level level, const char *event, const struct log_field *fields,
 		       size_t count)
 {
-	struct line line;
-	uint64_t left_out = 0;
-	line_begin(&line, now_ms, level, event);
-	for (size_t i = 0; i < count; i++)
-		left_out += !line_add_field(&line, &fields[i]);
-	if (left_out)
-		line.len += (size_t)snprintf(line.text + line.len, sizeof line.text - line.len, " left_out=%" PRIu64,
-					     left_out);
-	line.text[line.len++] = '\n';
-	ssize_t written = write(log_fd, line.text, line.len);
-	(void)written; /* there is nobody to tell that the log is lost */
+	char line[LOG_DATAGRAM_MAX];
+	size_t len;
+	if (log_journal >= 0) {
+		len = log_line_write(LOG_JOURNAL, now_ms, level, event, fields, count, line);
+		if (send(log_journal, line, len, MSG_NOSIGNAL) == (ssize_t)len)
+			return;
+	}
+	len = log_line_write(log_form, now_ms, level, event, fields, count, line);
+	ssize_t written = write(log_fd, line, len);
+	(void)written;
 }
 
 /* The event's own line of the table; the last one is shared when there are more kinds than expected. */

@@ -11,6 +11,13 @@
  * fields that do not fit any more are left out, and counted in a last field `left_out`. Passwords, keys and SASL
  * payloads are never logged.
  *
+ * Or, as JSON (RFC 8259), for programs alone:
+ *
+ *     {"time":"2025-03-01T12:00:00.123Z","level":"info","event":"client.closed","client":"192.0.2.7:51312",...}
+ *
+ * Values are cut in the same way. Characters of UTF-8 stay, control characters are escaped, and what is not UTF-8 is
+ * U+FFFD. Or as a datagram to systemd's journal, whose fields can be asked for one by one (log_line.h).
+ *
  * Each line is one write(2), so that lines of several threads and processes do not mix. An event (by its name) may
  * write LOG_LINES_MAX lines in a second; what is more is counted, and told once the second is over, by the next line of
  * any kind or by log_flush(): `log.limited event=NAME lines=COUNT`. Any thread may log at any time after log_open();
@@ -50,9 +57,14 @@ struct log_field log_bytes(const char *key, const void *bytes, size_t len);
 struct log_field log_count(const char *key, uint64_t count);
 struct log_field log_number(const char *key, int64_t number);
 
+enum log_form { LOG_TEXT, LOG_JSON, LOG_JOURNAL };
+
 struct log_settings {
 	int fd;			     /* where lines go; stays the caller's. 2 is stderr */
 	enum config_log_level level; /* lines above this level are not written */
+	enum log_form form;	     /* TEXT or JSON */
+	const char *journal;	     /* the journal's socket, to which all goes; what it does not take, and all when it
+					is not there, goes to fd. NULL: none */
 	int64_t (*now_ms)(void);     /* milliseconds since 1970; NULL: the system's clock */
 };
 

@@ -156,6 +156,8 @@ static bool word_read(const char *const *words, uint32_t count, const char *text
 static const char *const proxy_words[] = {"no", "v1", "v2", "any"}; /* by their bits */
 static const char *const clients_words[] = {"off", "request", "require"};
 static const char *const kernel_words[] = {"off", "on", "auto"};
+static const char *const form_words[] = {"text", "json"};
+static const char *const place_words[] = {"stderr", "journal"};
 static const char *const policy_words[] = {"user", "domain", "least-loaded"};
 
 static bool proxy_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
@@ -171,6 +173,16 @@ static bool clients_read(const struct config_rule *rule, const char *directory, 
 static bool kernel_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
 {
 	return word_read(kernel_words, 3, text, ret);
+}
+
+static bool form_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	return word_read(form_words, 2, text, ret);
+}
+
+static bool place_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	return word_read(place_words, 2, text, ret);
 }
 
 static bool policy_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
@@ -414,6 +426,8 @@ static const struct {
 	[CONFIG_KIND_USER] = {user_read, false, false, "a user's name or number"},
 	[CONFIG_KIND_NAME] = {name_read, true, false, "1 to 63 letters, digits, dots, hyphens and underscores"},
 	[CONFIG_KIND_POLICY] = {policy_read, false, false, "user, domain or least-loaded"},
+	[CONFIG_KIND_FORM] = {form_read, false, false, "text or json"},
+	[CONFIG_KIND_PLACE] = {place_read, false, false, "stderr or journal"},
 	[CONFIG_KIND_DOMAINS] = {domains_read, true, false, "domains with a space between two, or any"},
 	[CONFIG_KIND_DOMAIN] = {domain_read, true, false, "a domain as in user@domain"},
 };
@@ -467,6 +481,10 @@ void config_value_show(const struct config_rule *rule, const void *member, char 
 		text = clients_words[*(const uint32_t *)member];
 	else if (rule->kind == CONFIG_KIND_KERNEL)
 		text = kernel_words[*(const uint32_t *)member];
+	else if (rule->kind == CONFIG_KIND_FORM)
+		text = form_words[*(const uint32_t *)member];
+	else if (rule->kind == CONFIG_KIND_PLACE)
+		text = place_words[*(const uint32_t *)member];
 	else if (rule->kind == CONFIG_KIND_POLICY)
 		text = policy_words[*(const uint32_t *)member];
 	bool is_small = rule->kind == CONFIG_KIND_WEIGHT || rule->kind == CONFIG_KIND_USER;

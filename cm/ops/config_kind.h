@@ -23,6 +23,8 @@ enum config_kind {
 	CONFIG_KIND_CLIENTS, /* uint32_t: 0 off, 1 request, 2 require */
 	CONFIG_KIND_KERNEL,  /* uint32_t: 0 off, 1 on, 2 auto */
 	CONFIG_KIND_POLICY,  /* uint32_t: 0 user, 1 domain, 2 least-loaded */
+	CONFIG_KIND_FORM,    /* uint32_t: 0 text, 1 json */
+	CONFIG_KIND_PLACE,   /* uint32_t: 0 stderr, 1 journal */
 	CONFIG_KIND_USER,    /* uint32_t: a user's number */
 	CONFIG_KIND_FILE,    /* char *, as all that follow: a file that must be there */
 	CONFIG_KIND_MAYFILE, /* the same, or "none": NULL */

@@ -65,7 +65,7 @@ function is_apart(path) {
 function check(file, line, header, here, room, path, found) {
 	here = file
 	sub(/[^\/]*$/, "", here)
-	if ((here header) in known && !(is_apart(here header) && file !~ /\/log\.c$/))
+	if ((here header) in known && !(is_apart(here header) && file !~ /\/log(_line)?\.[ch]$/))
 		return
 	room = room_of(file)
 	for (path in known)

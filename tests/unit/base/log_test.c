@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static int64_t now_ms = 1740830400123;
@@ -295,4 +297,91 @@ Test(log, rooms_as_text)
 	cr_assert_eq(levels[LOG_ROOM_gate], LOG_LEVEL_OF_ALL);
 	cr_assert(log_rooms_read(NULL, levels));
 	cr_assert_eq(levels[LOG_ROOM_client], LOG_LEVEL_OF_ALL);
+}
+
+static void begin_as(enum log_form form, const char *journal)
+{
+	file = memfd_create("log", 0);
+	log_open(&(struct log_settings){
+		.fd = file, .level = CONFIG_LOG_DEBUG, .form = form, .journal = journal, .now_ms = test_now_ms});
+}
+
+Test(log, a_line_of_json)
+{
+	begin_as(LOG_JSON, NULL);
+	log_event(CONFIG_LOG_INFO, "client.closed", log_text("client", "192.0.2.7:51312"), log_count("bytes", 5120),
+		  log_number("left", -1), log_text("none", NULL));
+	cr_assert_str_eq(lines(),
+			 "{\"time\":\"2025-03-01T12:00:00.123Z\",\"level\":\"info\",\"event\":\"client.closed\","
+			 "\"client\":\"192.0.2.7:51312\",\"bytes\":5120,\"left\":-1,\"none\":\"\"}\n");
+}
+
+Test(log, values_of_json)
+{
+	static const struct {
+		const char *value, *shown;
+	} rows[] = {
+		{"a\"b\\c", "a\\\"b\\\\c"},
+		{"\n\t\x1b[2J\x7f", "\\u000a\\u0009\\u001b[2J\\u007f"},
+		{"\xc2\x85", "\\u0085"}, /* a control character in two bytes */
+		{"\xc3\xa4\xe4\xb8\xad\xf0\x9f\x98\x80", "\xc3\xa4\xe4\xb8\xad\xf0\x9f\x98\x80"},
+		{"\xff", "\\ufffd"},		/* never in UTF-8 */
+		{"\xc0\xaf", "\\ufffd\\ufffd"}, /* more bytes than are needed */
+		{"\xe0\x9f\xbf", "\\ufffd\\ufffd\\ufffd"},
+		{"\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd"}, /* half of a pair */
+		{"\xf0\x8f\xbf\xbf", "\\ufffd\\ufffd\\ufffd\\ufffd"},
+		{"\xf4\x90\x80\x80", "\\ufffd\\ufffd\\ufffd\\ufffd"}, /* behind the last */
+		{"\xe4\xb8", "\\ufffd\\ufffd"},			      /* cut off */
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char wanted[256];
+		begin_as(LOG_JSON, NULL);
+		log_event(CONFIG_LOG_INFO, "e", log_text("k", rows[i].value));
+		snprintf(wanted, sizeof wanted, "\"k\":\"%s\"}\n", rows[i].shown);
+		cr_assert(strstr(lines(), wanted), "%zu: %s", i, lines());
+	}
+}
+
+Test(log, long_values_and_lines_of_json)
+{
+	char value[1000];
+	struct log_field fields[8];
+	memset(value, 'x', sizeof value);
+	for (int i = 0; i < 8; i++)
+		fields[i] = log_bytes("k", value, sizeof value);
+	begin_as(LOG_JSON, NULL);
+	log_write(CONFIG_LOG_INFO, "e", fields, 8);
+	const char *line = lines();
+	cr_assert_leq(strlen(line), LOG_LINE_MAX);
+	cr_assert(strstr(line, "x...\",\"left_out\":"), "%s", line);
+	cr_assert_str_eq(line + strlen(line) - 2, "}\n");
+}
+
+Test(log, the_journal)
+{
+	char path[] = "/tmp/journal-XXXXXX", heard[8192];
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	cr_assert(mkdtemp(path));
+	snprintf(at.sun_path, sizeof at.sun_path, "%s/socket", path);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	begin_as(LOG_TEXT, at.sun_path);
+	log_event(CONFIG_LOG_WARNING, "link.failed", log_text("backend", "one"), log_text("why", "a\nPRIORITY=0"),
+		  log_count("n", 7));
+	ssize_t len = recv(fd, heard, sizeof heard - 1, 0);
+	cr_assert_gt(len, 0);
+	heard[len] = '\0';
+	cr_assert_str_eq(heard, "SYSLOG_IDENTIFIER=stanzagate\nPRIORITY=4\n"
+				"MESSAGE=link.failed backend=one why=\"a\\x0aPRIORITY=0\" n=7\n"
+				"STANZAGATE_EVENT=link.failed\nSTANZAGATE_BACKEND=one\n"
+				"STANZAGATE_WHY=a\\x0aPRIORITY=0\nSTANZAGATE_N=7\n");
+	cr_assert_str_eq(lines(), "", "not told twice");
+	close(fd);
+	log_event(CONFIG_LOG_ERROR, "link.failed", log_text("backend", "two"));
+	cr_assert(strstr(lines(), " error link.failed backend=two\n"), "what the journal does not take is not lost");
+	unlink(at.sun_path);
+	rmdir(path);
+	begin_as(LOG_TEXT, at.sun_path);
+	log_event(CONFIG_LOG_ERROR, "link.failed", log_text("backend", "three"));
+	cr_assert(strstr(lines(), "backend=three\n"), "nor when it is not there at all");
 }
