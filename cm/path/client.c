@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include "certificate_user.h"
+#include "client_name.h"
 #include "dialect.h"
 #include "entry.h"
 #include "ingress.h"
@@ -194,16 +195,18 @@ void client_address(struct worker *w, const struct client *c, char to[static ADD
 static void log_close(struct worker *w, struct client *c, const struct client_end *end, const char *condition)
 {
 	enum config_log_level level = reason_is_error(end->reason) ? CONFIG_LOG_INFO : CONFIG_LOG_DEBUG;
-	char host[ADDRESS_TEXT_BYTES];
+	char host[ADDRESS_TEXT_BYTES], name[CLIENT_NAME_BYTES], jid[CLIENT_JID_BYTES];
 	uint16_t port;
 
 	if (!log_is_on(level))
 		return;
 	client_address(w, c, host, &port);
-	log_event(level, "client.closed", log_text("address", host), log_count("port", port),
-		  log_text("tls", conn_engine(&c->conn)), log_text("reason", reason_label(end->reason)),
-		  log_text("condition", condition), log_text("text", end->text),
-		  log_text("detail", end->detail != NULL ? end->detail : ""));
+	client_name_write(w, c, name);
+	client_jid_write(c, jid);
+	log_event(level, "client.closed", log_text("session", name), log_text("jid", jid), log_text("address", host),
+		  log_count("port", port), log_text("tls", conn_engine(&c->conn)),
+		  log_text("reason", reason_label(end->reason)), log_text("condition", condition),
+		  log_text("text", end->text), log_text("detail", end->detail != NULL ? end->detail : ""));
 }
 
 /* What cannot be said any more, or must not be. */
@@ -593,6 +596,21 @@ bool client_on_authenticated(struct worker *w, struct client *c, const struct fr
 	return true;
 }
 
+static void log_bound(struct worker *w, const struct client *c)
+{
+	char host[ADDRESS_TEXT_BYTES], name[CLIENT_NAME_BYTES], jid[CLIENT_JID_BYTES];
+	uint16_t port;
+
+	if (!log_is_on(CONFIG_LOG_DEBUG))
+		return;
+	client_address(w, c, host, &port);
+	client_name_write(w, c, name);
+	client_jid_write(c, jid);
+	log_event(CONFIG_LOG_DEBUG, "client.bound", log_text("session", name), log_text("jid", jid),
+		  log_text("address", host), log_count("port", port), log_text("tls", conn_engine(&c->conn)),
+		  log_text("backend", c->uplink < 0 ? "" : w->uplinks[c->uplink].name));
+}
+
 /* What is spliced into each stanza. */
 static void stamp_make(struct worker *w, struct client *c, const struct jid *jid)
 {
@@ -622,5 +640,6 @@ bool client_on_bound(struct worker *w, struct client *c, const struct frame *fra
 	login_free(w, c);
 	client_count_state(w, c, before);
 	client_set_idle(w, c);
+	log_bound(w, c);
 	return true;
 }

@@ -1,6 +1,7 @@
 #include "inquiry.h"
 
 #include "client.h"
+#include "client_name.h"
 #include "record.h"
 #include "worker.h"
 
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ROWS_FIRST = 16, JID_TEXT_BYTES = 6 * INQUIRY_WHO_BYTES };
+enum { ROWS_FIRST = 16 };
 
 /* ---- the asker's */
 
@@ -76,31 +77,6 @@ static const char *backend_name(const struct worker *w, const struct client *c)
 	return c->uplink < 0 ? "" : w->uplinks[c->uplink].name;
 }
 
-/* The JID as its stamp has it; while it logs in, what is known. */
-static void jid_write(const struct client *c, char to[static JID_TEXT_BYTES])
-{
-	enum { AT = sizeof " from='" - 1 };
-	struct xml_range value = {AT, (uint32_t)c->stamp_from_len - AT - 1};
-	size_t len = 0;
-
-	if (client_was_bound(c))
-		len = xml_unescape_value((const uint8_t *)c->stamp, value, (uint8_t *)to);
-	else if (c->login != NULL)
-		len = (size_t)snprintf(to, JID_TEXT_BYTES, "%s",
-				       c->login->stream.from[0] != '\0' ? c->login->stream.from
-									: c->login->stream.domain);
-	to[len] = '\0';
-}
-
-static void name_write(const struct worker *w, const struct client *c, char to[static INQUIRY_SESSION_BYTES])
-{
-	const char *slash = strrchr(w->name, '/');
-	frame_session session = client_session(c);
-
-	snprintf(to, INQUIRY_SESSION_BYTES, "%.8s.%u.%u", slash == NULL ? "0" : slash + 1,
-		 (unsigned)(session >> WORKER_INDEX_SHIFT), (unsigned)(uint32_t)session);
-}
-
 static bool is_like(const char *pattern, const char *text)
 {
 	return fnmatch(pattern, text, 0) == 0;
@@ -108,7 +84,7 @@ static bool is_like(const char *pattern, const char *text)
 
 static bool is_jid_like(const char *pattern, const char *jid)
 {
-	char bare[JID_TEXT_BYTES];
+	char bare[CLIENT_JID_BYTES];
 	size_t len = strcspn(jid, "/");
 
 	memcpy(bare, jid, len);
@@ -118,14 +94,14 @@ static bool is_jid_like(const char *pattern, const char *jid)
 
 /* Whether it is meant; fills in whatever it had to look at, the address not before it is asked for. */
 static bool is_meant(struct worker *w, const struct client *c, const struct inquiry_question *question,
-		     struct inquiry_session *row, char jid[static JID_TEXT_BYTES])
+		     struct inquiry_session *row, char jid[static CLIENT_JID_BYTES])
 {
 	if (question->state >= 0 && c->stream.state != question->state)
 		return false;
 	if (question->backend[0] != '\0' && strcmp(question->backend, backend_name(w, c)) != 0)
 		return false;
-	jid_write(c, jid);
-	name_write(w, c, row->name);
+	client_jid_write(c, jid);
+	client_name_write(w, c, row->name);
 	if (question->who[0] == '\0' || is_jid_like(question->who, jid) || is_like(question->who, row->name))
 		return true;
 	client_address(w, c, row->address, &row->port);
@@ -176,7 +152,7 @@ static void session_add(struct inquiry *q, const struct inquiry_session *row)
 static void session_look(struct worker *w, struct inquiry *q, struct client *c)
 {
 	struct inquiry_session row = {0};
-	char jid[JID_TEXT_BYTES];
+	char jid[CLIENT_JID_BYTES];
 
 	if (c->stream.state == STREAM_ENDED || !is_meant(w, c, &q->question, &row, jid))
 		return;

@@ -12,6 +12,7 @@
 #define PATH_INQUIRY_H
 
 #include "address.h"
+#include "client_name.h"
 #include "pool.h"
 #include "stream.h"
 
@@ -20,7 +21,7 @@
 
 struct worker;
 
-enum { INQUIRY_TURN = 64, INQUIRY_WHO_BYTES = 3072, INQUIRY_SESSION_BYTES = 40, INQUIRY_ROWS_MAX = 10000 };
+enum { INQUIRY_TURN = 64, INQUIRY_WHO_BYTES = 3072, INQUIRY_ROWS_MAX = 10000 };
 
 enum inquiry_kind { INQUIRY_SESSIONS, INQUIRY_KICK, INQUIRY_BACKENDS };
 
@@ -35,9 +36,9 @@ struct inquiry_question {
 };
 
 struct inquiry_session {
-	char name[INQUIRY_SESSION_BYTES]; /* "worker.place.generation": no later session has the same */
-	char *jid;			  /* full; before it is bound what is known: bare, the domain, or "" */
-	char *backend;			  /* "": none */
+	char name[CLIENT_NAME_BYTES]; /* client_name_write() */
+	char *jid;		      /* full; before it is bound what is known: bare, the domain, or "" */
+	char *backend;		      /* "": none */
 	char address[ADDRESS_TEXT_BYTES];
 	uint16_t port;
 	enum stream_state state;
