@@ -48,10 +48,12 @@ bool watch_start(struct watch *watch, const char *address, struct worker *const 
 	assert(watch->counters != NULL);
 	for (size_t i = 0; i < count; i++)
 		watch->counters[i] = &workers[i]->counters;
+	watch->ask = (struct ask){workers, count, WATCH_ASK_US};
 	watch->settings = (struct metrics_settings){.address = address,
 						    .workers = watch->counters,
 						    .worker_count = count,
 						    .process = &watch->process,
+						    .ask = &watch->ask,
 						    .xml_kernel = xml_kernel,
 						    .health = health,
 						    .readiness = watch_readiness,

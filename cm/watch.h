@@ -1,19 +1,24 @@
 /*
- * watch: the metrics page of a running gate, and what it answers to probes of health and readiness.
+ * watch: the pages of a running gate, for machines and people, and what it answers to probes of health and readiness.
  */
 #ifndef WATCH_H
 #define WATCH_H
 
+#include "ask.h"
 #include "metrics.h"
 #include "worker.h"
 
-enum { WATCH_STUCK_US = 10000000 }; /* a worker turns at least once a second; one that has not for so long is stuck */
+enum {
+	WATCH_STUCK_US = 10000000,
+	WATCH_ASK_US = 250000
+}; /* a worker turns at least once a second; one that has not for so long is stuck */
 
 struct watch {
 	const struct counters **counters;
 	struct worker *const *workers;
 	size_t count;
 	struct metrics_process process;
+	struct ask ask;
 	struct metrics_settings settings; /* for whoever else wants to know what the gate is doing */
 	struct metrics *metrics;
 };

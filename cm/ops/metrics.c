@@ -1,5 +1,10 @@
 #include "metrics.h"
 
+#include "ask.h"
+#include "io.h"
+#include "status.h"
+#include "status_page.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
@@ -18,9 +23,17 @@ struct metrics {
 	struct metrics_settings settings;
 	struct MHD_Daemon *daemon;
 	uint16_t port;
+	char *status; /* of /status.json, as it was made at status_us; NULL: never */
+	uint64_t status_us;
 };
 
-static const char text_type[] = "text/plain; charset=utf-8", page_type[] = "text/plain; version=0.0.4; charset=utf-8";
+static const char text_type[] = "text/plain; charset=utf-8", page_type[] = "text/plain; version=0.0.4; charset=utf-8",
+		  html_type[] = "text/html; charset=utf-8", data_type[] = "application/json";
+
+/* Nothing from elsewhere, and nobody's frame. */
+static const char html_policy[] = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+				  "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+				  "frame-ancestors 'none'";
 
 /* Answers with text that is the response's from now on. */
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type, char *text,
@@ -38,6 +51,43 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
 	enum MHD_Result result = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);
 	return result;
+}
+
+static enum MHD_Result answer_html(struct MHD_Connection *connection)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		status_page_bytes, (void *)(uintptr_t)status_page, MHD_RESPMEM_PERSISTENT);
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, html_type);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, "Content-Security-Policy", html_policy);
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	enum MHD_Result result = MHD_queue_response(connection, MHD_HTTP_OK, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static void status_renew(struct metrics *m)
+{
+	uint64_t now_us = io_now_us();
+	json_t *all;
+	if (m->status && now_us - m->status_us < METRICS_STATUS_MS * 1000)
+		return;
+	all = status_json(&m->settings);
+	if (m->settings.ask)
+		json_object_set_new(all, "backends", ask_backends(m->settings.ask));
+	free(m->status);
+	m->status = json_dumps(all, JSON_COMPACT);
+	m->status_us = now_us;
+	json_decref(all);
+}
+
+static enum MHD_Result answer_status(struct MHD_Connection *connection, struct metrics *m)
+{
+	status_renew(m);
+	char *copy = m->status ? strdup(m->status) : NULL;
+	return copy ? answer(connection, MHD_HTTP_OK, data_type, copy, strlen(copy)) : MHD_NO;
 }
 
 static enum MHD_Result answer_line(struct MHD_Connection *connection, unsigned status, const char *line)
@@ -75,6 +125,10 @@ static enum MHD_Result request_take(void *context, struct MHD_Connection *connec
 	const struct metrics_settings *s = &((struct metrics *)context)->settings;
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return answer_line(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
+	if (strcmp(url, "/") == 0)
+		return answer_html(connection);
+	if (strcmp(url, "/status.json") == 0)
+		return answer_status(connection, context);
 	if (strcmp(url, "/metrics") == 0)
 		return answer_page(connection, s);
 	if (strcmp(url, "/healthz") == 0)
@@ -179,5 +233,6 @@ void metrics_stop(struct metrics *m)
 	if (!m)
 		return;
 	MHD_stop_daemon(m->daemon);
+	free(m->status);
 	free(m);
 }

@@ -1,13 +1,16 @@
 /*
- * metrics: the pages for machines, served over HTTP/1.1 on a thread of its own.
+ * metrics: the pages for machines and people, served over HTTP/1.1 on a thread of its own.
  *
+ *     /              the status page: one file without any other, which asks for /status.json again and again
+ *     /status.json   what the gate is doing (status.h), with "backends", every session server (ask.h)
  *     /metrics   Prometheus's text format 0.0.4: the sum over all workers, and the process (docs/metrics.md)
  *     /healthz   200 while the process works; otherwise 503, the text says why
  *     /readyz    200 while new clients should be sent here; otherwise 503, the text says why
  *
  * GET and HEAD only (405), anything else 404. At most METRICS_CONNECTIONS_MAX connections are served at once (more
  * wait), each closed after its answer, or after METRICS_IDLE_S seconds without a byte; a request's head may take
- * METRICS_HEAD_BYTES. There is no TLS and no password: the address should be one that only the monitoring reaches.
+ * METRICS_HEAD_BYTES. /status.json is made anew once in METRICS_STATUS_MS, however often it is asked for. There is no
+ * TLS and no password: the address should be one that only the monitoring reaches.
  */
 #ifndef OPS_METRICS_H
 #define OPS_METRICS_H
@@ -19,8 +22,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { METRICS_ERROR_BYTES = 256, METRICS_CONNECTIONS_MAX = 32, METRICS_IDLE_S = 10, METRICS_HEAD_BYTES = 16384 };
+enum {
+	METRICS_ERROR_BYTES = 256,
+	METRICS_CONNECTIONS_MAX = 32,
+	METRICS_IDLE_S = 10,
+	METRICS_HEAD_BYTES = 16384,
+	METRICS_STATUS_MS = 500
+};
 
+struct ask;
 struct kernel_tls_can;
 
 /* What the whole process counts: written by one thread with counter_store() or counter_bump(), read by the pages. */
@@ -43,6 +53,7 @@ struct metrics_settings {
 	const struct counters *const *workers;
 	size_t worker_count;
 	const struct metrics_process *process;
+	const struct ask *ask;	/* for the session servers of /status.json; NULL: without them */
 	const char *xml_kernel; /* what xml_kernel_choose() answered */
 
 	/*

@@ -240,6 +240,7 @@ void metrics_print_reference(FILE *to)
 	      "\n"
 	      "`GET /metrics` at `metrics.address` answers these in Prometheus's text format, summed over all "
 	      "workers.\n"
+	      "`GET /` is a page for people that shows them live, `GET /status.json` what it is made of;\n"
 	      "`GET /healthz` answers 200 while the process works, `GET /readyz` while new clients should be sent to "
 	      "it;\n"
 	      "otherwise 503, with a line that says why.\n"

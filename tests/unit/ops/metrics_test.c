@@ -125,6 +125,26 @@ Test(metrics, health_and_readiness)
 	metrics_stop(m);
 }
 
+Test(metrics, pages_for_people)
+{
+	struct metrics *m = begin_good();
+	const char *answer = ask(m, "GET", "/");
+	cr_assert_eq(status_of(answer), 200);
+	cr_assert(strstr(answer, "Content-Type: text/html; charset=utf-8\r\n"));
+	cr_assert(strstr(answer, "Content-Security-Policy: default-src 'none'"));
+	cr_assert_eq(strncmp(body_of(answer), "<!DOCTYPE html>", 15), 0);
+	cr_assert_str_eq(answer + strlen(answer) - 8, "</html>\n", "all of it");
+	counters.value[COUNTER_logins] = 42;
+	answer = ask(m, "GET", "/status.json");
+	cr_assert(strstr(answer, "Content-Type: application/json\r\n"));
+	cr_assert(strstr(body_of(answer), "\"logins\":42"));
+	counters.value[COUNTER_logins] = 43;
+	cr_assert(strstr(ask(m, "GET", "/status.json"), "\"logins\":42"), "not made anew for everybody");
+	usleep(METRICS_STATUS_MS * 1000);
+	cr_assert(strstr(ask(m, "GET", "/status.json"), "\"logins\":43"));
+	metrics_stop(m);
+}
+
 Test(metrics, head_has_no_body)
 {
 	struct metrics *m = begin_good();
@@ -140,7 +160,7 @@ Test(metrics, nothing_else)
 		const char *method, *path;
 		int status;
 	} rows[] = {
-		{"GET", "/", 404},	   {"GET", "/metrics/", 404},	{"GET", "/Metrics", 404},
+		{"GET", "//", 404},	   {"GET", "/metrics/", 404},	{"GET", "/Metrics", 404},
 		{"GET", "//metrics", 404}, {"GET", "/../metrics", 404}, {"HEAD", "/x", 404},
 		{"POST", "/metrics", 405}, {"PUT", "/healthz", 405},	{"DELETE", "/", 405},
 		{"OPTIONS", "/", 405},	   {"get", "/metrics", 405},
