@@ -98,7 +98,10 @@ bool xml_is_partial(const struct xml *x)
 	return ((const struct xml_state *)x)->partial;
 }
 
-/* One call. */
+/*
+ * One call. Where an item is walked it is but a few registers of one function; what is seldom done gets a copy of its
+ * own.
+ */
 struct call {
 	struct xml_state *s;
 	struct xml_work *w;
@@ -110,30 +113,30 @@ struct call {
 	struct xml_event *ret;
 };
 
-static void answer_bad(struct call *c, enum xml_error error, uint32_t at)
+static __attribute__((noinline)) void answer_bad(struct xml_state *s, struct xml_event *ret, enum xml_error error,
+						 uint32_t at)
 {
-	c->s->phase = XML_PHASE_SPENT;
-	c->s->partial = false;
-	*c->ret = xml_event_none;
-	c->ret->is = XML_BAD;
-	c->ret->error = error;
-	c->ret->error_at = at;
+	s->phase = XML_PHASE_SPENT;
+	s->partial = false;
+	*ret = xml_event_none;
+	ret->is = XML_BAD;
+	ret->error = error;
+	ret->error_at = at;
 }
 
 /* Everything up to the end of the complete characters was taken: is there a fault in what follows, or more to come? */
-static void answer_more(struct call *c, uint32_t begin, bool partial)
+static ALWAYS_INLINE void answer_more(const struct call *c, uint32_t begin, bool partial)
 {
 	uint32_t at = 0, limit = c->limits->element_bytes_max, here = c->s->valid;
 	bool in_item = begin < here;
-	enum xml_error error = xml_char_fault(c->bytes + here, c->len - here, &at);
+	enum xml_error error = here < c->len ? xml_char_fault(c->bytes + here, c->len - here, &at) : XML_ERROR_NONE;
 	if (error != XML_ERROR_NONE && (!in_item || here + at - begin < limit)) {
-		answer_bad(c, error, here + at);
+		answer_bad(c->s, c->ret, error, here + at);
 	} else if (in_item && c->len - begin > limit) {
-		answer_bad(c, XML_ERROR_LIMIT_BYTES, begin + limit);
+		answer_bad(c->s, c->ret, XML_ERROR_LIMIT_BYTES, begin + limit);
 	} else {
 		c->s->valid -= c->front;
 		c->s->partial = partial;
-		*c->ret = xml_event_none;
 		c->ret->is = XML_MORE;
 		c->ret->used = c->front;
 	}
@@ -158,7 +161,7 @@ static void draft_shift(struct xml_event *e, uint32_t by)
 
 /* What the end of the item tells is written into the answer itself: the caller reads it at once, and would wait for it
  * if it were copied with the rest. */
-static void answer_item(struct call *c, enum xml_is is)
+static ALWAYS_INLINE void answer_item(const struct call *c, enum xml_is is)
 {
 	struct xml_work *w = c->w;
 	struct xml_event *ret = c->ret;
@@ -179,19 +182,24 @@ static void answer_item(struct call *c, enum xml_is is)
 	c->s->phase = is == XML_FOOTER ? XML_PHASE_SPENT : XML_PHASE_ELEMENTS;
 }
 
-static void item_begin(struct call *c)
+/* Written out: a call, or a string instruction, would take its time to begin. */
+typedef uint64_t clear_chunk __attribute__((vector_size(64), may_alias));
+typedef uint64_t clear_rest __attribute__((vector_size(16), may_alias));
+_Static_assert(offsetof(struct xml_work, pos) == 3 * sizeof(clear_chunk) + sizeof(clear_rest),
+	       "all of what begins as zeros is cleared, and nothing else");
+
+static ALWAYS_INLINE void item_begin(const struct call *c)
 {
 	struct xml_work *w = c->w;
-	w->draft = xml_event_none;
+	((clear_chunk *)w)[0] = ((clear_chunk *)w)[1] = ((clear_chunk *)w)[2] = (clear_chunk){0};
+	((clear_rest *)w)[3 * sizeof(clear_chunk) / sizeof(clear_rest)] = (clear_rest){0};
 	w->pos = 1;
 	w->at = XML_AT_LT;
-	w->elements = w->depth = w->deepest = w->namespaces = w->usual = w->compared = 0;
-	w->attributes = w->from_gap = 0;
 	w->header = c->s->phase != XML_PHASE_ELEMENTS;
 }
 
 /* The bytes that may be taken: complete characters, and no more of them than an item may have. */
-static uint32_t item_end(const struct call *c)
+static ALWAYS_INLINE uint32_t item_end(const struct call *c)
 {
 	uint32_t end = c->s->valid - c->front;
 	if (end <= c->limits->element_bytes_max)
@@ -222,7 +230,7 @@ static void footer_walk(struct xml_walk *k, struct xml_work *w)
 	}
 }
 
-static void item_take(struct call *c)
+static ALWAYS_INLINE void item_take(const struct call *c)
 {
 	struct xml_work *w = c->w;
 	struct xml_walk k = {
@@ -234,7 +242,7 @@ static void item_take(struct call *c)
 	else
 		kernel->walk(&k, w);
 	if (k.error != XML_ERROR_NONE) {
-		answer_bad(c, k.error, c->front + k.error_at);
+		answer_bad(c->s, c->ret, k.error, c->front + k.error_at);
 		return;
 	}
 	if (w->at != XML_AT_DONE) {
@@ -265,7 +273,7 @@ static bool declaration_pass(struct call *c)
 	for (; s->declared < end && !done; s->declared++) {
 		enum xml_error error = xml_declaration_take(&s->declaring, c->bytes[s->declared], &done);
 		if (error != XML_ERROR_NONE) {
-			answer_bad(c, error, s->declared);
+			answer_bad(c->s, c->ret, error, s->declared);
 			return false;
 		}
 	}
@@ -278,9 +286,10 @@ static bool declaration_pass(struct call *c)
 	return true;
 }
 
-/* Passes what may stand before an item. Whether one begins at the front; if not, the call has been answered. */
-static bool prelude_pass(struct call *c)
+/* Passes what may stand before an item. Whether one begins at *ret_front; if not, the call has been answered. */
+static __attribute__((noinline)) bool prelude_pass(struct call call, uint32_t *ret_front)
 {
+	struct call *c = &call;
 	space_pass(c);
 	if (!declaration_pass(c))
 		return false;
@@ -291,7 +300,7 @@ static bool prelude_pass(struct call *c)
 	}
 	if (c->bytes[c->front] != '<') {
 		bool between = c->s->phase == XML_PHASE_ELEMENTS;
-		answer_bad(c, between ? XML_ERROR_TEXT : XML_ERROR_SYNTAX, c->front);
+		answer_bad(c->s, c->ret, between ? XML_ERROR_TEXT : XML_ERROR_SYNTAX, c->front);
 		return false;
 	}
 	/* A lone '<' may still begin a declaration. */
@@ -299,17 +308,20 @@ static bool prelude_pass(struct call *c)
 		answer_more(c, 0, false);
 		return false;
 	}
+	*ret_front = c->front;
 	return true;
 }
 
 /* Whether an item begins or goes on at the front; if not, the call has been answered. */
-static bool front_pass(struct call *c)
+static ALWAYS_INLINE bool front_pass(struct call *c)
 {
 	if (c->s->partial)
 		return true;
 	bool at_once = c->s->phase == XML_PHASE_ELEMENTS && c->s->valid > 0 && c->bytes[0] == '<';
-	if (!at_once && !prelude_pass(c))
+	uint32_t front = 0;
+	if (!at_once && !prelude_pass(*c, &front))
 		return false;
+	c->front = front;
 	item_begin(c);
 	return true;
 }

@@ -88,18 +88,22 @@ enum xml_note {
 };
 
 struct xml_work {
+	/* What is nothing when an item begins: */
 	struct xml_event draft; /* of the item, places counted from its first byte */
 	struct xml_range none;	/* written where a value is not noted */
-	uint32_t pos;		/* next byte to look at */
-	uint32_t token;		/* where the name, end tag name, reference or mark being read began */
-	uint32_t colon;		/* its colon; 0: none so far */
-	uint32_t gap;		/* end of the tag's last name or value */
-	uint32_t name_len;	/* of the attribute whose value is awaited: token and colon say the rest */
-	uint32_t value, reference;
 	uint32_t elements, depth, deepest;
 	uint32_t attributes, namespaces;
-	uint32_t usual;	     /* the default namespace: its declaration counted from 1; 0: none */
-	uint32_t compared;   /* declarations whose `same` is known */
+	uint32_t usual;	   /* the default namespace: its declaration counted from 1; 0: none */
+	uint32_t compared; /* declarations whose `same` is known */
+	uint32_t from_gap; /* where the white space before its `from` begins; 0: it is one blank */
+
+	/* What is set before it is read: */
+	uint32_t pos;	   /* next byte to look at */
+	uint32_t token;	   /* where the name, end tag name, reference or mark being read began */
+	uint32_t colon;	   /* its colon; 0: none so far */
+	uint32_t gap;	   /* end of the tag's last name or value */
+	uint32_t name_len; /* of the attribute whose value is awaited: token and colon say the rest */
+	uint32_t value, reference;
 	uint32_t prefix_len; /* of the innermost element while in its start tag */
 	uint32_t prefixed;   /* attributes with a prefix in that tag */
 	uint8_t at, quote;
@@ -107,7 +111,6 @@ struct xml_work {
 	const struct xml_scope *scope; /* of this call; NULL: none */
 	uint64_t key;		       /* of the attribute whose value is awaited */
 	uint64_t seen;		       /* a bit for each of the element's attributes: see attribute_bit() */
-	uint32_t from_gap;	       /* where the white space before its `from` begins; 0: it is one blank */
 	struct xml_open open[XML_DEPTH_MAX];
 	struct xml_attribute attribute[XML_ATTRIBUTES_MAX];
 	struct xml_declared declared[XML_NAMESPACES_MAX];
