@@ -136,31 +136,40 @@ static ALWAYS_INLINE lanes_truth character_faults(lanes v, lanes before1, lanes 
 	return (first_two & last) | (control & ~lanes_equal(lanes_pick(XML_TABLE_SPACE, v), v));
 }
 
-/* A bit anywhere says that there is a fault. */
-struct lanes_faults {
+static ALWAYS_INLINE bool lanes_are_faulty(lanes v, lanes before)
+{
+	lanes before1 = LANES_BEFORE(before, v, 1);
+	lanes before2 = LANES_BEFORE(before, v, 2);
+	return lanes_any(sequence_faults(v, before, before1, before2), character_faults(v, before1, before2));
+}
+
+/* What may be wrong with a vector whose controls are known to be none: the three bytes of U+FFC0 to U+FFFF, or more. */
+struct lanes_doubts {
 	lanes sequence;
 	lanes_truth character;
 };
 
-static ALWAYS_INLINE struct lanes_faults lanes_faults(lanes v, lanes before)
+static ALWAYS_INLINE struct lanes_doubts lanes_doubts(lanes v, lanes before)
 {
 	lanes before1 = LANES_BEFORE(before, v, 1);
 	lanes before2 = LANES_BEFORE(before, v, 2);
-	return (struct lanes_faults){sequence_faults(v, before, before1, before2),
-				     character_faults(v, before1, before2)};
+	return (struct lanes_doubts){sequence_faults(v, before, before1, before2),
+				     lanes_equal(before2, lanes_of(XML_TABLE_EF)) &
+					     lanes_equal(before1, lanes_of(XML_TABLE_BF))};
 }
 
-static ALWAYS_INLINE bool lanes_are_faulty(lanes v, lanes before)
-{
-	struct lanes_faults faults = lanes_faults(v, before);
-	return lanes_any(faults.sequence, faults.character);
-}
-
-/* `before`, v and then `more` stand one behind another. */
+/*
+ * `before`, v and then `more` stand one behind another. First, for both together, whether there can be a fault: mostly
+ * not.
+ */
 static ALWAYS_INLINE bool pair_is_faulty(lanes v, lanes more, lanes before)
 {
-	struct lanes_faults first = lanes_faults(v, before), second = lanes_faults(more, v);
-	return lanes_any(first.sequence | second.sequence, first.character | second.character);
+	struct lanes_doubts first = lanes_doubts(v, before), second = lanes_doubts(more, v);
+	lanes lower = lanes_lower(v, more);
+	lanes_truth control = lanes_equal(lanes_lower(lower, lanes_of(XML_TABLE_1F)), lower);
+	if (!lanes_any(first.sequence | second.sequence, first.character | second.character | control))
+		return false;
+	return lanes_are_faulty(v, before) || lanes_are_faulty(more, v);
 }
 
 /* Control characters but the line feed, and bytes above U+007F: as signed numbers, they are below the blank. */
@@ -188,8 +197,8 @@ static ALWAYS_INLINE uint32_t lanes_pass(const uint8_t *bytes, uint32_t from, ui
 {
 	lanes before = {0};
 	bool joined = false;
-	uint32_t at = from;
-	for (; len - at >= 2 * LANES; at += 2 * LANES) {
+	uint32_t at = from, pairs_end = len - (len - from) % (2 * LANES);
+	for (; at != pairs_end; at += 2 * LANES) {
 		lanes v = lanes_load(bytes + at), more = lanes_load(bytes + at + LANES);
 		if (!joined && pair_is_usual(v, more))
 			continue;
@@ -211,7 +220,13 @@ static ALWAYS_INLINE uint32_t lanes_pass(const uint8_t *bytes, uint32_t from, ui
 	return at;
 }
 
+static __attribute__((noinline)) uint32_t lanes_rest(const uint8_t *bytes, uint32_t from, uint32_t len)
+{
+	return valid_end(bytes, from, len);
+}
+
 static ALWAYS_INLINE uint32_t lanes_valid(const uint8_t *bytes, uint32_t from, uint32_t len)
 {
-	return valid_end(bytes, lanes_pass(bytes, from, len), len);
+	uint32_t at = lanes_pass(bytes, from, len);
+	return at == len ? len : lanes_rest(bytes, at, len);
 }
