@@ -176,7 +176,6 @@ static inline bool element_end(struct xml_work *w)
 {
 	w->depth--;
 	w->namespaces = w->open[w->depth].namespaces;
-	w->usual = w->open[w->depth].usual;
 	w->at = w->depth ? XML_AT_TEXT : XML_AT_DONE;
 	return w->depth != 0;
 }
@@ -217,8 +216,7 @@ static inline bool element_named(struct xml_walk *k, struct xml_work *w)
 {
 	if (!name_walk(k, w))
 		return false;
-	w->open[w->depth++] =
-		(struct xml_open){w->token, (uint16_t)(w->pos - w->token), (uint8_t)w->namespaces, (uint8_t)w->usual};
+	w->open[w->depth++] = (struct xml_open){w->token, (uint16_t)(w->pos - w->token), (uint16_t)w->namespaces};
 	w->elements++;
 	if (w->depth > w->deepest)
 		w->deepest = w->depth;

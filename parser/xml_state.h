@@ -57,10 +57,8 @@ enum xml_at {
 struct xml_open {
 	uint32_t at; /* qualified name */
 	uint16_t len;
-	uint8_t namespaces; /* declarations in scope outside of it */
-	uint8_t usual;	    /* and the default namespace there */
+	uint16_t namespaces; /* declarations in scope outside of it */
 };
-_Static_assert(XML_NAMESPACES_MAX < UINT8_MAX, "declarations are counted in a byte");
 
 struct xml_attribute {
 	uint32_t at; /* qualified name */
@@ -93,7 +91,7 @@ struct xml_work {
 	struct xml_range none;	/* written where a value is not noted */
 	uint32_t elements, depth, deepest;
 	uint32_t attributes, namespaces;
-	uint32_t usual;	   /* the default namespace: its declaration counted from 1; 0: none */
+	uint32_t usual; /* the default namespace declared last, counted from 1; 0: none. Asked up to the first child */
 	uint32_t compared; /* declarations whose `same` is known */
 	uint32_t from_gap; /* where the white space before its `from` begins; 0: it is one blank */
 

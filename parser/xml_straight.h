@@ -15,7 +15,7 @@ struct straight {
 	size_t bound;	      /* a step may begin before it */
 	size_t pos;	      /* past the end if need be, until it is written down */
 	uint32_t name_max, depth_max, elements_left;
-	uint32_t depth, scope; /* see scope_of() */
+	uint32_t depth, namespaces, usual; /* as in struct xml_work */
 	uint64_t seen;
 	struct xml_attribute *attribute, *attributes_end; /* the next one's place */
 	size_t token, value;				  /* names and values begin there */
@@ -31,13 +31,6 @@ enum { STRAIGHT_NAME_MAX = NAME_WINDOW - 1 < WINDOW - 4 ? NAME_WINDOW - 1 : WIND
 
 /* What a step leads to: straight on (behind an element's end, with more to come), or a state of the automaton. */
 enum { STRAIGHT_ON = 0xFF, STRAIGHT_CLOSED = 0xFE };
-
-/* The declarations in scope, and the default namespace's, as struct xml_open has them: two bytes that are one number.
- */
-static ALWAYS_INLINE uint32_t scope_of(uint32_t namespaces, uint32_t usual)
-{
-	return namespaces | usual << 8;
-}
 
 static ALWAYS_INLINE uint64_t straight_word(const struct straight *s, size_t at)
 {
@@ -58,10 +51,9 @@ static ALWAYS_INLINE bool name_is_usual(const struct straight *s, size_t at, siz
 static ALWAYS_INLINE bool straight_declare(struct straight *s)
 {
 	struct xml_range value = {(uint32_t)s->value, (uint32_t)(s->pos - s->value)};
-	uint32_t namespaces = s->scope & UINT8_MAX;
-	if (!plain_declare(s->k, s->w, value, namespaces))
+	if (!plain_declare(s->k, s->w, value, s->namespaces))
 		return false;
-	s->scope = scope_of(namespaces + 1, namespaces + 1);
+	s->usual = ++s->namespaces;
 	return true;
 }
 
@@ -161,7 +153,7 @@ static ALWAYS_INLINE void straight_resolve(struct straight *s, bool first)
 {
 	struct xml_work *w = s->w;
 	struct xml_range usual = {0, 0};
-	uint32_t declared = s->scope >> 8;
+	uint32_t declared = s->usual;
 	if (!first && (s->depth > 2 || w->draft.child.at != w->open[1].at))
 		return;
 	if (declared)
@@ -176,8 +168,7 @@ static ALWAYS_INLINE void straight_resolve(struct straight *s, bool first)
 
 static ALWAYS_INLINE uint32_t straight_close(struct straight *s)
 {
-	const struct xml_open *open = &s->w->open[--s->depth];
-	s->scope = scope_of(open->namespaces, open->usual);
+	s->namespaces = s->w->open[--s->depth].namespaces;
 	return s->depth ? STRAIGHT_CLOSED : XML_AT_DONE;
 }
 
@@ -227,8 +218,7 @@ static ALWAYS_INLINE uint32_t straight_name(struct straight *s, bool first)
 	uint8_t c = s->bytes[stop];
 	if (c != ' ' && (c == 0 || c == ':' || c >= 0x80))
 		return XML_AT_NAME;
-	w->open[s->depth++] =
-		(struct xml_open){(uint32_t)s->token, (uint16_t)len, (uint8_t)s->scope, (uint8_t)(s->scope >> 8)};
+	w->open[s->depth++] = (struct xml_open){(uint32_t)s->token, (uint16_t)len, (uint16_t)s->namespaces};
 	s->elements_left--;
 	w->deepest = s->depth > w->deepest ? s->depth : w->deepest;
 	w->prefixed = 0;
@@ -371,8 +361,8 @@ static ALWAYS_INLINE void straight_leave(const struct straight *s, uint32_t at)
 	if (at == XML_AT_DONE)
 		return;
 	w->depth = s->depth;
-	w->namespaces = s->scope & UINT8_MAX;
-	w->usual = s->scope >> 8;
+	w->namespaces = s->namespaces;
+	w->usual = s->usual;
 	w->token = (uint32_t)s->token;
 	w->colon = 0;
 	if (at < XML_AT_NAME)
@@ -398,7 +388,8 @@ static __attribute__((noinline)) void straight_walk(const struct xml_walk *k, st
 		.depth_max = limits->depth_max,
 		.elements_left = limits->elements_max - w->elements,
 		.depth = w->depth,
-		.scope = scope_of(w->namespaces, w->usual),
+		.namespaces = w->namespaces,
+		.usual = w->usual,
 		.seen = w->seen,
 		.attribute = w->attribute + w->attributes,
 		.attributes_end = w->attribute + limits->attributes_max,
