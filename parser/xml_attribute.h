@@ -22,10 +22,15 @@ static ALWAYS_INLINE uint64_t name_word(const struct xml_walk *k, uint32_t at, u
 	return len >= 8 ? word : word & ~(~UINT64_C(0) << 8 * len);
 }
 
-/* Longer names may share a number, but not with one of up to eight bytes: no character has a byte 0xFF. */
+/*
+ * A name's number; those of up to seven bytes have '=' behind them. Longer ones may share a number, but not with one of
+ * up to eight bytes: no character has a byte 0xFF.
+ */
 static ALWAYS_INLINE uint64_t name_key(const struct xml_walk *k, uint32_t at, uint32_t len)
 {
 	uint64_t key = name_word(k, at, len);
+	if (len < 8)
+		key |= (uint64_t)'=' << 8 * len;
 	if (len > 8)
 		key = (key + (name_word(k, at + len - 8, 8) ^ len) * UINT64_C(0x9E3779B97F4A7C15)) | UINT64_C(0xFF)
 													     << 56;
@@ -33,7 +38,7 @@ static ALWAYS_INLINE uint64_t name_key(const struct xml_walk *k, uint32_t at, ui
 }
 
 /* Six bits of a name's number. The factor gives the names of xml_attribute.def six bits that differ. */
-#define ATTRIBUTE_HASH(key) ((uint64_t)(key)*UINT64_C(0xfa6cb89fcf335c2d) >> 58)
+#define ATTRIBUTE_HASH(key) ((uint64_t)(key)*UINT64_C(0x4997f6fdabee1dc9) >> 58)
 
 static ALWAYS_INLINE uint64_t attribute_bit(uint64_t key)
 {

@@ -48,22 +48,25 @@ static ALWAYS_INLINE bool name_is_usual(const struct straight *s, size_t at, siz
 	return s->bytes[at] >= 'A' && len - 1 < s->name_max;
 }
 
-static ALWAYS_INLINE bool straight_declare(struct straight *s)
+/* The declaration of a default namespace, at its closing quote. */
+static ALWAYS_INLINE bool straight_declare(struct straight *s, size_t value)
 {
-	struct xml_range value = {(uint32_t)s->value, (uint32_t)(s->pos - s->value)};
-	if (!plain_declare(s->k, s->w, value, s->namespaces))
+	struct xml_range range = {(uint32_t)value, (uint32_t)(s->pos - value)};
+	if (!plain_declare(s->k, s->w, range, s->namespaces))
 		return false;
 	s->usual = ++s->namespaces;
 	return true;
 }
 
-/* A value longer than the window, or with the other quote, from its first byte to its closing quote. */
-static ALWAYS_INLINE bool straight_long(struct straight *s, uint8_t quote, bool declares)
+/*
+ * The end of a value longer than the window, or with the other quote: of what is usual in it, from its first byte on.
+ * Like all that is seldom done, it is a function of its own, and leaves more registers to what is often done.
+ */
+static __attribute__((noinline, cold)) uint32_t value_end(const struct xml_walk *k, uint32_t value, uint8_t quote,
+						    bool declares)
 {
-	s->pos = run_end(s->k, (uint32_t)s->value, stop_of_quote(quote));
-	if (s->pos == s->k->end || s->k->bytes[s->pos] != quote)
-		return false;
-	return !declares || run_end(s->k, (uint32_t)s->value, STOP_URI) == s->pos;
+	uint32_t end = run_end(k, value, stop_of_quote(quote));
+	return declares ? run_end(k, value, STOP_URI) : end;
 }
 
 /* An attribute's name: how long it is, and what is known of it. */
@@ -74,12 +77,37 @@ struct straight_name {
 	bool declares;
 };
 
+/* At a value's closing quote. */
+static ALWAYS_INLINE uint32_t straight_valued(struct straight *s, struct straight_name name, size_t value, bool first)
+{
+	if (name.declares && !straight_declare(s, value)) {
+		s->value = value;
+		return XML_AT_VALUE;
+	}
+	if (first)
+		value_note(s->w, name.noted, (struct xml_range){(uint32_t)value, (uint32_t)(s->pos - value)});
+	s->pos++;
+	return STRAIGHT_ON;
+}
+
+/* From a value's first byte on, where the window does not show its closing quote. */
+static ALWAYS_INLINE uint32_t straight_long(struct straight *s, struct straight_name name, size_t value, bool first)
+{
+	uint8_t quote = s->bytes[value - 1];
+	s->pos = value_end(s->k, (uint32_t)value, quote, name.declares);
+	s->value = value;
+	if (s->pos == s->k->end || s->k->bytes[s->pos] != quote)
+		return XML_AT_VALUE;
+	uint32_t at = straight_valued(s, name, value, first);
+	return at != STRAIGHT_ON || s->pos < s->bound ? at : XML_AT_TAG;
+}
+
 /* From behind '=' on. `first`: of the first-level element. */
 static ALWAYS_INLINE uint32_t straight_named(struct straight *s, struct straight_name name, struct marks marks,
 					     bool first)
 {
 	const uint8_t *p = s->bytes + s->token;
-	size_t open = name.len + 1, close = marks_close(marks, open);
+	size_t open = name.len + 1, close = marks_close(marks, open), value = s->token + open + 1;
 	uint8_t quote = p[open];
 	s->pos = s->token + (name.prefix_len ? name.prefix_len : name.len);
 	if (quote != quote_of_stop(stop_of_quote(quote)))
@@ -90,22 +118,14 @@ static ALWAYS_INLINE uint32_t straight_named(struct straight *s, struct straight
 		return XML_AT_ATTRIBUTE;
 	s->seen |= UINT64_C(1) << name.bit;
 	*s->attribute++ = (struct xml_attribute){(uint32_t)s->token, (uint16_t)name.len, (uint16_t)name.prefix_len};
-	s->value = s->token + open + 1;
+	if (__builtin_expect(p[close] != quote, 0))
+		return straight_long(s, name, value, first);
 	s->pos = s->token + close;
-	uint32_t after = STRAIGHT_ON;
-	if (__builtin_expect(p[close] != quote, 0)) {
-		if (!straight_long(s, quote, name.declares))
-			return XML_AT_VALUE;
-		after = s->pos + 1 < s->bound ? STRAIGHT_ON : XML_AT_TAG;
-	} else if (name.declares && open + 1 + window_run(p, (uint32_t)open + 1, STOP_BLANK) < close) {
+	if (name.declares && open + 1 + window_run(p, (uint32_t)open + 1, STOP_BLANK) < close) {
+		s->value = value;
 		return XML_AT_VALUE;
 	}
-	if (name.declares && !straight_declare(s))
-		return XML_AT_VALUE;
-	if (first)
-		value_note(s->w, name.noted, (struct xml_range){(uint32_t)s->value, (uint32_t)(s->pos - s->value)});
-	s->pos++;
-	return after;
+	return straight_valued(s, name, value, first);
 }
 
 /* An attribute's name that is not of the table. */
@@ -140,12 +160,13 @@ static ALWAYS_INLINE uint32_t straight_attribute(struct straight *s, bool first)
 	s->token = s->pos + 1;
 	struct marks marks = marks_of(s->bytes + s->token);
 	uint64_t word = straight_word(s, s->token);
-	size_t len = marks_open(marks, word) - 1;
-	uint64_t key = word & ~(~UINT64_C(0) << (8 * len & 63)), hash = ATTRIBUTE_HASH(key);
-	if (len > 7 || attribute_keys[hash] != key || s->bytes[s->token + len] != '=')
+	size_t open = marks_open(marks, word);
+	uint64_t key = word & ~(~UINT64_C(0) << (8 * open & 63)), hash = ATTRIBUTE_HASH(key);
+	if (open > 7 || attribute_keys[hash] != key)
 		return straight_rare(s, marks, first);
-	bool declares = hash == ATTRIBUTE_HASH(WORD('x', 'm', 'l', 'n', 's', 0, 0, 0));
-	return straight_named(s, (struct straight_name){len, 0, hash, attribute_noted[hash], declares}, marks, first);
+	bool declares = hash == ATTRIBUTE_HASH(WORD('x', 'm', 'l', 'n', 's', '=', 0, 0));
+	return straight_named(s, (struct straight_name){open - 1, 0, hash, attribute_noted[hash], declares}, marks,
+			      first);
 }
 
 /* At the end of a start tag of the first or second level, no name in it with a prefix (but for xml:lang). */
@@ -243,7 +264,7 @@ static ALWAYS_INLINE uint32_t straight_end(struct straight *s)
 }
 
 /* Bytes of the reference that a word begins with, if it is to one of the five entities; else 0. */
-static ALWAYS_INLINE size_t entity_bytes(uint64_t word)
+static __attribute__((noinline, cold)) size_t entity_bytes(uint64_t word)
 {
 	const uint64_t four = ~UINT64_C(0) >> 32, five = ~UINT64_C(0) >> 24, six = ~UINT64_C(0) >> 16;
 	if ((word & four) == WORD('&', 'l', 't', ';', 0, 0, 0, 0) ||
