@@ -514,14 +514,18 @@ static inline bool start_tag_walk(struct xml_walk *k, struct xml_work *w)
 	return w->at != XML_AT_SLASH || (w->pos < k->end && tag_slash(k, w));
 }
 
-/* One step of the automaton; between steps, straight ahead. `roomy`: where a straight step may begin before it. */
-static __attribute__((noinline)) void item_walk(struct xml_walk *k, struct xml_work *w, uint32_t roomy)
+/* Steps of the automaton; between them, straight ahead. */
+static __attribute__((noinline)) void item_walk(struct xml_walk *k, struct xml_work *w)
 {
+	uint32_t roomy = straight_room(k);
 	do {
-		if (w->pos < roomy && straight_begins(k, w))
-			straight_walk(k, w, k->bytes, 0, roomy);
 		if (w->at == XML_AT_TEXT)
 			w->pos = run_end(k, w->pos, STOP_TEXT);
+		if (w->pos < roomy && straight_begins(k, w)) {
+			straight_walk(k, w, k->bytes, 0, roomy);
+			if (w->at == XML_AT_TEXT)
+				w->pos = run_end(k, w->pos, STOP_TEXT);
+		}
 		if (w->pos >= roomy && straight_begins(k, w))
 			straight_copy(k, w);
 		if (w->at == XML_AT_DONE)
@@ -530,17 +534,8 @@ static __attribute__((noinline)) void item_walk(struct xml_walk *k, struct xml_w
 }
 
 /* Where less than a window may be read, the bytes are looked at in a copy that has one. */
-static ALWAYS_INLINE void window_walk(struct xml_walk *k, struct xml_work *w)
+static __attribute__((noinline)) void copy_walk(struct xml_walk *k, struct xml_work *w)
 {
-	uint32_t roomy = k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0;
-	if (k->readable >= WINDOW) {
-		k->last = k->readable - WINDOW;
-		if (w->pos < roomy && straight_begins(k, w))
-			straight_walk(k, w, k->bytes, 0, roomy);
-		if (w->at != XML_AT_DONE)
-			item_walk(k, w, roomy);
-		return;
-	}
 	uint8_t copy[WINDOW];
 	window_clear(copy);
 	bytes_copy(copy, k->bytes, k->readable);
@@ -548,7 +543,23 @@ static ALWAYS_INLINE void window_walk(struct xml_walk *k, struct xml_work *w)
 	of_copy.bytes = copy;
 	of_copy.readable = WINDOW;
 	of_copy.last = 0;
-	item_walk(&of_copy, w, roomy);
+	item_walk(&of_copy, w);
 	k->error = of_copy.error;
 	k->error_at = of_copy.error_at;
+}
+
+static ALWAYS_INLINE void window_walk(struct xml_walk *k, struct xml_work *w)
+{
+	uint32_t roomy = straight_room(k);
+	if (k->readable < WINDOW) {
+		copy_walk(k, w);
+		return;
+	}
+	k->last = k->readable - WINDOW;
+	if (w->pos < roomy && straight_begins(k, w)) {
+		straight_walk(k, w, k->bytes, 0, roomy);
+		if (w->at == XML_AT_DONE)
+			return;
+	}
+	item_walk(k, w);
 }

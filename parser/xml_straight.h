@@ -14,7 +14,7 @@ struct straight {
 	size_t copied;	      /* from here on that is so; what is before stands where k says */
 	size_t bound;	      /* a step may begin before it */
 	size_t pos;	      /* past the end if need be, until it is written down */
-	uint32_t name_max, depth_max, elements_left;
+	uint32_t depth_max, elements_left;
 	uint32_t depth, namespaces, usual; /* as in struct xml_work */
 	uint64_t seen;
 	struct xml_attribute *attribute, *attributes_end; /* the next one's place */
@@ -45,7 +45,7 @@ static ALWAYS_INLINE uint64_t straight_word(const struct straight *s, size_t at)
  */
 static ALWAYS_INLINE bool name_is_usual(const struct straight *s, size_t at, size_t len)
 {
-	return s->bytes[at] >= 'A' && len - 1 < s->name_max;
+	return s->bytes[at] >= 'A' && len - 1 < STRAIGHT_NAME_MAX;
 }
 
 /* The declaration of a default namespace, at its closing quote. */
@@ -63,7 +63,7 @@ static ALWAYS_INLINE bool straight_declare(struct straight *s, size_t value)
  * Like all that is seldom done, it is a function of its own, and leaves more registers to what is often done.
  */
 static __attribute__((noinline, cold)) uint32_t value_end(const struct xml_walk *k, uint32_t value, uint8_t quote,
-						    bool declares)
+							  bool declares)
 {
 	uint32_t end = run_end(k, value, stop_of_quote(quote));
 	return declares ? run_end(k, value, STOP_URI) : end;
@@ -346,14 +346,22 @@ static ALWAYS_INLINE uint32_t straight_element(struct straight *s, uint32_t at)
 	return straight_steps(s, at);
 }
 
-/* Whether the straight way can be tried: between an element's parts, and in no tag with a prefix. */
-static inline bool straight_begins(const struct xml_walk *k, const struct xml_work *w)
+/* Where a straight step may begin before, if it is not to read behind the end. */
+static ALWAYS_INLINE uint32_t straight_room(const struct xml_walk *k)
 {
-	if (w->header || w->pos >= k->end || k->limits->name_bytes_max < 8)
+	return k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0;
+}
+
+/* Whether the straight way can be tried: between an element's parts, and in no tag with a prefix. */
+static ALWAYS_INLINE bool straight_begins(const struct xml_walk *k, const struct xml_work *w)
+{
+	if (w->at == XML_AT_TAG) {
+		if (w->pos != w->gap || (w->prefixed | w->prefix_len) != 0)
+			return false;
+	} else if (w->at > XML_AT_LT) {
 		return false;
-	if (w->at == XML_AT_TAG)
-		return w->pos == w->gap && (w->prefixed | w->prefix_len) == 0;
-	return w->at == XML_AT_TEXT || w->at == XML_AT_LT;
+	}
+	return w->pos < k->end && !w->header && k->limits->name_bytes_max >= STRAIGHT_NAME_MAX;
 }
 
 /* What the automaton needs to know where it takes over in an attribute. */
@@ -405,7 +413,6 @@ static __attribute__((noinline)) void straight_walk(const struct xml_walk *k, st
 		.copied = copied,
 		.bound = bound,
 		.pos = w->pos,
-		.name_max = limits->name_bytes_max < STRAIGHT_NAME_MAX ? limits->name_bytes_max : STRAIGHT_NAME_MAX,
 		.depth_max = limits->depth_max,
 		.elements_left = limits->elements_max - w->elements,
 		.depth = w->depth,
@@ -425,8 +432,11 @@ _Static_assert((int)STRAIGHT_ROOM >= (int)NAME_EQUAL_MAX, "of a name before the 
 static inline void straight_copy(const struct xml_walk *k, struct xml_work *w)
 {
 	uint8_t copy[STRAIGHT_ROOM + 2 * WINDOW];
-	size_t begin = k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0, len = k->end - begin;
-	bytes_copy(copy, k->bytes + begin, len);
+	size_t begin = straight_room(k), len = k->end - begin;
+	if (begin)
+		bytes_copy(copy, k->bytes + begin, STRAIGHT_ROOM);
+	else
+		bytes_copy(copy, k->bytes, len);
 	window_clear(copy + len);
 	window_clear(copy + len + WINDOW);
 	straight_walk(k, w, (const uint8_t *)((uintptr_t)copy - begin), begin, k->end);
