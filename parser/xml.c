@@ -159,27 +159,34 @@ static void draft_shift(struct xml_event *e, uint32_t by)
 	e->begin += by;
 }
 
+/* Of the header, and of the footer, which is an item without elements. */
+static __attribute__((noinline)) void answer_frame(struct xml_state *s, const struct xml_work *w, struct xml_event *ret)
+{
+	s->phase = w->elements ? XML_PHASE_ELEMENTS : XML_PHASE_SPENT;
+	ret->is = w->elements ? XML_HEADER : XML_FOOTER;
+	ret->text = (struct xml_range){0, 0};
+}
+
 /* What the end of the item tells is written into the answer itself: the caller reads it at once, and would wait for it
  * if it were copied with the rest. */
-static ALWAYS_INLINE void answer_item(const struct call *c, enum xml_is is)
+static ALWAYS_INLINE void answer_item(const struct call *c)
 {
 	struct xml_work *w = c->w;
 	struct xml_event *ret = c->ret;
 	*ret = w->draft;
 	if (c->front)
 		draft_shift(ret, c->front);
-	ret->is = is;
 	ret->used = ret->end = c->front + w->pos;
-	if (is == XML_HEADER)
-		ret->text = (struct xml_range){0, 0};
-	if (is == XML_ELEMENT) {
-		ret->elements = w->elements;
-		ret->depth = w->deepest;
-		ret->empty = w->draft.text.len == 0;
-	}
 	c->s->valid -= c->front + w->pos;
 	c->s->partial = false;
-	c->s->phase = is == XML_FOOTER ? XML_PHASE_SPENT : XML_PHASE_ELEMENTS;
+	if (w->header || w->elements == 0) {
+		answer_frame(c->s, w, ret);
+		return;
+	}
+	ret->is = XML_ELEMENT;
+	ret->elements = w->elements;
+	ret->depth = w->deepest;
+	ret->empty = w->draft.text.len == 0;
 }
 
 /* Written out: a call, or a string instruction, would take its time to begin. */
@@ -210,46 +217,19 @@ static ALWAYS_INLINE uint32_t item_end(const struct call *c)
 	return end;
 }
 
-/* </stream:stream>, with white space before its end if need be. */
-static void footer_walk(struct xml_walk *k, struct xml_work *w)
-{
-	static const char footer[] = "</stream:stream";
-	enum { NAMED = sizeof(footer) - 1 };
-	for (; w->pos < k->end; w->pos++) {
-		uint8_t c = k->bytes[w->pos];
-		if (w->pos >= NAMED && c == '>') {
-			w->pos++;
-			w->at = XML_AT_DONE;
-			return;
-		}
-		if (w->pos < NAMED ? c != (uint8_t)footer[w->pos] : !byte_is_space(c)) {
-			k->error = XML_ERROR_END_TAG;
-			k->error_at = w->pos;
-			return;
-		}
-	}
-}
-
 static ALWAYS_INLINE void item_take(const struct call *c)
 {
 	struct xml_work *w = c->w;
 	struct xml_walk k = {
 		.bytes = c->bytes + c->front, .end = item_end(c), .readable = c->len - c->front, .limits = c->limits};
-	bool footer = c->s->phase == XML_PHASE_ELEMENTS && k.end > 1 && k.bytes[1] == '/';
-	w->scope = w->header ? NULL : c->scope;
-	if (footer)
-		footer_walk(&k, w);
-	else
-		kernel->walk(&k, w);
-	if (k.error != XML_ERROR_NONE) {
-		answer_bad(c->s, c->ret, k.error, c->front + k.error_at);
-		return;
-	}
-	if (w->at != XML_AT_DONE) {
+	w->scope = c->scope;
+	kernel->walk(&k, w);
+	if (w->at == XML_AT_DONE)
+		answer_item(c);
+	else if (k.error == XML_ERROR_NONE)
 		answer_more(c, c->front, true);
-		return;
-	}
-	answer_item(c, footer ? XML_FOOTER : w->header ? XML_HEADER : XML_ELEMENT);
+	else
+		answer_bad(c->s, c->ret, k.error, c->front + k.error_at);
 }
 
 static void space_pass(struct call *c)

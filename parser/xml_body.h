@@ -94,22 +94,20 @@ static inline void window_clear(uint8_t *to)
 		*(copy_chunk *)(to + i) = (copy_chunk){0};
 }
 
-/*
- * A declaration of the default namespace behind so many others, whose value is plain: whether it could be taken. The
- * names of xml and xmlns, and too many, are left to xml_namespace_declare().
- */
-static ALWAYS_INLINE bool plain_declare(const struct xml_walk *k, struct xml_work *w, struct xml_range value,
-					uint32_t namespaces)
+/* A declaration of the default namespace, whose value is plain, behind so many others. */
+static ALWAYS_INLINE void plain_declare(struct xml_work *w, struct xml_range value, uint32_t namespaces)
 {
-	bool special = (value.len == sizeof(NS_XML) - 1) | (value.len == sizeof(NS_XMLNS) - 1);
-	if (namespaces == k->limits->namespaces_max)
-		return false;
-	if (special && name_word(k, value.at + NS_HOST, 8) == NS_HOST_WORD)
-		return false;
-	if (w->compared > namespaces)
-		w->compared = namespaces;
-	w->declared[namespaces] = (struct xml_declared){.at = value.at, .len = value.len};
-	return true;
+	struct xml_declared *d = &w->declared[namespaces];
+	d->at = value.at;
+	d->len = value.len;
+	d->prefix_at = 0;
+	d->prefix_len = d->same = 0;
+}
+
+/* Whether the names of xml and xmlns are as long. */
+static ALWAYS_INLINE bool length_is_reserved(size_t len)
+{
+	return (len == sizeof(NS_XML) - 1) | (len == sizeof(NS_XMLNS) - 1);
 }
 
 #include "xml_straight.h"
@@ -334,8 +332,9 @@ static inline bool attribute_end(struct xml_walk *k, struct xml_work *w)
 	enum xml_note note = w->colon ? XML_NOTE_NONE : attribute_note(w->key);
 	bool declares =
 		w->colon ? xml_text_is(k->bytes, w->token, w->colon - w->token, "xmlns") : note == XML_NOTE_XMLNS;
-	if (note == XML_NOTE_XMLNS && run_end(k, w->value, STOP_URI) == w->pos &&
-	    plain_declare(k, w, value, w->namespaces)) {
+	if (note == XML_NOTE_XMLNS && w->namespaces < k->limits->namespaces_max && !length_is_reserved(value.len) &&
+	    run_end(k, w->value, STOP_URI) == w->pos) {
+		plain_declare(w, value, w->namespaces);
 		w->usual = ++w->namespaces;
 	} else if (declares) {
 		enum xml_error error = xml_namespace_declare(w, k->limits, k->bytes, value);
@@ -408,8 +407,26 @@ static inline bool text_walk(struct xml_walk *k, struct xml_work *w)
 static inline bool end_begin(struct xml_walk *k, struct xml_work *w)
 {
 	w->token = ++w->pos;
-	w->at = XML_AT_END;
-	return w->depth != 0 || walk_bad(k, XML_ERROR_SYNTAX, w->pos - 1);
+	w->at = w->depth ? XML_AT_END : XML_AT_FOOTER;
+	return !w->header || walk_bad(k, XML_ERROR_SYNTAX, w->pos - 1);
+}
+
+/* </stream:stream>, with white space before its end if need be. */
+static inline bool footer_walk(struct xml_walk *k, struct xml_work *w)
+{
+	static const char footer[] = "</stream:stream";
+	enum { NAMED = sizeof(footer) - 1 };
+	for (; w->pos < k->end; w->pos++) {
+		uint8_t c = k->bytes[w->pos];
+		if (w->pos >= NAMED && c == '>') {
+			w->pos++;
+			w->at = XML_AT_DONE;
+			return false;
+		}
+		if (w->pos < NAMED ? c != (uint8_t)footer[w->pos] : !byte_is_space(c))
+			return walk_bad(k, XML_ERROR_END_TAG, w->pos);
+	}
+	return false;
 }
 
 /* Behind '<'. */
@@ -492,6 +509,8 @@ static inline bool content_walk(struct xml_walk *k, struct xml_work *w)
 		return reference_walk(k, w, XML_AT_TEXT);
 	if (w->at == XML_AT_CDATA_MARK)
 		return w->pos < k->end && cdata_mark_walk(k, w);
+	if (w->at == XML_AT_FOOTER)
+		return footer_walk(k, w);
 	return w->at != XML_AT_CDATA || cdata_walk(k, w);
 }
 

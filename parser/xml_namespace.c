@@ -94,29 +94,36 @@ uint16_t xml_namespace_same(const struct xml_scope *scope, const uint8_t *bytes,
 	return XML_KEPT_NONE;
 }
 
+static const struct xml_scope *scope_in(const struct xml_work *w)
+{
+	return w->header ? NULL : w->scope;
+}
+
 static uint16_t first_of_same(const struct xml_work *w, const uint8_t *bytes, uint32_t declared)
 {
 	struct xml_range value = {w->declared[declared].at, w->declared[declared].len};
-	uint16_t kept = w->scope ? xml_namespace_same(w->scope, bytes, value) : XML_KEPT_NONE;
+	const struct xml_scope *scope = scope_in(w);
+	uint16_t kept = scope ? xml_namespace_same(scope, bytes, value) : XML_KEPT_NONE;
 	if (kept != XML_KEPT_NONE)
 		return SPACE_KEPT + kept;
 	for (uint32_t i = 0; i < declared; i++) {
 		const struct xml_declared *d = &w->declared[i];
-		if (d->same == i && values_equal(bytes, (struct xml_range){d->at, d->len}, bytes, value))
-			return (uint16_t)i;
+		if (d->same == i + 1 && values_equal(bytes, (struct xml_range){d->at, d->len}, bytes, value))
+			return d->same;
 	}
-	return (uint16_t)declared;
+	return (uint16_t)(declared + 1);
 }
 
 /*
- * The number of a declaration's namespace name: that of the header's declaration of the same name, or else the first
- * declaration in scope of the same name. Few elements ask, so declarations are compared when one does; and then once
- * each.
+ * The number of a declaration's namespace name: that of the header's declaration of the same name, or else that of the
+ * first declaration in scope of the same name, counted from 1. Few elements ask, so declarations are compared when one
+ * does; and then once each, the outer ones first.
  */
 static uint16_t same_of(struct xml_work *w, const uint8_t *bytes, uint32_t declared)
 {
-	for (; w->compared <= declared; w->compared++)
-		w->declared[w->compared].same = first_of_same(w, bytes, w->compared);
+	for (uint32_t i = 0; w->declared[declared].same == 0; i++)
+		if (w->declared[i].same == 0)
+			w->declared[i].same = first_of_same(w, bytes, i);
 	return w->declared[declared].same;
 }
 
@@ -138,9 +145,7 @@ enum xml_error xml_namespace_declare(struct xml_work *w, const struct xml_limits
 		return XML_ERROR_NONE;
 	if (w->namespaces == limits->namespaces_max)
 		return XML_ERROR_LIMIT_NAMESPACES;
-	if (w->compared > w->namespaces)
-		w->compared = w->namespaces;
-	w->declared[w->namespaces++] = (struct xml_declared){value.at, prefix_at, value.len, (uint16_t)prefix_len, 0};
+	w->declared[w->namespaces++] = (struct xml_declared){value.at, value.len, prefix_at, (uint16_t)prefix_len, 0};
 	if (prefix_len == 0)
 		w->usual = w->namespaces;
 	return XML_ERROR_NONE;
@@ -160,7 +165,7 @@ static int declared_find(const struct xml_work *w, const uint8_t *bytes, uint32_
 static int kept_find(struct xml_work *w, const uint8_t *prefix, uint32_t len)
 {
 	enum { PREFIX_AT = sizeof(" xmlns:") - 1 };
-	const struct xml_scope *scope = w->scope;
+	const struct xml_scope *scope = scope_in(w);
 	for (uint32_t i = 0; scope && i < scope->count; i++) {
 		const struct xml_kept *kept = &scope->kept[i];
 		if (kept->prefix_len != len || !xml_bytes_equal(scope->text + kept->at + PREFIX_AT, prefix, len))

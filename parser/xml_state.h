@@ -43,8 +43,9 @@ enum xml_at {
 	XML_AT_REFERENCE, /* in text, behind '&' at token */
 	XML_AT_CDATA_MARK,
 	XML_AT_CDATA,
-	XML_AT_NAME, /* of an element; from here on: inside a start tag */
-	XML_AT_TAG,  /* behind a name or value that ended at gap */
+	XML_AT_FOOTER, /* in </stream:stream>, behind the slash */
+	XML_AT_NAME,   /* of an element; from here on: inside a start tag */
+	XML_AT_TAG,    /* behind a name or value that ended at gap */
 	XML_AT_ATTRIBUTE,
 	XML_AT_EQUALS,
 	XML_AT_QUOTE,
@@ -66,10 +67,9 @@ struct xml_attribute {
 };
 
 struct xml_declared {
-	uint32_t at, prefix_at; /* namespace name, raw; prefix */
-	uint32_t len;
-	uint16_t prefix_len; /* 0: the default namespace */
-	uint16_t same;	     /* which namespace name it is: see same_of(); known below work->compared */
+	uint32_t at, len;	   /* namespace name, raw */
+	uint32_t prefix_at;	   /* 0: the default namespace, also below */
+	uint16_t prefix_len, same; /* which namespace name it is: see same_of(); 0: not known so far */
 };
 
 /* Attributes that the draft tells of, and xmlns. */
@@ -92,8 +92,8 @@ struct xml_work {
 	uint32_t elements, depth, deepest;
 	uint32_t attributes, namespaces;
 	uint32_t usual; /* the default namespace declared last, counted from 1; 0: none. Asked up to the first child */
-	uint32_t compared; /* declarations whose `same` is known */
-	uint32_t from_gap; /* where the white space before its `from` begins; 0: it is one blank */
+	uint32_t from_gap;   /* where the white space before its `from` begins; 0: it is one blank */
+	uint32_t prefix_len; /* of the innermost element while in its start tag */
 
 	/* What is set before it is read: */
 	uint32_t pos;	   /* next byte to look at */
@@ -102,11 +102,10 @@ struct xml_work {
 	uint32_t gap;	   /* end of the tag's last name or value */
 	uint32_t name_len; /* of the attribute whose value is awaited: token and colon say the rest */
 	uint32_t value, reference;
-	uint32_t prefix_len; /* of the innermost element while in its start tag */
-	uint32_t prefixed;   /* attributes with a prefix in that tag */
+	uint32_t prefixed; /* attributes with a prefix in that tag */
 	uint8_t at, quote;
 	bool header;
-	const struct xml_scope *scope; /* of this call; NULL: none */
+	const struct xml_scope *scope; /* of this call; NULL: none. A header's own prefixes are not looked up in it */
 	uint64_t key;		       /* of the attribute whose value is awaited */
 	uint64_t seen;		       /* a bit for each of the element's attributes: see attribute_bit() */
 	struct xml_open open[XML_DEPTH_MAX];

@@ -52,8 +52,12 @@ static ALWAYS_INLINE bool name_is_usual(const struct straight *s, size_t at, siz
 static ALWAYS_INLINE bool straight_declare(struct straight *s, size_t value)
 {
 	struct xml_range range = {(uint32_t)value, (uint32_t)(s->pos - value)};
-	if (!plain_declare(s->k, s->w, range, s->namespaces))
+	if (s->namespaces == s->k->limits->namespaces_max)
 		return false;
+	if (straight_word(s, s->token + sizeof("xmlns='") - 1 + NS_HOST) == NS_HOST_WORD &&
+	    length_is_reserved(range.len))
+		return false;
+	plain_declare(s->w, range, s->namespaces);
 	s->usual = ++s->namespaces;
 	return true;
 }
@@ -241,7 +245,8 @@ static ALWAYS_INLINE uint32_t straight_name(struct straight *s, bool first)
 		return XML_AT_NAME;
 	w->open[s->depth++] = (struct xml_open){(uint32_t)s->token, (uint16_t)len, (uint16_t)s->namespaces};
 	s->elements_left--;
-	w->deepest = s->depth > w->deepest ? s->depth : w->deepest;
+	if (s->depth > w->deepest)
+		w->deepest = s->depth;
 	w->prefixed = 0;
 	s->attribute = w->attribute;
 	s->seen = 0;

@@ -3,7 +3,7 @@
  * aside, and the next pieces join it there.
  */
 #include "peer.h"
-#include "xml.h"
+#include "xml_scope.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ static size_t elements_take(struct reader *r, const uint8_t *bytes, size_t len)
 {
 	for (size_t taken = 0;;) {
 		struct xml_event event;
-		xml_next(&r->xml, r->work, &limits, bytes + taken, len - taken, &event);
+		xml_next_within(&r->xml, r->work, &limits, &xml_scope_usual, bytes + taken, len - taken, &event);
 		taken += event.used;
 		if (event.is == XML_MORE)
 			return taken;
