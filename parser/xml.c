@@ -224,6 +224,7 @@ static ALWAYS_INLINE void item_take(const struct call *c)
 		.bytes = c->bytes + c->front, .end = item_end(c), .readable = c->len - c->front, .limits = c->limits};
 	w->scope = c->scope;
 	kernel->walk(&k, w);
+	assert(w->pos <= k.end);
 	if (w->at == XML_AT_DONE)
 		answer_item(c);
 	else if (k.error == XML_ERROR_NONE)
@@ -270,6 +271,7 @@ static bool declaration_pass(struct call *c)
 static __attribute__((noinline)) bool prelude_pass(struct call call, uint32_t *ret_front)
 {
 	struct call *c = &call;
+	assert(c->s->phase != XML_PHASE_SPENT);
 	space_pass(c);
 	if (!declaration_pass(c))
 		return false;
@@ -297,8 +299,8 @@ static ALWAYS_INLINE bool front_pass(struct call *c)
 {
 	if (c->s->partial)
 		return true;
-	bool at_once = c->s->phase == XML_PHASE_ELEMENTS && c->s->valid > 0 && c->bytes[0] == '<';
 	uint32_t front = 0;
+	bool at_once = c->s->phase == XML_PHASE_ELEMENTS && c->s->valid > 0 && c->bytes[0] == '<';
 	if (!at_once && !prelude_pass(*c, &front))
 		return false;
 	c->front = front;
@@ -317,7 +319,6 @@ void xml_next_within(struct xml *x, struct xml_work *work, const struct xml_limi
 {
 	struct call c = {state_of(x), work, bytes, (uint32_t)len, 0, limits, scope, ret};
 	assert(len <= BUFFER_BYTES_MAX);
-	assert(c.s->phase != XML_PHASE_SPENT);
 	assert(c.s->valid <= c.len);
 	assert(limits->element_bytes_max <= ELEMENT_BYTES_MAX && limits->depth_max <= XML_DEPTH_MAX);
 	assert(limits->attributes_max <= XML_ATTRIBUTES_MAX && limits->namespaces_max <= XML_NAMESPACES_MAX);

@@ -118,9 +118,10 @@ static inline void note_take(struct xml_work *w, enum xml_note note, struct xml_
 static ALWAYS_INLINE void from_tell(struct xml_work *w)
 {
 	struct xml_range from = w->draft.from;
+	if (from.at == 0)
+		return;
 	uint32_t gap = w->from_gap ? w->from_gap : from.at - (uint32_t)sizeof("from='");
-	if (from.at)
-		w->draft.from_whole = (struct xml_range){gap, from.at + from.len + 1 - gap};
+	w->draft.from_whole = (struct xml_range){gap, from.at + from.len + 1 - gap};
 }
 
 #endif

@@ -19,7 +19,7 @@
  *                    no '&'
  *     enum { NAME_EQUAL_MAX }
  *     bool names_equal(const uint8_t *a, const uint8_t *b, size_t len)
- *                    whether two names of at most that many bytes are the same; as many may be read
+ *                    whether two names are the same, and of at most that many bytes; as many may be read
  *
  * Every function below returns whether to go on; if not, walk->error tells a fault from bytes running out. Whatever a
  * function had to know about bytes already passed is in struct xml_work, so the walk may stop at any byte. Faults are
@@ -545,7 +545,7 @@ static __attribute__((noinline)) void item_walk(struct xml_walk *k, struct xml_w
 			if (w->at == XML_AT_TEXT)
 				w->pos = run_end(k, w->pos, STOP_TEXT);
 		}
-		if (w->pos >= roomy && straight_begins(k, w))
+		if (w->pos >= roomy && w->pos < k->end && straight_begins(k, w))
 			straight_copy(k, w);
 		if (w->at == XML_AT_DONE)
 			return;

@@ -113,6 +113,8 @@ static ALWAYS_INLINE uint64_t bytes_differ(const uint8_t *a, const uint8_t *b)
 
 static ALWAYS_INLINE bool names_equal(const uint8_t *a, const uint8_t *b, size_t len)
 {
+	if (len > NAME_EQUAL_MAX)
+		return false;
 	if (len >= 8)
 		return (bytes_differ(a, b) | bytes_differ(a + len - 8, b + len - 8)) == 0;
 	return bytes_differ(a, b) << (64 - 8 * len) == 0;

@@ -14,8 +14,10 @@ struct straight {
 	size_t copied;	      /* from here on that is so; what is before stands where k says */
 	size_t bound;	      /* a step may begin before it */
 	size_t pos;	      /* past the end if need be, until it is written down */
-	uint32_t depth_max, elements_left;
-	uint32_t depth, namespaces, usual; /* as in struct xml_work */
+	size_t depth_max;
+	uint32_t elements_left;
+	size_t depth;
+	uint32_t namespaces, usual; /* as in struct xml_work */
 	uint64_t seen;
 	struct xml_attribute *attribute, *attributes_end; /* the next one's place */
 	size_t token, value;				  /* names and values begin there */
@@ -246,7 +248,7 @@ static ALWAYS_INLINE uint32_t straight_name(struct straight *s, bool first)
 	w->open[s->depth++] = (struct xml_open){(uint32_t)s->token, (uint16_t)len, (uint16_t)s->namespaces};
 	s->elements_left--;
 	if (s->depth > w->deepest)
-		w->deepest = s->depth;
+		w->deepest = (uint32_t)s->depth;
 	w->prefixed = 0;
 	s->attribute = w->attribute;
 	s->seen = 0;
@@ -259,8 +261,8 @@ static ALWAYS_INLINE uint32_t straight_end(struct straight *s)
 {
 	struct xml_work *w = s->w;
 	size_t token = s->pos + 1, len = w->open[s->depth - 1].len, at = w->open[s->depth - 1].at;
-	if (len > NAME_EQUAL_MAX || s->bytes[token + len] != '>' ||
-	    !names_equal(s->bytes + token, (at < s->copied ? s->k->bytes : s->bytes) + at, len))
+	if (!names_equal(s->bytes + token, (at < s->copied ? s->k->bytes : s->bytes) + at, len) ||
+	    s->bytes[token + len] != '>')
 		return XML_AT_LT;
 	if (s->depth == 1)
 		w->draft.text.len = (uint32_t)token - 2 - w->draft.text.at;
@@ -366,7 +368,7 @@ static ALWAYS_INLINE bool straight_begins(const struct xml_walk *k, const struct
 	} else if (w->at > XML_AT_LT) {
 		return false;
 	}
-	return w->pos < k->end && !w->header && k->limits->name_bytes_max >= STRAIGHT_NAME_MAX;
+	return !w->header && k->limits->name_bytes_max >= STRAIGHT_NAME_MAX;
 }
 
 /* What the automaton needs to know where it takes over in an attribute. */
@@ -390,11 +392,13 @@ static ALWAYS_INLINE void straight_leave(const struct straight *s, uint32_t at)
 {
 	struct xml_work *w = s->w;
 	w->at = (uint8_t)at;
-	w->pos = s->pos < s->k->end ? (uint32_t)s->pos : s->k->end;
+	w->pos = (uint32_t)s->pos;
 	w->elements = s->k->limits->elements_max - s->elements_left;
 	if (at == XML_AT_DONE)
 		return;
-	w->depth = s->depth;
+	if (s->pos > s->k->end)
+		w->pos = s->k->end;
+	w->depth = (uint32_t)s->depth;
 	w->namespaces = s->namespaces;
 	w->usual = s->usual;
 	w->token = (uint32_t)s->token;
