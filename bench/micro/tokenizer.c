@@ -63,7 +63,8 @@ static int piece_take(struct reader *r, const uint8_t *bytes, size_t len)
 		return 0;
 	if (r->kept_len) {
 		r->kept_len = len - taken;
-		memmove(r->kept, r->kept + taken, r->kept_len);
+		if (taken)
+			memmove(r->kept, r->kept + taken, r->kept_len);
 	} else if (taken < len) {
 		keep(r, bytes + taken, len - taken);
 	}
