@@ -96,12 +96,15 @@ static ALWAYS_INLINE uint32_t straight_valued(struct straight *s, struct straigh
 	return STRAIGHT_ON;
 }
 
-/* From a value's first byte on, where the window does not show its closing quote. */
+/* From a value's first byte on, where the window does not show its closing quote. Before pos is nothing that ends it.
+ */
 static ALWAYS_INLINE uint32_t straight_long(struct straight *s, struct straight_name name, size_t value, bool first)
 {
 	uint8_t quote = s->bytes[value - 1];
-	s->pos = value_end(s->k, (uint32_t)value, quote, name.declares);
 	s->value = value;
+	if (s->pos >= s->k->end)
+		return XML_AT_VALUE;
+	s->pos = value_end(s->k, (uint32_t)value, quote, name.declares);
 	if (s->pos == s->k->end || s->k->bytes[s->pos] != quote)
 		return XML_AT_VALUE;
 	uint32_t at = straight_valued(s, name, value, first);
@@ -113,7 +116,7 @@ static ALWAYS_INLINE uint32_t straight_named(struct straight *s, struct straight
 					     bool first)
 {
 	const uint8_t *p = s->bytes + s->token;
-	size_t open = name.len + 1, close = marks_close(marks, open), value = s->token + open + 1;
+	size_t open = name.len + 1, close = marks_close(marks, open);
 	uint8_t quote = p[open];
 	s->pos = s->token + (name.prefix_len ? name.prefix_len : name.len);
 	if (quote != quote_of_stop(stop_of_quote(quote)))
@@ -124,14 +127,14 @@ static ALWAYS_INLINE uint32_t straight_named(struct straight *s, struct straight
 		return XML_AT_ATTRIBUTE;
 	s->seen |= UINT64_C(1) << name.bit;
 	*s->attribute++ = (struct xml_attribute){(uint32_t)s->token, (uint16_t)name.len, (uint16_t)name.prefix_len};
-	if (__builtin_expect(p[close] != quote, 0))
-		return straight_long(s, name, value, first);
 	s->pos = s->token + close;
+	if (__builtin_expect(p[close] != quote, 0))
+		return straight_long(s, name, s->token + open + 1, first);
 	if (name.declares && open + 1 + window_run(p, (uint32_t)open + 1, STOP_BLANK) < close) {
-		s->value = value;
+		s->value = s->token + open + 1;
 		return XML_AT_VALUE;
 	}
-	return straight_valued(s, name, value, first);
+	return straight_valued(s, name, s->token + open + 1, first);
 }
 
 /* An attribute's name that is not of the table. */
