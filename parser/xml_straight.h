@@ -303,8 +303,10 @@ static ALWAYS_INLINE uint32_t straight_text(struct straight *s)
 			continue;
 		}
 		s->pos += len;
-		if (s->bytes[s->pos] == '<')
-			continue;
+		if (s->bytes[s->pos] == '<' && s->pos < s->bound) {
+			s->pos++;
+			return STRAIGHT_ON;
+		}
 		size_t entity = entity_bytes(straight_word(s, s->pos));
 		if (entity == 0)
 			return XML_AT_TEXT;
