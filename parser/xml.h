@@ -76,7 +76,7 @@ enum xml_error {
 
 enum xml_is {
 	XML_MORE,    /* no complete item; used counts what may be dropped: white space (a keepalive), a whole XML
-			declaration */
+			declaration. Nothing else is set */
 	XML_HEADER,  /* <stream:stream ...> (an XML declaration before it is part of `used`) */
 	XML_ELEMENT, /* a complete first-level element */
 	XML_FOOTER,  /* </stream:stream> */

@@ -185,9 +185,9 @@ static inline bool element_begin(struct xml_walk *k, struct xml_work *w)
 	if (bytes == 0)
 		return walk_bad(k, c >= 0x80 || xml_class[c] & XML_CLASS_NAME ? XML_ERROR_NAME : XML_ERROR_SYNTAX,
 				w->pos);
-	if (w->depth == k->limits->depth_max)
+	if (w->depth >= k->limits->depth_max)
 		return walk_bad(k, XML_ERROR_LIMIT_DEPTH, w->pos);
-	if (w->elements == k->limits->elements_max)
+	if (w->elements >= k->limits->elements_max)
 		return walk_bad(k, XML_ERROR_LIMIT_ELEMENTS, w->pos);
 	w->token = w->pos;
 	w->colon = 0;
@@ -276,7 +276,7 @@ static inline bool tag_walk(struct xml_walk *k, struct xml_work *w)
 	uint32_t bytes = name_start_bytes(k, w->pos);
 	if (bytes == 0 || w->pos == w->gap)
 		return walk_bad(k, bytes || c >= 0x80 ? XML_ERROR_NAME : XML_ERROR_SYNTAX, w->pos);
-	if (w->attributes == k->limits->attributes_max)
+	if (w->attributes >= k->limits->attributes_max)
 		return walk_bad(k, XML_ERROR_LIMIT_ATTRIBUTES, w->pos);
 	w->token = w->pos;
 	w->colon = 0;

@@ -143,7 +143,7 @@ enum xml_error xml_namespace_declare(struct xml_work *w, const struct xml_limits
 		return XML_ERROR_PREFIX;
 	if (prefix_xml)
 		return XML_ERROR_NONE;
-	if (w->namespaces == limits->namespaces_max)
+	if (w->namespaces >= limits->namespaces_max)
 		return XML_ERROR_LIMIT_NAMESPACES;
 	w->declared[w->namespaces++] = (struct xml_declared){value.at, value.len, prefix_at, (uint16_t)prefix_len, 0};
 	if (prefix_len == 0)

@@ -54,7 +54,7 @@ static ALWAYS_INLINE bool name_is_usual(const struct straight *s, size_t at, siz
 static ALWAYS_INLINE bool straight_declare(struct straight *s, size_t value)
 {
 	struct xml_range range = {(uint32_t)value, (uint32_t)(s->pos - value)};
-	if (s->namespaces == s->k->limits->namespaces_max)
+	if (s->namespaces >= s->k->limits->namespaces_max)
 		return false;
 	if (straight_word(s, s->token + sizeof("xmlns='") - 1 + NS_HOST) == NS_HOST_WORD &&
 	    length_is_reserved(range.len))
@@ -241,7 +241,7 @@ static ALWAYS_INLINE uint32_t straight_name(struct straight *s, bool first)
 {
 	struct xml_work *w = s->w;
 	size_t len = window_run(s->bytes + s->pos, 0, STOP_NAME), stop = s->pos + len;
-	if (!name_is_usual(s, s->pos, len) || s->depth == s->depth_max || s->elements_left == 0)
+	if (!name_is_usual(s, s->pos, len) || s->depth >= s->depth_max || s->elements_left == 0)
 		return XML_AT_LT;
 	s->token = s->pos;
 	s->pos = stop;
@@ -369,16 +369,19 @@ static ALWAYS_INLINE uint32_t straight_room(const struct xml_walk *k)
 	return k->end > STRAIGHT_ROOM ? k->end - STRAIGHT_ROOM : 0;
 }
 
-/* Whether the straight way can be tried: between an element's parts, and in no tag with a prefix. */
+/*
+ * Whether the straight way can be tried: between an element's parts, in no tag with a prefix, and where no limit is
+ * passed already (they may have become smaller).
+ */
 static ALWAYS_INLINE bool straight_begins(const struct xml_walk *k, const struct xml_work *w)
 {
 	if (w->at == XML_AT_TAG) {
-		if (w->pos != w->gap || (w->prefixed | w->prefix_len) != 0)
+		if (w->pos != w->gap || (w->prefixed | w->prefix_len) != 0 || w->attributes > k->limits->attributes_max)
 			return false;
 	} else if (w->at > XML_AT_LT) {
 		return false;
 	}
-	return !w->header && k->limits->name_bytes_max >= STRAIGHT_NAME_MAX;
+	return !w->header && k->limits->name_bytes_max >= STRAIGHT_NAME_MAX && w->elements <= k->limits->elements_max;
 }
 
 /* What the automaton needs to know where it takes over in an attribute. */

@@ -226,6 +226,48 @@ Test(limits_more, sixteen_mebibytes)
 	free(bytes);
 }
 
+/* Limits may become smaller while an element is partly there: what is more than they allow is refused from then on. */
+static enum xml_error shrunk(const char *kernel, const struct xml_limits *limits, const char *more)
+{
+	struct xml_work *work = aligned_alloc(64, xml_work_bytes());
+	struct xml x;
+	struct xml_event e;
+	cr_assert(xml_kernel_choose(kernel));
+	begin();
+	add("<a xmlns='a'><b xmlns='b'><c xmlns='c'><d xmlns='d' e='' f='' g=''");
+	xml_enter(&x);
+	xml_next(&x, work, &probe_limits, document, filled, &e);
+	cr_assert_eq(e.is, XML_MORE);
+	add(more);
+	add("</d></c></b></a>"
+	    "                                                                                ");
+	xml_next(&x, work, limits, document, filled, &e);
+	free(work);
+	return e.is == XML_BAD ? e.error : XML_ERROR_NONE;
+}
+
+Test(limits_more, may_become_smaller)
+{
+	const char *const *kernels = probe_kernels();
+	for (size_t i = 0; kernels[i]; i++) {
+		struct xml_limits limits = probe_limits;
+		cr_expect_eq(shrunk(kernels[i], &limits, " h=''><e/>"), XML_ERROR_NONE, "%s", kernels[i]);
+		limits.attributes_max = 2;
+		cr_expect_eq(shrunk(kernels[i], &limits, " h=''>"), XML_ERROR_LIMIT_ATTRIBUTES, "%s", kernels[i]);
+		limits = probe_limits;
+		limits.depth_max = 2;
+		cr_expect_eq(shrunk(kernels[i], &limits, "><e/>"), XML_ERROR_LIMIT_DEPTH, "%s", kernels[i]);
+		limits = probe_limits;
+		limits.elements_max = 2;
+		cr_expect_eq(shrunk(kernels[i], &limits, "><e/>"), XML_ERROR_LIMIT_ELEMENTS, "%s", kernels[i]);
+		limits = probe_limits;
+		limits.namespaces_max = 2;
+		cr_expect_eq(shrunk(kernels[i], &limits, "><e xmlns='e'/>"), XML_ERROR_LIMIT_NAMESPACES, "%s",
+			     kernels[i]);
+	}
+	xml_kernel_choose(NULL);
+}
+
 /* ---- time */
 
 static double seconds(void)
