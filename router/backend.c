@@ -55,7 +55,7 @@ void backend_free(struct backend *backend)
 {
 	while (backend->links)
 		backend_cut(backend->links, 0);
-	table_free(backend);
+	sessions_free(backend);
 }
 
 bool backend_over(struct backend *backend, uint64_t now_ms, void **ret_user)
@@ -158,8 +158,36 @@ static void on_up(struct backend_link *link)
 	link->up_due = true;
 }
 
+static void acked_of(const struct backend_link *link, frame_session number, int64_t at)
+{
+	struct backend_session *session = backend_find(link->backend, link->link.epoch, number);
+	if (session && session->link == link)
+		session_acked(session, at == RETAINED_NO_NUMBER ? session->acked + 1 : (uint32_t)at);
+}
+
+/* What is forgotten soon: each session's frames are in their order, those of a FANOUT among them. */
+static void tell_acked(const struct backend_link *link, uint64_t count)
+{
+	struct frame frame;
+	int64_t number;
+	size_t at = 0;
+	for (uint64_t i = link->retained.acked; i < count && retained_walk(&link->retained, &at, &frame, &number);
+	     i++) {
+		if (frame.type != FRAME_FANOUT) {
+			if (number != RETAINED_NO_NUMBER)
+				acked_of(link, frame.session, number);
+			continue;
+		}
+		struct frame_fanout fanout = frame_fanout(&frame);
+		for (uint32_t s = 0; s < fanout.count; s++)
+			acked_of(link, frame_fanout_session(&fanout, s), RETAINED_NO_NUMBER);
+	}
+}
+
 static void on_ack(struct backend_link *link, uint64_t count)
 {
+	if (link->backend->on_acked && count <= link->retained.sent)
+		tell_acked(link, count);
 	if (!retained_ack(&link->retained, count))
 		link->bad = FRAME_ERROR_ACK;
 	link_release(link);
@@ -331,7 +359,7 @@ static void on_adopt(struct backend_link *link, struct backend_session *session,
 	}
 	session = session_new(link, event->frame.session);
 	session->adopting = session->bound = true;
-	session->sent = frame_find_int(&event->frame, FIELD_RECEIVED, 0);
+	session->sent = session->acked = frame_find_int(&event->frame, FIELD_RECEIVED, 0);
 	session->serial = frame_find_int(&event->frame, FIELD_SERIAL, 0);
 	begin_with(event, BACKEND_ADOPT, session);
 }

@@ -34,6 +34,7 @@ struct backend_session {
 	struct backend_session *next, **place;
 	struct backlog backlog;	 /* frames that cannot go now */
 	uint32_t sent, received; /* numbered frames since it is bound, over all links */
+	uint32_t acked;		 /* of those that were sent: what the gate has said that it has taken */
 	uint64_t orphan_until_ms;
 	uint64_t serial; /* of the REATTACH or ADOPT by which it came to its link; 0: by OPEN */
 	bool bound;
@@ -64,6 +65,11 @@ struct backend_link {
 struct backend {
 	struct memory memory;
 	size_t waiting_bytes_max; /* of a session */
+	/*
+	 * The caller's, NULL at first: the gate has taken the session's first session->acked frames. Called while
+	 * backend_heard or backend_next run; must call nothing of this. Who stores what was sent forgets it then.
+	 */
+	void (*on_acked)(struct backend_session *);
 	struct backend_link *links;
 	struct backend_session **buckets;
 	size_t bucket_count, session_count;
@@ -156,7 +162,10 @@ void backend_hold(struct backend_session *, bool hold);
 void backend_adopt(struct backend_session *, uint32_t received);
 /* LOST, and the session is gone. The reason may be NULL. */
 void backend_refuse(struct backend_session *, const char *reason);
-/* An orphan is given up: its gate will be told LOST when it asks. */
+/*
+ * The session is given up without a word, since another backend has it, or since nobody waits for it: its gate will be
+ * told LOST when it asks. What still comes for it is ignored.
+ */
 void backend_forget(struct backend_session *);
 
 /*

@@ -10,13 +10,15 @@ struct backend_session *session_add(struct backend *, uint64_t epoch, frame_sess
 void *session_end(struct backend_session *);
 /* From the list that it is in, if any, to the head of another. */
 void session_move(struct backend_session *, struct backend_session **list);
-void table_free(struct backend *);
+void sessions_free(struct backend *);
 
 /*
  * An orphan goes on, on this link: what it was sent and has not received comes again, behind ATTACHED. has_received
  * false: it wants nothing any more. False: the number cannot be; nothing has happened.
  */
 bool session_attach(struct backend_session *, struct backend_link *, bool has_received, uint32_t received);
+/* The gate has taken so many of the session's frames. */
+void session_acked(struct backend_session *, uint32_t acked);
 /* The gate pauses it, or takes that back. */
 void session_pause(struct backend_session *, bool paused);
 /* A CLOSE came: the last thing that is sent is ours. */

@@ -49,7 +49,7 @@ static void note(struct backend_session *session, const struct frame *frame)
 {
 	if (is_bind(frame)) {
 		session->bound = true;
-		session->sent = session->received = 0;
+		session->sent = session->received = session->acked = 0;
 	}
 	if (frame->type == FRAME_CLOSE) {
 		session->closed = true;
@@ -255,6 +255,13 @@ static void forget_all_but_close(struct backend_session *session)
 		frame_head(backlog_room(&session->backlog, FRAME_HEAD_BYTES), FRAME_CLOSE, session->number, 0);
 }
 
+void session_acked(struct backend_session *session, uint32_t acked)
+{
+	session->acked = acked;
+	if (session->backend->on_acked && !session->closed)
+		session->backend->on_acked(session);
+}
+
 bool session_attach(struct backend_session *session, struct backend_link *link, bool has_received, uint32_t received)
 {
 	assert(!session->link);
@@ -262,6 +269,7 @@ bool session_attach(struct backend_session *session, struct backend_link *link, 
 		received = session->sent - session->backlog.again_count;
 	if (session->adopting || !backlog_resume(&session->backlog, received, &session->sent))
 		return false;
+	session_acked(session, received);
 	if (!has_received)
 		forget_all_but_close(session);
 	session_move(session, &link->sessions);
@@ -292,6 +300,5 @@ void backend_refuse(struct backend_session *session, const char *reason)
 
 void backend_forget(struct backend_session *session)
 {
-	assert(!session->link);
 	session_end(session);
 }

@@ -91,7 +91,7 @@ void *session_end(struct backend_session *session)
 	return user;
 }
 
-void table_free(struct backend *backend)
+void sessions_free(struct backend *backend)
 {
 	for (size_t i = 0; i < backend->bucket_count; i++)
 		while (backend->buckets[i])

@@ -16,20 +16,14 @@ static const struct xml_limits element_limits = {
 	.namespaces_max = XML_NAMESPACES_MAX,
 };
 
-static struct client *client_new(struct peer *peer, frame_session id)
+static struct client *client_new(struct backend_session *at, struct sessiond *server)
 {
 	struct client *client = calloc(1, sizeof *client);
 	if (!client)
 		abort();
-	client->session.server = peer->server;
-	client->peer = peer;
-	client->id = id;
-	table_insert(&peer->by_id, &client->by_id, table_hash(&peer->by_id, &id, sizeof id));
-	client->peer_place = &peer->clients;
-	client->peer_next = peer->clients;
-	if (client->peer_next)
-		client->peer_next->peer_place = &client->peer_next;
-	peer->clients = client;
+	client->session.server = server;
+	client->at = at;
+	at->user = client;
 	return client;
 }
 
@@ -58,17 +52,18 @@ static void client_sasl_begin(struct client *client, const struct frame *open)
 	free(addresses);
 }
 
-void client_open(struct peer *peer, const struct frame *open)
+void client_open(struct backend_session *at, const struct frame *open)
 {
-	struct client *client = client_new(peer, open->session);
+	struct sessiond *server = peer_of(at->link)->server;
+	struct client *client = client_new(at, server);
 	struct frame_value address;
 	client->session.domain = field_copy(open, FIELD_DOMAIN);
 	client->session.lang = field_copy(open, FIELD_LANG);
 	if (frame_find(open, FIELD_ADDRESS, &address) && address.len < sizeof client->address)
 		memcpy(client->address, address.at, address.len);
-	if (peer->server->stopping)
+	if (server->stopping)
 		client_shut(client, "system-shutdown", NULL);
-	else if (!sessiond_serves(peer->server, client->session.domain))
+	else if (!sessiond_serves(server, client->session.domain))
 		client_shut(client, "host-unknown", NULL);
 	else
 		client_sasl_begin(client, open);
@@ -115,17 +110,10 @@ void client_element(struct client *client, const uint8_t *bytes, uint32_t len)
 		client_stanza(client, &event, bytes);
 }
 
-/* The frame of an element that a paused session must keep for later. */
-static void client_wait(struct client *client, const char *xml, size_t len)
+static void client_mark_link(const struct client *client)
 {
-	if (buffer_len(&client->waiting) + FRAME_HEAD_BYTES + len > CLIENT_WAITING_BYTES_MAX) {
-		client_shut(client, "resource-constraint", "too much has piled up that is not read");
-		return;
-	}
-	uint8_t *to = buffer_room(&client->waiting, FRAME_HEAD_BYTES);
-	frame_head(to, FRAME_ELEMENT, client->id, len);
-	client->waiting.end += FRAME_HEAD_BYTES;
-	buffer_add(&client->waiting, xml, len);
+	if (client->at->link)
+		peer_mark(peer_of(client->at->link));
 }
 
 void session_send(struct session *session, const char *xml, size_t len)
@@ -136,10 +124,10 @@ void session_send(struct session *session, const char *xml, size_t len)
 		return;
 	if (len > FRAME_PAYLOAD_MAX)
 		client_shut(client, "internal-server-error", "an element too long for the link");
-	else if (client->paused)
-		client_wait(client, xml, len);
+	else if (!backend_send_element(client->at, xml, len))
+		client_shut(client, "resource-constraint", "too much has piled up that is not read");
 	else
-		peer_send(client->peer, FRAME_ELEMENT, client->id, xml, len);
+		client_mark_link(client);
 }
 
 void client_send(struct client *client, const char *xml)
@@ -147,20 +135,12 @@ void client_send(struct client *client, const char *xml)
 	session_send(&client->session, xml, strlen(xml));
 }
 
-void client_pause(struct client *client, bool paused)
-{
-	client->paused = paused;
-	if (paused || buffer_len(&client->waiting) == 0)
-		return;
-	peer_send_frame(client->peer, buffer_at(&client->waiting), buffer_len(&client->waiting));
-	buffer_free(&client->waiting);
-}
-
 static void client_mark_closed(struct client *client)
 {
 	struct sessiond *server = client->session.server;
 	assert(!client->closed);
 	client->closed = true;
+	client->at = NULL;
 	client->dying_next = server->dying;
 	server->dying = client;
 }
@@ -171,14 +151,15 @@ void client_shut(struct client *client, const char *condition, const char *reaso
 	struct frame_builder close;
 	if (client->closed)
 		return;
-	frame_begin(&close, room, sizeof room, FRAME_CLOSE, client->id);
+	frame_begin(&close, room, sizeof room, FRAME_CLOSE, client->at->number);
 	if (condition)
 		frame_put_text(&close, FIELD_CONDITION, condition);
 	if (reason)
 		frame_put_text(&close, FIELD_REASON, reason);
 	size_t len = frame_end(&close);
 	assert(len > 0);
-	peer_send_frame(client->peer, room, len);
+	backend_send(client->at, room, len);
+	client_mark_link(client);
 	client_mark_closed(client);
 }
 
@@ -189,39 +170,49 @@ void session_close(struct session *session, const char *condition, const char *r
 
 void client_closed_by_gate(struct client *client)
 {
-	client_shut(client, NULL, NULL);
+	client_mark_closed(client);
 }
 
 void client_lost(struct client *client)
 {
-	if (!client->closed)
-		client_mark_closed(client);
+	client_mark_closed(client);
+}
+
+void client_adopt(struct backend_session *at, const struct frame *adopt)
+{
+	(void)adopt;
+	backend_refuse(at, NULL);
+}
+
+void clients_lose(struct sessiond *server)
+{
+	void *user;
+	while (backend_over(&server->backend, server->now_ms, &user)) {
+		client_lost(user);
+		clients_reap(server);
+	}
 }
 
 void client_state(struct client *client, enum frame_stage stage, const char *jid, const char *features)
 {
 	uint8_t room[FRAME_HEAD_BYTES + 32768];
 	struct frame_builder state;
-	frame_begin(&state, room, sizeof room, FRAME_STATE, client->id);
+	frame_begin(&state, room, sizeof room, FRAME_STATE, client->at->number);
 	frame_put_int(&state, FIELD_STAGE, stage);
 	frame_put_text(&state, FIELD_JID, jid);
 	if (features)
 		frame_put_text(&state, FIELD_FEATURES, features);
 	size_t len = frame_end(&state);
 	assert(len > 0);
-	peer_send_frame(client->peer, room, len);
+	backend_send(client->at, room, len);
+	client_mark_link(client);
 }
 
 static void client_free(struct client *client)
 {
 	struct session *session = &client->session;
-	table_remove(&client->peer->by_id, &client->by_id);
-	*client->peer_place = client->peer_next;
-	if (client->peer_next)
-		client->peer_next->peer_place = client->peer_place;
 	negotiation_forget(client);
 	sasl_free(client->sasl);
-	buffer_free(&client->waiting);
 	free(session->full_jid);
 	free(session->bare_jid);
 	free(session->domain);

@@ -1,35 +1,29 @@
 /*
- * client: the core's side of a session: its link, its id there, its way through login. A client is closed once (CLOSE
- * goes out, nothing is sent afterwards, what still comes for it is ignored) and reaped after the frame at hand.
+ * client: the core's side of a session: where it is (router/backend.h), its way through login. A client is closed once
+ * (CLOSE goes out, nothing is sent afterwards, what still comes for it is ignored) and reaped after the frame at hand.
  */
 #ifndef SESSIOND_CLIENT_H
 #define SESSIOND_CLIENT_H
 
-#include "buffer.h"
-#include "frame.h"
 #include "server.h"
 
 enum {
 	CLIENT_FAILURES_MAX = 5,   /* of logging in, then of binding; after the last one the stream is closed */
 	CLIENT_RESOURCES_MAX = 64, /* of one user */
-	CLIENT_WAITING_BYTES_MAX = 1 << 20, /* what may wait while the gate has paused the session */
+	CLIENT_WAITING_BYTES_MAX = 1 << 20, /* what may wait while the session is paused, or without a link */
 	CLIENT_ELEMENT_BYTES_MAX = 4 << 20,
 	CLIENT_NEGOTIATION_BYTES_MAX = 64 << 10, /* an element before bind */
 };
 
 struct client {
 	struct session session;
-	struct peer *peer;
-	frame_session id;
-	struct table_node by_id, by_full;
-	struct client *peer_next, **peer_place; /* the list of its link */
+	struct backend_session *at; /* NULL once it is closed */
+	struct table_node by_full;
 	struct client *dying_next;
 	struct sasl *sasl; /* until authenticated */
 	unsigned failures, registering;
 	bool encrypted, exporter;
 	bool closed;
-	bool paused;
-	struct buffer waiting; /* ELEMENT frames, while paused */
 	bool verifying;
 	struct client *verify_next;
 	char address[65];
@@ -47,14 +41,17 @@ static inline struct client *client_of(struct session *session)
 }
 
 /* OPEN. Closes it at once when its domain is not served. */
-void client_open(struct peer *, const struct frame *);
+void client_open(struct backend_session *, const struct frame *);
 /* ELEMENT. */
 void client_element(struct client *, const uint8_t *bytes, uint32_t len);
-/* CLOSE came from the gate: answered. */
+/* CLOSE came from the gate, and was answered. */
 void client_closed_by_gate(struct client *);
-/* The link is gone. */
+/* Its link is gone, and nobody will come back for it. */
 void client_lost(struct client *);
-void client_pause(struct client *, bool paused);
+/* ADOPT. */
+void client_adopt(struct backend_session *, const struct frame *);
+/* All that backend_over knows of: they are lost. */
+void clients_lose(struct sessiond *);
 
 /* An element to the client, NUL-terminated text. */
 void client_send(struct client *, const char *xml);

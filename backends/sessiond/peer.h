@@ -1,16 +1,17 @@
 /*
- * peer: the other end of one link, a gate's worker. It reads frames and hands them to clients, and writes once a turn.
+ * peer: the other end of one link, a gate's worker: the socket under a link of router/backend.h. It reads whenever
+ * there is something, hands events to clients in the turn's work, and writes once a turn.
  *
- * Back-pressure. What waits to be written to a link is bounded: above PEER_HIGH_BYTES nothing more is read from that
- * link, nor from a link whose frames have made bytes for it, until it has come down to PEER_LOW_BYTES. A link that
- * stays above for PEER_STUCK_MS is closed: its sessions are lost, which costs less than all others waiting for it.
+ * Back-pressure. What waits to be written to a link is bounded: above PEER_HIGH_BYTES no more frames are taken from
+ * that link, nor from a link whose frames have made bytes for it, until it has come down to PEER_LOW_BYTES; they wait,
+ * within our window. A link that stays above for PEER_STUCK_MS is closed: its sessions are orphans then, which costs
+ * less than all others waiting for it.
  */
 #ifndef SESSIOND_PEER_H
 #define SESSIOND_PEER_H
 
-#include "buffer.h"
+#include "backend.h"
 #include "client.h"
-#include "link.h"
 #include "wire.h"
 
 enum {
@@ -25,14 +26,15 @@ struct peer {
 	struct wire wire;
 	struct sessiond *server;
 	struct peer *next, **place;
-	struct link link;
-	struct buffer in, out;
-	struct table by_id;
-	struct client *clients;
+	struct backend_link link; /* once `greeting` */
+	uint64_t begun_ms;
 	uint32_t watched; /* epoll events */
 	struct peer *dirty_next;
-	bool dirty, broken;
+	bool dirty;
 	bool greeting; /* our HELLO was said; with TLS it waits until that is up */
+	bool ended;    /* the gate has ended it: what was read is taken, then it is cut */
+	bool broken;   /* it is cut without that */
+	bool cut;      /* it was: sessions have left it */
 	bool leaving;  /* we end the link when all is written, and wait for the gate to do so too */
 	bool full;     /* above high water */
 	uint64_t full_since_ms;
@@ -41,17 +43,27 @@ struct peer {
 
 /* A link that was accepted; takes the descriptor and the TLS on it (NULL: none), whatever comes of it. */
 void peer_begin(struct sessiond *, int fd, SSL *tls);
+/* Reads. */
 void peer_on_events(struct peer *, uint32_t events);
 /* About once a second. */
 void peer_tick(struct peer *);
-/* Appends a frame: head and payload, or one that frame_end made. */
-void peer_send(struct peer *, enum frame_type, frame_session, const void *payload, size_t len);
-void peer_send_frame(struct peer *, const uint8_t *frame, size_t len);
-/* It is swept at the end of the turn. `why` goes to the log, NULL: nothing does. */
+/* DRAIN; with `end` the link ends when all is written. */
+void peer_leave(struct peer *, bool end);
+/* It ends in the turn's work. `why` goes to the log, NULL: nothing does. */
 void peer_break(struct peer *, const char *why);
 
-/* For all peers, at the end of a turn: writes; then ends those that are broken. False: there is more to write now. */
+/* What was sent to a session of this link is to be written in this turn. */
+void peer_mark(struct peer *);
+static inline struct peer *peer_of(const struct backend_link *link)
+{
+	return link->user;
+}
+
+/* For all peers: takes what was read, and ends links; acknowledges what was taken; writes. */
+void peers_take(struct sessiond *);
+void peers_ack(struct sessiond *);
 void peers_flush(struct sessiond *);
-bool peers_sweep(struct sessiond *);
+/* Ends all links, with nothing of what waits written. */
+void peers_end(struct sessiond *);
 
 #endif

@@ -5,12 +5,14 @@
  *                                                    │                                      sasl, password
  *                                                    └──► stanza.h                          store
  *
- * One loop turn: read what the links have sent, each frame handled whole; check one password if it is time; tick; write
- * once for each link; sweep the links that have ended.
+ * One loop turn: read what the links have sent; check one password if it is time; tick; then the turn's work: handle
+ * the frames that were read, each one whole, end the links that have ended, and the sessions that nobody comes back
+ * for; acknowledge; write once for each link.
  */
 #ifndef SESSIOND_SERVER_H
 #define SESSIOND_SERVER_H
 
+#include "backend.h"
 #include "core.h"
 #include "link_secret.h"
 #include "sasl.h"
@@ -58,11 +60,12 @@ struct sessiond {
 	struct table by_full, by_bare; /* bound clients, users */
 	struct client *dying;	       /* closed, to be reaped after the stanza at hand */
 
+	struct backend backend;
 	struct peer *peers;
 	size_t peer_count;
 	struct peer *reading; /* whose frame is at hand */
 	struct peer *dirty;   /* with bytes to write */
-	bool broken;	      /* some peer is to be swept */
+	bool has_work;	      /* frames may be there, or links that have ended */
 
 	struct client *verify_first, *verify_last; /* waiting for their password to be checked */
 	uint64_t verify_after_us;		   /* not before */

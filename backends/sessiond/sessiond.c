@@ -63,6 +63,18 @@ void server_rewatch(struct sessiond *server, struct source *source, uint32_t eve
 	assert(done == 0);
 }
 
+static void *memory_resize(void *nothing, void *old, size_t len)
+{
+	if (len == 0) {
+		free(old);
+		return NULL;
+	}
+	void *memory = realloc(old, len);
+	if (!memory)
+		abort();
+	return memory;
+}
+
 /* For the modules */
 
 struct store *sessiond_store(struct sessiond *server)
@@ -192,6 +204,7 @@ struct sessiond *sessiond_new(const struct sessiond_settings *settings, char err
 	if (!server)
 		abort();
 	server->epoll = server->wake.fd = -1;
+	backend_init(&server->backend, &(struct memory){.resize = memory_resize}, CLIENT_WAITING_BYTES_MAX);
 	if (settings_copy(server, settings, error) && server_open_store(server, error) &&
 	    server_open_loop(server, error) && server_open_tls(server, error) &&
 	    server_listen(server, settings, error)) {
@@ -242,9 +255,21 @@ static void server_tick(struct sessiond *server)
 
 static int server_wait_ms(const struct sessiond *server)
 {
+	if (server->has_work)
+		return 0;
 	int due_ms = negotiation_due_ms(server);
 	int tick_ms = server->tick_ms > server->now_ms ? (int)(server->tick_ms - server->now_ms) : 0;
 	return due_ms >= 0 && due_ms < tick_ms ? due_ms : tick_ms;
+}
+
+static void server_work(struct sessiond *server)
+{
+	if (!server->has_work)
+		return;
+	server->has_work = false;
+	peers_take(server);
+	clients_lose(server);
+	peers_ack(server);
 }
 
 static void server_turn(struct sessiond *server)
@@ -256,9 +281,8 @@ static void server_turn(struct sessiond *server)
 		server_on_event(server, &events[i]);
 	negotiation_run(server);
 	server_tick(server);
-	do {
-		peers_flush(server);
-	} while (!peers_sweep(server));
+	server_work(server);
+	peers_flush(server);
 }
 
 static void server_close_listeners(struct sessiond *server)
@@ -274,10 +298,11 @@ static void server_leave(struct sessiond *server)
 {
 	server_close_listeners(server);
 	for (struct peer *peer = server->peers; peer; peer = peer->next) {
-		peer_send(peer, FRAME_DRAIN, 0, NULL, 0);
-		for (struct client *client = peer->clients; client; client = client->peer_next)
-			client_shut(client, "system-shutdown", NULL);
-		peer->leaving = true;
+		struct backend_session *session = peer->greeting && !peer->cut ? peer->link.sessions : NULL;
+		peer_leave(peer, true);
+		for (; session; session = session->next)
+			if (session->user)
+				client_shut(session->user, "system-shutdown", NULL);
 	}
 	clients_reap(server);
 	epoll_ctl(server->epoll, EPOLL_CTL_DEL, server->wake.fd, NULL);
@@ -302,14 +327,23 @@ void sessiond_stop(struct sessiond *server)
 	errno = saved;
 }
 
+/* Without a word to anybody. */
+static void server_forget(struct sessiond *server)
+{
+	void *user;
+	while (backend_over(&server->backend, UINT64_MAX, &user))
+		client_lost(user);
+	clients_reap(server);
+	backend_free(&server->backend);
+}
+
 void sessiond_free(struct sessiond *server)
 {
 	if (!server)
 		return;
 	server_close_listeners(server);
-	for (struct peer *peer = server->peers; peer; peer = peer->next)
-		peer_break(peer, NULL);
-	peers_sweep(server);
+	peers_end(server);
+	server_forget(server);
 	tls_free(server->tls);
 	if (server->secret)
 		explicit_bzero(server->secret, sizeof *server->secret);

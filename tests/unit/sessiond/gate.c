@@ -10,14 +10,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 5000, READ_BYTES = 1 << 16 };
+enum { PATIENCE_MS = 60000, WAIT_MS = 5000, READ_BYTES = 1 << 16 };
 
 void gate_dial(struct gate *gate, const char *socket_path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	cr_assert_lt(strlen(socket_path), sizeof address.sun_path);
 	strcpy(address.sun_path, socket_path);
-	*gate = (struct gate){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+	static uint64_t epochs = 7;
+	*gate = (struct gate){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), .epoch = epochs++};
 	cr_assert_eq(connect(gate->fd, (struct sockaddr *)&address, sizeof address), 0);
 }
 
@@ -43,18 +44,40 @@ void gate_send_hello(struct gate *gate)
 {
 	struct link link;
 	struct link_send hello;
-	link_init(&link, LINK_GATE, &(struct link_self){.name = "gate-1", .software = "test", .epoch = 7}, 0, &hello);
+	struct link_self self = {
+		.name = "gate-1", .software = "test", .epoch = gate->epoch, .patience_ms = gate->patience_ms};
+	link_init(&link, LINK_GATE, &self, 0, &hello);
 	gate_send(gate, hello.bytes, hello.len);
 }
 
-void gate_begin(struct gate *gate, const char *socket_path, unsigned domains)
+static void greet(struct gate *gate, unsigned domains)
 {
 	struct frame frame;
-	gate_dial(gate, socket_path);
 	gate_send_hello(gate);
 	gate_expect(gate, FRAME_HELLO, 0, &frame);
 	for (unsigned i = 0; i < domains; i++)
 		gate_expect(gate, FRAME_DOMAIN, 0, &frame);
+}
+
+void gate_begin(struct gate *gate, const char *socket_path, unsigned domains)
+{
+	gate_dial(gate, socket_path);
+	greet(gate, domains);
+}
+
+void gate_begin_patient(struct gate *gate, const char *socket_path, unsigned domains)
+{
+	gate_dial(gate, socket_path);
+	gate->patience_ms = PATIENCE_MS;
+	greet(gate, domains);
+}
+
+void gate_begin_again(struct gate *gate, const char *socket_path, unsigned domains, uint64_t epoch)
+{
+	gate_dial(gate, socket_path);
+	gate->epoch = epoch;
+	gate->patience_ms = PATIENCE_MS;
+	greet(gate, domains);
 }
 
 void gate_send_frame(struct gate *gate, enum frame_type type, frame_session session, const char *payload)
@@ -108,6 +131,22 @@ void gate_open_plain(struct gate *gate, frame_session session, const char *domai
 	open_send(gate, session, domain, 0, NULL, NULL);
 }
 
+static uint64_t serial_next(void)
+{
+	static uint64_t serial = 1;
+	return serial++;
+}
+
+void gate_reattach(struct gate *gate, frame_session session, uint32_t received)
+{
+	uint8_t bytes[64];
+	struct frame_builder reattach;
+	frame_begin(&reattach, bytes, sizeof bytes, FRAME_REATTACH, session);
+	frame_put_int(&reattach, FIELD_RECEIVED, received);
+	frame_put_int(&reattach, FIELD_SERIAL, serial_next());
+	gate_send(gate, bytes, frame_end(&reattach));
+}
+
 void gate_put(struct gate *gate, frame_session session, const char *format, ...)
 {
 	char *xml;
@@ -138,6 +177,8 @@ static void gate_ack(struct gate *gate)
 {
 	uint8_t ack[FRAME_ACK_BYTES];
 	frame_ack(ack, ++gate->taken);
+	if (gate->acks_nothing)
+		return;
 	gate_send(gate, ack, sizeof ack);
 }
 
@@ -157,12 +198,30 @@ static bool gate_take(struct gate *gate, struct frame *ret)
 	return true;
 }
 
+static void on_ack(struct gate *gate, const struct frame *frame)
+{
+	gate->acked = frame_ack_count(frame);
+}
+
+void gate_await_ack(struct gate *gate, uint64_t count)
+{
+	struct frame frame;
+	while (gate->acked < count) {
+		cr_assert(gate_take(gate, &frame));
+		if (frame.type == FRAME_ACK)
+			on_ack(gate, &frame);
+	}
+}
+
 bool gate_next(struct gate *gate, struct frame *ret)
 {
-	do
+	for (;;) {
 		if (!gate_take(gate, ret))
 			return false;
-	while (ret->type == FRAME_ACK);
+		if (ret->type != FRAME_ACK)
+			break;
+		on_ack(gate, ret);
+	}
 	if (frame_is_numbered(ret->type))
 		gate_ack(gate);
 	return true;

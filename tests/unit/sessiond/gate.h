@@ -10,12 +10,20 @@ struct gate {
 	uint8_t *in;
 	size_t len, cap, used; /* bytes held; those of the last frame */
 	uint64_t taken;	       /* numbered frames */
+	uint64_t acked;	       /* of ours, by the server */
+	uint64_t epoch;	       /* drawn by gate_dial */
+	uint32_t patience_ms;  /* said in HELLO; 0 by gate_dial */
+	bool acks_nothing;     /* as a gate for whom it is not time yet */
 };
 
 /* Connects and sends nothing. */
 void gate_dial(struct gate *, const char *socket);
 /* Connects, says HELLO, and takes HELLO and as many DOMAINs. */
 void gate_begin(struct gate *, const char *socket, unsigned domains);
+/* The same, with the EPOCH of a gate whose link was cut; its sessions are waited for. */
+void gate_begin_again(struct gate *, const char *socket, unsigned domains, uint64_t epoch);
+/* The same, for a gate that says that it will come back. */
+void gate_begin_patient(struct gate *, const char *socket, unsigned domains);
 void gate_end(struct gate *);
 
 void gate_send(struct gate *, const void *bytes, size_t len);
@@ -25,9 +33,13 @@ void gate_open(struct gate *, frame_session, const char *domain, const uint8_t *
 /* With the XmppAddr names of a certificate, one in a line. */
 void gate_open_certificate(struct gate *, frame_session, const char *domain, const char *addresses);
 void gate_open_plain(struct gate *, frame_session, const char *domain);
+/* REATTACH; each with a greater SERIAL. */
+void gate_reattach(struct gate *, frame_session, uint32_t received);
 /* An element from a format. */
 void gate_put(struct gate *, frame_session, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Waits until the server has acknowledged so many of our numbered frames. Other frames that come are lost. */
+void gate_await_ack(struct gate *, uint64_t count);
 /* The next frame that is no ACK; its payload is good until the next call. What is numbered is acknowledged. False: the
  * server has closed the link. */
 bool gate_next(struct gate *, struct frame *ret);

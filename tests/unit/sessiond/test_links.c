@@ -206,26 +206,16 @@ Test(links, open_twice_closes_the_link)
 	link_ends_after(sin_opened_twice);
 }
 
-static void claim(struct gate *g, frame_session session)
-{
-	uint8_t bytes[64];
-	struct frame_builder b;
-	frame_begin(&b, bytes, sizeof bytes, FRAME_REATTACH, session);
-	frame_put_int(&b, FIELD_RECEIVED, 0);
-	frame_put_int(&b, FIELD_SERIAL, 1);
-	gate_send(g, bytes, frame_end(&b));
-}
-
 static void sin_claimed_at_home(struct gate *other)
 {
 	gate_open(other, 1, "example.com", NULL);
-	claim(other, 1);
+	gate_reattach(other, 1, 0);
 }
 
-Test(links, a_session_that_ended_with_its_link_is_lost)
+Test(links, a_session_that_is_not_known_is_lost)
 {
 	struct frame frame;
-	claim(&gate, 1);
+	gate_reattach(&gate, 1, 0);
 	gate_expect(&gate, FRAME_LOST, 1, &frame);
 	gate_expect_quiet(&gate);
 }
@@ -251,56 +241,84 @@ Test(links, before_hello_nothing_is_taken)
 	gate_end(&other);
 }
 
-/* Writes what the socket takes; answers how much that is when it has taken nothing for a quarter of a second. */
-static size_t write_until_stuck(int fd, const uint8_t *bytes, size_t len)
+enum { LOGIN_FRAMES = 3 };
+
+static void flood(struct gate *from, unsigned *sent, unsigned max, const char *body, size_t frame_len)
 {
-	size_t put = 0;
-	struct pollfd ready = {.fd = fd, .events = POLLOUT};
-	while (put < len && poll(&ready, 1, 250) == 1) {
-		ssize_t more = send(fd, bytes + put, len - put, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (more > 0)
-			put += (size_t)more;
-	}
-	return put;
+	while (*sent < max && (*sent + LOGIN_FRAMES - from->acked + 1) * frame_len <= LINK_WINDOW)
+		gate_put(from, 1,
+			 "<message to='" JULIET "/balcony' from='" ROMEO "/garden' id='m%d'><body>%s</body></message>",
+			 (int)(*sent)++, body);
+}
+
+static bool has_bytes(const struct gate *from, int wait_ms)
+{
+	struct pollfd ready = {.fd = from->fd, .events = POLLIN};
+	return from->len > from->used || poll(&ready, 1, wait_ms) == 1;
 }
 
 /* A gate that does not read makes those wait who send to it, in bounded memory, and nothing is lost. */
 Test(links, back_pressure_across_links)
 {
-	enum { COUNT = 400, BODY = 32 << 10 };
+	enum { COUNT = 700, BODY = 32 << 10, FRAME = BODY + 512 };
 	struct gate slow;
-	char *message = malloc(BODY + 256), *body = malloc(BODY + 1);
-	uint8_t *all = malloc((size_t)COUNT * (BODY + 512));
-	size_t len = 0;
+	char *body = malloc(BODY + 1), id[16];
+	unsigned sent = 0;
 	memset(body, 'x', BODY);
 	body[BODY] = '\0';
 	gate_begin(&slow, fixture.socket, 2);
 	gate_session(&slow, 1, JULIET, FIXTURE_PASSWORD, "balcony");
 	gate_session(&gate, 1, ROMEO, "juliet", "garden");
-	for (int i = 0; i < COUNT; i++) {
-		int message_len = snprintf(message, BODY + 256,
-					   "<message to='" JULIET "/balcony' from='" ROMEO
-					   "/garden' id='m%d'><body>%s</body></message>",
-					   i, body);
-		frame_head(all + len, FRAME_ELEMENT, 1, (size_t)message_len);
-		memcpy(all + len + FRAME_HEAD_BYTES, message, (size_t)message_len);
-		len += FRAME_HEAD_BYTES + (size_t)message_len;
-	}
-	size_t put = write_until_stuck(gate.fd, all, len);
-	cr_expect_lt(put, (size_t)7 << 20, "%zu bytes were taken for one that does not read", put);
-	int next = 0;
-	while (next < COUNT) {
-		char id[16];
-		snprintf(id, sizeof id, "id='m%d'>", next++);
+	do {
+		flood(&gate, &sent, COUNT, body, FRAME);
+		if (has_bytes(&gate, 300))
+			gate_await_ack(&gate, gate.acked + 1);
+	} while (sent < COUNT && (sent + LOGIN_FRAMES - gate.acked + 1) * FRAME <= LINK_WINDOW);
+	/* The window of the one, what waits for the other, and that one's window. */
+	cr_expect_lt((size_t)sent * FRAME, (size_t)14 << 20, "%u messages were taken for one that does not read", sent);
+	for (int next = 0; next < COUNT; next++) {
+		snprintf(id, sizeof id, "id='m%d'>", next);
 		gate_expect_element(&slow, 1, id);
-		ssize_t more = send(gate.fd, all + put, len - put, MSG_DONTWAIT | MSG_NOSIGNAL);
-		put += more > 0 ? (size_t)more : 0;
+		while (has_bytes(&gate, 0))
+			gate_await_ack(&gate, gate.acked + 1);
+		flood(&gate, &sent, COUNT, body, FRAME);
 	}
 	gate_expect_quiet(&gate);
 	gate_end(&slow);
-	free(all);
 	free(body);
-	free(message);
+}
+
+static void expect_orphan_goes_on(struct gate *again, uint32_t received)
+{
+	struct frame frame;
+	gate_reattach(again, 1, received);
+	gate_expect(again, FRAME_ATTACHED, 1, &frame);
+	cr_expect_eq(frame_find_int(&frame, FIELD_RECEIVED, 99), 1);
+}
+
+/* What the gate has not got comes again, and what has come up meanwhile; nobody else notices. */
+Test(links, a_session_whose_link_was_cut_goes_on_with_the_next_one)
+{
+	struct gate cut, again;
+	gate_begin_patient(&cut, fixture.socket, 2);
+	gate_session(&gate, 1, ROMEO, "juliet", "garden");
+	gate_session(&cut, 1, JULIET, FIXTURE_PASSWORD, "balcony");
+	gate_put(&cut, 1, "<presence from='" JULIET "/balcony'/>");
+	gate_expect_element(&cut, 1, "from='" JULIET "/balcony'");
+	cut.acks_nothing = true;
+	gate_put(&gate, 1, "<message to='" JULIET "/balcony' from='" ROMEO "/garden' id='lost'/>");
+	gate_expect_element(&cut, 1, "id='lost'");
+	uint64_t epoch = cut.epoch;
+	gate_end(&cut);
+	gate_put(&gate, 1, "<message to='" JULIET "/balcony' from='" ROMEO "/garden' id='meanwhile'/>");
+	gate_expect_quiet(&gate);
+	gate_begin_again(&again, fixture.socket, 2, epoch);
+	expect_orphan_goes_on(&again, 2);
+	gate_expect_element(&again, 1, "id='lost'");
+	gate_expect_element(&again, 1, "id='meanwhile'");
+	gate_put(&again, 1, "<message to='" ROMEO "/garden' from='" JULIET "/balcony' id='back'/>");
+	gate_expect_element(&gate, 1, "id='back'");
+	gate_end(&again);
 }
 
 Test(links, stop_tells_everybody_and_returns)
