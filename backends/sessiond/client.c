@@ -1,9 +1,12 @@
 #include "client.h"
+#include "bound.h"
 #include "negotiation.h"
+#include "outbox.h"
 #include "peer.h"
 #include "register.h"
 #include "stanza.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,14 +19,15 @@ static const struct xml_limits element_limits = {
 	.namespaces_max = XML_NAMESPACES_MAX,
 };
 
-static struct client *client_new(struct backend_session *at, struct sessiond *server)
+struct client *client_make(struct sessiond *server, struct backend_session *at)
 {
 	struct client *client = calloc(1, sizeof *client);
 	if (!client)
 		abort();
 	client->session.server = server;
 	client->at = at;
-	at->user = client;
+	if (at)
+		at->user = client;
 	return client;
 }
 
@@ -55,7 +59,7 @@ static void client_sasl_begin(struct client *client, const struct frame *open)
 void client_open(struct backend_session *at, const struct frame *open)
 {
 	struct sessiond *server = peer_of(at->link)->server;
-	struct client *client = client_new(at, server);
+	struct client *client = client_make(server, at);
 	struct frame_value address;
 	client->session.domain = field_copy(open, FIELD_DOMAIN);
 	client->session.lang = field_copy(open, FIELD_LANG);
@@ -96,6 +100,10 @@ void client_element(struct client *client, const uint8_t *bytes, uint32_t len)
 	xml_enter(&state);
 	xml_next(&state, client->session.server->xml_work, &element_limits, bytes, len, &event);
 	bool bound = client->session.stage == SESSION_BOUND;
+	if (bound) {
+		client->progress.received++;
+		bound_changed(client, CLIENT_CHANGED_PROGRESS);
+	}
 	if (event.is == XML_BAD)
 		client_shut(client, xml_error_condition(event.error), xml_error_text(event.error));
 	else if (event.is == XML_MORE)
@@ -116,6 +124,12 @@ static void client_mark_link(const struct client *client)
 		peer_mark(peer_of(client->at->link));
 }
 
+bool client_pass(struct client *client, const char *xml, size_t len)
+{
+	client_mark_link(client);
+	return backend_send_element(client->at, xml, len);
+}
+
 void session_send(struct session *session, const char *xml, size_t len)
 {
 	struct client *client = client_of(session);
@@ -124,10 +138,10 @@ void session_send(struct session *session, const char *xml, size_t len)
 		return;
 	if (len > FRAME_PAYLOAD_MAX)
 		client_shut(client, "internal-server-error", "an element too long for the link");
-	else if (!backend_send_element(client->at, xml, len))
+	else if (session->stage == SESSION_BOUND)
+		outbox_send(client, xml, len);
+	else if (!client_pass(client, xml, len))
 		client_shut(client, "resource-constraint", "too much has piled up that is not read");
-	else
-		client_mark_link(client);
 }
 
 void client_send(struct client *client, const char *xml)
@@ -145,12 +159,10 @@ static void client_mark_closed(struct client *client)
 	server->dying = client;
 }
 
-void client_shut(struct client *client, const char *condition, const char *reason)
+void client_say_close(struct client *client, const char *condition, const char *reason)
 {
 	uint8_t room[FRAME_HEAD_BYTES + 2048];
 	struct frame_builder close;
-	if (client->closed)
-		return;
 	frame_begin(&close, room, sizeof room, FRAME_CLOSE, client->at->number);
 	if (condition)
 		frame_put_text(&close, FIELD_CONDITION, condition);
@@ -160,6 +172,16 @@ void client_shut(struct client *client, const char *condition, const char *reaso
 	assert(len > 0);
 	backend_send(client->at, room, len);
 	client_mark_link(client);
+}
+
+void client_shut(struct client *client, const char *condition, const char *reason)
+{
+	if (client->closed)
+		return;
+	if (client->at)
+		client_say_close(client, condition, reason);
+	else if (condition)
+		snprintf(client->condition, sizeof client->condition, "%s", condition);
 	client_mark_closed(client);
 }
 
@@ -176,12 +198,6 @@ void client_closed_by_gate(struct client *client)
 void client_lost(struct client *client)
 {
 	client_mark_closed(client);
-}
-
-void client_adopt(struct backend_session *at, const struct frame *adopt)
-{
-	(void)adopt;
-	backend_refuse(at, NULL);
 }
 
 void clients_lose(struct sessiond *server)
@@ -227,8 +243,17 @@ void clients_reap(struct sessiond *server)
 		server->dying = client->dying_next;
 		if (client->session.stage == SESSION_BOUND) {
 			stanza_session_ended(&client->session);
+			bound_end(client);
 			client_unregister(client);
 		}
 		client_free(client);
 	}
+}
+
+void client_drop(struct client *client)
+{
+	bound_forget(client);
+	if (client->session.stage == SESSION_BOUND)
+		client_unregister(client);
+	client_free(client);
 }

@@ -208,6 +208,7 @@ static int command_run(int argc, char **argv)
 	char error[SESSIOND_ERROR_BYTES];
 	struct sessiond_settings settings = {
 		.name = "stanzagate-sessiond",
+		.handover = true,
 		.iterations = SESSIOND_ITERATIONS,
 		.offline_messages_max = 100,
 		.archive_days_max = 30,

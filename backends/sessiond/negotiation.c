@@ -1,4 +1,5 @@
 #include "negotiation.h"
+#include "bound.h"
 #include "element.h"
 #include "jid.h"
 #include "register.h"
@@ -234,6 +235,8 @@ static void bind_succeeded(struct client *client, const struct element *iq, cons
 		clients_reap(session->server);
 	}
 	client_register(client, full_jid);
+	if (!bound_begin(client))
+		return;
 	client_state(client, FRAME_STAGE_BOUND, full_jid, NULL);
 	text_put(&text, "<iq type='result' id='%s'><bind xmlns='" BIND_NS "'><jid>%s</jid></bind></iq>", iq_id(iq),
 		 full_jid);

@@ -1,4 +1,5 @@
 #include "peer.h"
+#include "adopt.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -238,12 +239,13 @@ static void peer_on_event(struct peer *peer, const struct backend_event *event)
 		client_closed_by_gate(event->user);
 		break;
 	case BACKEND_REATTACHED:
+		adopt_reattached(event->session->user);
 		break;
 	case BACKEND_ADOPT:
-		client_adopt(event->session, &event->frame);
+		adopt_take(peer->server, event->session, &event->frame);
 		break;
 	case BACKEND_OVER:
-		client_lost(event->user);
+		adopt_over(event->user);
 		break;
 	case BACKEND_DRAIN:
 	case BACKEND_NOTHING:
@@ -258,7 +260,8 @@ static void peer_take(struct peer *peer)
 	struct sessiond *server = peer->server;
 	struct backend_event event;
 	server->reading = peer;
-	while (peer->greeting && !peer->cut && !peer->broken && (peer->ended || !peer_is_stopped(peer))) {
+	while (peer->greeting && !peer->cut && !peer->broken && !server->store_failed &&
+	       (peer->ended || !peer_is_stopped(peer))) {
 		backend_next(&peer->link, &event);
 		if (event.is == BACKEND_NOTHING)
 			break;

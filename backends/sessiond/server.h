@@ -5,9 +5,14 @@
  *                                                    │                                      sasl, password
  *                                                    └──► stanza.h                          store
  *
- * One loop turn: read what the links have sent; check one password if it is time; tick; then the turn's work: handle
- * the frames that were read, each one whole, end the links that have ended, and the sessions that nobody comes back
- * for; acknowledge; write once for each link.
+ * One loop turn: read what the links have sent; check one password if it is time; tick; then the turn's work, which is
+ * one transaction: learn what other nodes have changed, handle the frames that were read, each one whole, end the links
+ * that have ended, and the sessions that nobody comes back for; commit; then acknowledge, and write once for each link.
+ * So nothing is said that is not stored. When others hold the store for too long, the work waits for the next turn, and
+ * heartbeats go on. When the store fails, all that we have in memory is forgotten, as if we had been started anew.
+ *
+ *     node (who else is there) ──► share (what they have changed) ──► client
+ *     bound (ours in the store), outbox, adopt
  */
 #ifndef SESSIOND_SERVER_H
 #define SESSIOND_SERVER_H
@@ -24,6 +29,8 @@ enum {
 	SERVER_PEERS_MAX = 1024,
 	SERVER_FEATURES_BYTES = 4096,
 	SERVER_REGISTRATIONS_MAX = 20, /* new accounts a minute */
+	SERVER_NODES_MAX = 16,	       /* besides us */
+	SERVER_PATH_BYTES = 108,
 };
 
 struct client;
@@ -32,10 +39,17 @@ struct peer;
 struct tls;
 
 /* What an epoll event leads to: the first member of whatever registers a descriptor. */
-enum source_kind { SOURCE_WAKE, SOURCE_LISTENER, SOURCE_PEER };
+enum source_kind { SOURCE_WAKE, SOURCE_LISTENER, SOURCE_PEER, SOURCE_NODE };
 struct source {
 	enum source_kind kind;
 	int fd;
+};
+
+/* Another process that serves the same store. */
+struct node {
+	int64_t id;
+	char path[SERVER_PATH_BYTES]; /* of its socket */
+	bool wake;		      /* at the end of this turn */
 };
 
 struct sessiond {
@@ -57,14 +71,26 @@ struct sessiond {
 	char features[SERVER_FEATURES_BYTES], features_binding[SERVER_FEATURES_BYTES],
 		features_certificate[SERVER_FEATURES_BYTES];
 
-	struct table by_full, by_bare; /* bound clients, users */
-	struct client *dying;	       /* closed, to be reaped after the stanza at hand */
+	bool store_failed; /* in this turn */
+	bool joined;	   /* we are in the store, and know what is there */
+	int64_t node;	   /* we, there, or who we were there; 0: nobody yet */
+	struct source node_source;
+	char node_path[SERVER_PATH_BYTES];
+	struct node others[SERVER_NODES_MAX];
+	size_t other_count;
+	int64_t change; /* the last one that we know of */
+	unsigned long read_mark;
+
+	struct table by_full, by_bare, by_id; /* bound clients, users; bound clients by their ids in the store */
+	struct client *changed;
+	struct client *dying; /* closed, to be reaped after the stanza at hand */
 
 	struct backend backend;
 	struct peer *peers;
 	size_t peer_count;
 	struct peer *reading; /* whose frame is at hand */
 	struct peer *dirty;   /* with bytes to write */
+	bool tick_due;	      /* what the turn's work does about once a second */
 	bool has_work;	      /* frames may be there, or links that have ended */
 
 	struct client *verify_first, *verify_last; /* waiting for their password to be checked */
@@ -81,5 +107,8 @@ void server_log(struct sessiond *, enum sessiond_level, const char *format, ...)
 /* strdup, or abort. */
 char *server_copy(const char *text, size_t len);
 uint64_t server_clock_us(void);
+int64_t server_calendar_ms(void);
+/* A call of the store has failed within the turn's work: nothing of it counts. */
+void server_store_failed(struct sessiond *);
 
 #endif

@@ -38,7 +38,13 @@ struct session {
 	char *active_privacy_list; /* NULL: the account's default */
 };
 
+/* A module has changed one of its fields of the session: it is stored, and other nodes learn it. */
+void session_changed(struct session *);
+
 /*
+ * A session may be of another node, which shares our store: then it can be found, read and sent to like any other, and
+ * closed; it never sends here, and nothing else of it may be changed.
+ *
  * Who owns what: jids, resource, domain and lang are the core's and do not change while a session is bound. From
  * `interested` on the fields are the stanza code's, as core.h says.
  */

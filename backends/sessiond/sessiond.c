@@ -1,8 +1,14 @@
 #include "sessiond.h"
+#include "adopt.h"
+#include "bound.h"
 #include "jid.h"
 #include "listener.h"
 #include "negotiation.h"
+#include "node.h"
+#include "outbox.h"
 #include "peer.h"
+#include "share.h"
+#include "store_node.h"
 #include "tls.h"
 #include <assert.h>
 #include <errno.h>
@@ -19,7 +25,9 @@
 enum {
 	EVENTS_MAX = 64, /* of one turn */
 	TICK_MS = 1000,
+	REJOIN_MS = 100,
 	LEAVE_MS = 2000, /* for telling the gates that we go */
+	LOCK_MS = 20,	 /* others may hold the store so long in one turn, until it goes on without its work */
 	CACHE_LINE = 64,
 };
 
@@ -28,6 +36,13 @@ uint64_t server_clock_us(void)
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+int64_t server_calendar_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 char *server_copy(const char *text, size_t len)
@@ -164,6 +179,7 @@ static bool server_open_loop(struct sessiond *server, char error[static SESSIOND
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	server->wake = (struct source){SOURCE_WAKE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 	bool good = server->xml_work && table_init(&server->by_full) && table_init(&server->by_bare) &&
+		    table_init(&server->by_id) &&
 		    getrandom(&server->epoch, sizeof server->epoch, 0) == sizeof server->epoch && server->epoll >= 0 &&
 		    server->wake.fd >= 0 && server_watch(server, &server->wake, EPOLLIN);
 	if (!good)
@@ -196,6 +212,17 @@ static bool server_listen(struct sessiond *server, const struct sessiond_setting
 	return true;
 }
 
+static bool server_join(struct sessiond *server, char error[static SESSIOND_ERROR_BYTES])
+{
+	if (!node_open(server, error))
+		return false;
+	server->joined = node_join(server);
+	if (!server->joined)
+		snprintf(error, SESSIOND_ERROR_BYTES, "cannot enter the database: %.128s", store_error(server->store));
+	store_wait(server->store, LOCK_MS);
+	return server->joined;
+}
+
 struct sessiond *sessiond_new(const struct sessiond_settings *settings, char error[static SESSIOND_ERROR_BYTES])
 {
 	if (!settings_check(settings, error))
@@ -203,11 +230,12 @@ struct sessiond *sessiond_new(const struct sessiond_settings *settings, char err
 	struct sessiond *server = calloc(1, sizeof *server);
 	if (!server)
 		abort();
-	server->epoll = server->wake.fd = -1;
+	server->epoll = server->wake.fd = server->node_source.fd = -1;
 	backend_init(&server->backend, &(struct memory){.resize = memory_resize}, CLIENT_WAITING_BYTES_MAX);
+	server->backend.on_acked = outbox_acked;
 	if (settings_copy(server, settings, error) && server_open_store(server, error) &&
 	    server_open_loop(server, error) && server_open_tls(server, error) &&
-	    server_listen(server, settings, error)) {
+	    server_listen(server, settings, error) && server_join(server, error)) {
 		negotiation_features(server);
 		return server;
 	}
@@ -235,6 +263,9 @@ static void server_on_event(struct sessiond *server, const struct epoll_event *e
 	case SOURCE_PEER:
 		peer_on_events((struct peer *)source, event->events);
 		break;
+	case SOURCE_NODE:
+		node_on_event(server);
+		break;
 	}
 }
 
@@ -243,6 +274,7 @@ static void server_tick(struct sessiond *server)
 	if (server->now_ms < server->tick_ms)
 		return;
 	server->tick_ms = server->now_ms + TICK_MS;
+	server->tick_due = server->has_work = true;
 	for (struct peer *peer = server->peers; peer; peer = peer->next)
 		peer_tick(peer);
 	if (server->tls)
@@ -256,20 +288,95 @@ static void server_tick(struct sessiond *server)
 static int server_wait_ms(const struct sessiond *server)
 {
 	if (server->has_work)
-		return 0;
+		return server->joined ? 0 : REJOIN_MS;
 	int due_ms = negotiation_due_ms(server);
 	int tick_ms = server->tick_ms > server->now_ms ? (int)(server->tick_ms - server->now_ms) : 0;
 	return due_ms >= 0 && due_ms < tick_ms ? due_ms : tick_ms;
 }
 
+/* Memory is forgotten, without a word to anybody: what counts is in the store. */
+static void server_forget(struct sessiond *server)
+{
+	void *user;
+	peers_end(server);
+	while (backend_over(&server->backend, UINT64_MAX, &user)) {
+		struct client *client = user;
+		client->at = NULL;
+		if (client->id == 0)
+			client_drop(client);
+	}
+	for (struct table_node *node; (node = table_next(&server->by_id, NULL));)
+		client_drop(table_entry(node, struct client, by_id));
+	backend_free(&server->backend);
+}
+
+void server_store_failed(struct sessiond *server)
+{
+	if (!server->store_failed)
+		server_log(server, SESSIOND_ERROR, "the database: %s", store_error(server->store));
+	server->store_failed = true;
+}
+
+/* As another start would do it: gates have their sessions adopted by who has this new epoch. */
+static void server_begin_anew(struct sessiond *server)
+{
+	store_rollback(server->store);
+	server_forget(server);
+	server->joined = false;
+	if (getrandom(&server->epoch, sizeof server->epoch, 0) != sizeof server->epoch)
+		abort();
+}
+
+/* False: it cannot be done now. */
+static bool work_begin(struct sessiond *server)
+{
+	if (!server->joined && !(server->joined = node_join(server)))
+		return false;
+	server->store_failed = false;
+	if (store_begin(server->store)) {
+		share_refresh(server);
+		return true;
+	}
+	if (!store_is_busy(server->store)) {
+		server_store_failed(server);
+		server_begin_anew(server);
+	}
+	return false;
+}
+
+static void work_end(struct sessiond *server)
+{
+	bound_write(server);
+	if (server->store_failed || !store_commit(server->store)) {
+		server_store_failed(server);
+		server_begin_anew(server);
+		return;
+	}
+	peers_ack(server);
+	nodes_wake(server);
+}
+
+static void work_tick(struct sessiond *server)
+{
+	server->tick_due = false;
+	adopt_expire(server);
+	if (server->other_count == 0)
+		return;
+	nodes_check(server);
+	if (!store_change_trim(server->store))
+		server_store_failed(server);
+}
+
 static void server_work(struct sessiond *server)
 {
-	if (!server->has_work)
+	if (!server->has_work || !work_begin(server))
 		return;
 	server->has_work = false;
 	peers_take(server);
 	clients_lose(server);
-	peers_ack(server);
+	if (server->tick_due)
+		work_tick(server);
+	work_end(server);
 }
 
 static void server_turn(struct sessiond *server)
@@ -293,21 +400,49 @@ static void server_close_listeners(struct sessiond *server)
 	}
 }
 
+/* Somebody else has it adopted, if its gate waits for that. */
+static bool is_handed_over(const struct client *client)
+{
+	return client->session.server->settings.handover && client->id != 0 && client->patience_ms > 0;
+}
+
+static void link_leave(struct peer *peer)
+{
+	struct backend_session *session = peer->greeting && !peer->cut ? peer->link.sessions : NULL;
+	peer_leave(peer, true);
+	for (; session; session = session->next) {
+		const struct client *client = session->user;
+		if (client && !is_handed_over(client))
+			client_shut(session->user, "system-shutdown", NULL);
+	}
+}
+
+static void sessions_leave(struct sessiond *server)
+{
+	for (struct table_node *node = NULL; (node = table_next(&server->by_id, node));) {
+		struct client *client = table_entry(node, struct client, by_id);
+		if (client_is_ours(client) && !is_handed_over(client))
+			client_shut(client, "system-shutdown", NULL);
+	}
+}
+
 /* All are told before any leaves the registry: nobody gets the others' unavailable presence on top of his own end. */
 static void server_leave(struct sessiond *server)
 {
 	server_close_listeners(server);
-	for (struct peer *peer = server->peers; peer; peer = peer->next) {
-		struct backend_session *session = peer->greeting && !peer->cut ? peer->link.sessions : NULL;
-		peer_leave(peer, true);
-		for (; session; session = session->next)
-			if (session->user)
-				client_shut(session->user, "system-shutdown", NULL);
+	store_wait(server->store, LEAVE_MS);
+	server->has_work = true; /* what is said now is not to wait for the next tick */
+	if (work_begin(server)) {
+		for (struct peer *peer = server->peers; peer; peer = peer->next)
+			link_leave(peer);
+		sessions_leave(server);
+		clients_reap(server);
+		work_end(server);
 	}
-	clients_reap(server);
 	epoll_ctl(server->epoll, EPOLL_CTL_DEL, server->wake.fd, NULL);
 	for (uint64_t until_ms = server->now_ms + LEAVE_MS; server->peers && server->now_ms < until_ms;)
 		server_turn(server);
+	node_leave(server);
 }
 
 void sessiond_run(struct sessiond *server)
@@ -327,29 +462,22 @@ void sessiond_stop(struct sessiond *server)
 	errno = saved;
 }
 
-/* Without a word to anybody. */
-static void server_forget(struct sessiond *server)
-{
-	void *user;
-	while (backend_over(&server->backend, UINT64_MAX, &user))
-		client_lost(user);
-	clients_reap(server);
-	backend_free(&server->backend);
-}
-
 void sessiond_free(struct sessiond *server)
 {
 	if (!server)
 		return;
 	server_close_listeners(server);
-	peers_end(server);
 	server_forget(server);
+	if (server->store)
+		node_leave(server);
+	node_close(server);
 	tls_free(server->tls);
 	if (server->secret)
 		explicit_bzero(server->secret, sizeof *server->secret);
 	free(server->secret);
 	table_free(&server->by_full);
 	table_free(&server->by_bare);
+	table_free(&server->by_id);
 	sasl_server_free(server->sasl);
 	passwords_free(server->passwords);
 	store_close(server->store);

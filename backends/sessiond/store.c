@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 1, BUSY_MS = 2000 };
+enum { SCHEMA_VERSION = 1, BUSY_MS = 2000, BUSY_STEP_US = 200, DEPTH_MAX = 2, STATEMENT_PLACES = 256 };
 
 struct statement {
 	const char *sql;
@@ -16,13 +16,16 @@ struct statement {
 
 struct store {
 	sqlite3 *db;
-	struct statement statements[STORE_STATEMENTS_MAX];
+	struct statement statements[STATEMENT_PLACES]; /* by a hash of the text's address; the next free one */
 	size_t statement_count;
+	unsigned depth; /* of transactions */
+	unsigned wait_ms;
+	sqlite3_int64 version; /* of the database, as far as others have changed it */
 };
 
 static const char *const schemas[] = {
-	store_account_schema, store_roster_schema,  store_message_schema,
-	store_private_schema, store_privacy_schema, store_archive_schema,
+	store_account_schema, store_roster_schema, store_message_schema, store_private_schema, store_privacy_schema,
+	store_archive_schema, store_node_schema,   store_session_schema, store_outbox_schema,
 };
 
 /* An existing file is not opened here: closing it would drop the locks that SQLite holds on it in this process. */
@@ -69,6 +72,16 @@ static bool store_schema(struct store *store, char error[static STORE_ERROR_BYTE
 	return good;
 }
 
+/* SQLite's own waits a millisecond at first, and then ever longer: transactions take a tenth of that. */
+static int on_busy(void *context, int times)
+{
+	const struct store *store = context;
+	if ((unsigned)times * BUSY_STEP_US >= store->wait_ms * 1000)
+		return 0;
+	usleep(BUSY_STEP_US);
+	return 1;
+}
+
 static bool store_prepare(struct store *store, const char *file, char error[static STORE_ERROR_BYTES])
 {
 	if (!file_make(file)) {
@@ -77,7 +90,7 @@ static bool store_prepare(struct store *store, const char *file, char error[stat
 	}
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	if (sqlite3_open_v2(file, &store->db, flags, NULL) == SQLITE_OK &&
-	    sqlite3_busy_timeout(store->db, BUSY_MS) == SQLITE_OK &&
+	    sqlite3_busy_handler(store->db, on_busy, store) == SQLITE_OK &&
 	    store_execute(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
 				 "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF") &&
 	    store_schema(store, error))
@@ -95,6 +108,7 @@ struct store *store_open(const char *file, char error[static STORE_ERROR_BYTES])
 		snprintf(error, STORE_ERROR_BYTES, "no memory");
 		return NULL;
 	}
+	store_wait(store, BUSY_MS);
 	if (store_prepare(store, file, error))
 		return store;
 	store_close(store);
@@ -105,27 +119,36 @@ void store_close(struct store *store)
 {
 	if (!store)
 		return;
-	for (size_t i = 0; i < store->statement_count; i++)
+	for (size_t i = 0; i < STATEMENT_PLACES; i++)
 		sqlite3_finalize(store->statements[i].prepared);
 	int closed = sqlite3_close(store->db);
 	assert(closed == SQLITE_OK);
 	free(store);
 }
 
+static struct statement *statement_place(struct store *store, const char *sql)
+{
+	static_assert((int)STORE_STATEMENTS_MAX < (int)STATEMENT_PLACES, "some place is always free");
+	size_t at = (size_t)(((uintptr_t)sql >> 3) * 0x9e3779b97f4a7c15u >> 56);
+	while (store->statements[at].sql && store->statements[at].sql != sql)
+		at = (at + 1) % STATEMENT_PLACES;
+	return &store->statements[at];
+}
+
 sqlite3_stmt *store_statement(struct store *store, const char *sql)
 {
-	for (size_t i = 0; i < store->statement_count; i++) {
-		if (store->statements[i].sql == sql) {
-			sqlite3_reset(store->statements[i].prepared);
-			sqlite3_clear_bindings(store->statements[i].prepared);
-			return store->statements[i].prepared;
-		}
+	struct statement *statement = statement_place(store, sql);
+	if (statement->sql) {
+		sqlite3_reset(statement->prepared);
+		sqlite3_clear_bindings(statement->prepared);
+		return statement->prepared;
 	}
 	sqlite3_stmt *prepared;
 	if (store->statement_count == STORE_STATEMENTS_MAX ||
 	    sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &prepared, NULL) != SQLITE_OK)
 		return NULL;
-	store->statements[store->statement_count++] = (struct statement){sql, prepared};
+	store->statement_count++;
+	*statement = (struct statement){sql, prepared};
 	return prepared;
 }
 
@@ -134,17 +157,65 @@ const char *store_error(struct store *store)
 	return sqlite3_errmsg(store->db);
 }
 
+static bool store_run(struct store *store, const char *sql)
+{
+	sqlite3_stmt *statement = store_statement(store, sql);
+	int step = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+	if (statement)
+		sqlite3_reset(statement);
+	return step == SQLITE_DONE;
+}
+
+static const char sql_begin[] = "BEGIN IMMEDIATE", sql_commit[] = "COMMIT", sql_rollback[] = "ROLLBACK",
+		  sql_save[] = "SAVEPOINT part", sql_release[] = "RELEASE part", sql_undo[] = "ROLLBACK TO part";
+
+void store_wait(struct store *store, unsigned ms)
+{
+	store->wait_ms = ms;
+}
+
+bool store_is_changed(struct store *store)
+{
+	static const char sql[] = "PRAGMA data_version";
+	sqlite3_stmt *statement = store_statement(store, sql);
+	if (!statement || sqlite3_step(statement) != SQLITE_ROW)
+		return true;
+	sqlite3_int64 version = sqlite3_column_int64(statement, 0);
+	sqlite3_reset(statement);
+	bool changed = version != store->version;
+	store->version = version;
+	return changed;
+}
+
 bool store_begin(struct store *store)
 {
-	return store_execute(store, "BEGIN IMMEDIATE");
+	assert(store->depth < DEPTH_MAX);
+	if (!store_run(store, store->depth == 0 ? sql_begin : sql_save))
+		return false;
+	store->depth++;
+	return true;
+}
+
+bool store_is_busy(struct store *store)
+{
+	return (sqlite3_errcode(store->db) & 0xff) == SQLITE_BUSY;
 }
 
 bool store_commit(struct store *store)
 {
-	return store_execute(store, "COMMIT");
+	if (!store_run(store, store->depth <= 1 ? sql_commit : sql_release))
+		return false;
+	store->depth--;
+	return true;
 }
 
+/* SQLite may have rolled all back by itself, when the disk failed: then there is nothing to undo. */
 void store_rollback(struct store *store)
 {
-	store_execute(store, "ROLLBACK");
+	if (store->depth <= 1)
+		store_run(store, sql_rollback);
+	else if (store_run(store, sql_undo))
+		store_run(store, sql_release);
+	if (store->depth > 0)
+		store->depth--;
 }

@@ -13,7 +13,7 @@
 
 struct store;
 
-enum { STORE_ERROR_BYTES = 256, STORE_STATEMENTS_MAX = 96 };
+enum { STORE_ERROR_BYTES = 256, STORE_STATEMENTS_MAX = 192 };
 
 /*
  * The file is made when absent, mode 0600. Other processes may have it open too (WAL); a lock of theirs is waited for
@@ -30,8 +30,23 @@ void store_close(struct store *);
 sqlite3_stmt *store_statement(struct store *, const char *sql);
 /* What the last call that failed says: good until the next call. */
 const char *store_error(struct store *);
-/* One transaction at a time. After a commit that failed, roll back. */
+/*
+ * A lock that others hold is waited for so long from now on, in steps of a fraction of a millisecond. store_open has
+ * set two seconds.
+ */
+void store_wait(struct store *, unsigned ms);
+/*
+ * Whether others have changed the database since it was asked last; also when that cannot be told. Within a
+ * transaction it is the state that this one sees.
+ */
+bool store_is_changed(struct store *);
+
+/*
+ * A transaction that writes; or, within one, a part of it that can be rolled back by itself. After a commit that
+ * failed, roll back. store_begin is false, too, when others have held the lock for too long: store_is_busy says so.
+ */
 bool store_begin(struct store *);
+bool store_is_busy(struct store *);
 bool store_commit(struct store *);
 void store_rollback(struct store *);
 
@@ -48,6 +63,9 @@ extern const char store_message_schema[];
 extern const char store_private_schema[];
 extern const char store_archive_schema[];
 extern const char store_privacy_schema[];
+extern const char store_node_schema[];
+extern const char store_session_schema[];
+extern const char store_outbox_schema[];
 
 /* Accounts (store_account.c). SCRAM keys only: never a password. */
 enum { STORE_KEY_BYTES_MAX = 32, STORE_SALT_BYTES = 16 };

@@ -122,3 +122,13 @@ struct table_node *table_find(const struct table *table, uint64_t hash, const st
 		node = node->next;
 	return node;
 }
+
+struct table_node *table_next(const struct table *table, const struct table_node *after)
+{
+	if (after && after->next)
+		return after->next;
+	size_t at = after ? (after->hash & (table->bucket_count - 1)) + 1 : 0;
+	while (at < table->bucket_count && !table->buckets[at])
+		at++;
+	return at < table->bucket_count ? table->buckets[at] : NULL;
+}

@@ -33,6 +33,9 @@ void table_remove(struct table *, struct table_node *);
  */
 struct table_node *table_find(const struct table *, uint64_t hash, const struct table_node *after);
 
+/* All nodes, one after the other, from `after` (NULL: the first), which must still be there. NULL: no more. */
+struct table_node *table_next(const struct table *, const struct table_node *after);
+
 #define table_entry(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
 #endif

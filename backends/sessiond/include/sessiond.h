@@ -41,6 +41,7 @@ struct sessiond_settings {
 	struct sessiond_tls tls;	    /* needed for tls: links */
 	unsigned users[SESSIOND_USERS_MAX]; /* besides root and our own: who may connect to unix: sockets */
 	size_t user_count;
+	bool handover;		 /* sessions do not end with us: other nodes, or the next start, have them adopted */
 	bool registration;	 /* in-band registration (XEP-0077) */
 	bool no_channel_binding; /* offer no -PLUS mechanisms: some clients that know no tls-exporter give SCRAM up then
 				  */
@@ -61,8 +62,8 @@ struct sessiond;
  */
 struct sessiond *sessiond_new(const struct sessiond_settings *, char error[static SESSIOND_ERROR_BYTES]);
 /*
- * Works until sessiond_stop: then tells its gates (DRAIN, CLOSE of every session with system-shutdown), waits two
- * seconds at most for them to have read it, and returns. Once for one server.
+ * Works until sessiond_stop: then tells its gates (DRAIN; without handover CLOSE of every session with
+ * system-shutdown), waits two seconds at most for them to have read it, and returns. Once for one server.
  */
 void sessiond_run(struct sessiond *);
 /* From any thread and from signal handlers, from sessiond_new to sessiond_free. */

@@ -125,6 +125,7 @@ void blocking_get(const struct request *request)
 				text_put(&xml, "<item jid='%s'/>", change.list.items[i].value);
 		text_put(&xml, "</blocklist>");
 		request->in->session->blocklist = true;
+		session_changed(request->in->session);
 		request_answer(request, xml.bytes);
 	} else {
 		request_refuse(request, ERROR_INTERNAL_SERVER_ERROR);

@@ -5,12 +5,14 @@
 void carbon_enable(const struct request *request)
 {
 	request->in->session->carbons = true;
+	session_changed(request->in->session);
 	request_answer(request, "");
 }
 
 void carbon_disable(const struct request *request)
 {
 	request->in->session->carbons = false;
+	session_changed(request->in->session);
 	request_answer(request, "");
 }
 

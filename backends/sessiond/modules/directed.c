@@ -47,6 +47,7 @@ static void directed_remove(struct session *session, const char *jid)
 		return;
 	free(session->directed[at]);
 	session->directed[at] = session->directed[--session->directed_count];
+	session_changed(session);
 }
 
 static bool directed_add(struct session *session, const char *jid)
@@ -60,6 +61,7 @@ static bool directed_add(struct session *session, const char *jid)
 	if ((count & (count - 1)) == 0)
 		session->directed = text_again(session->directed, count ? 2 * count : 1, sizeof *session->directed);
 	session->directed[session->directed_count++] = text_copy(jid);
+	session_changed(session);
 	return true;
 }
 
@@ -123,4 +125,5 @@ void directed_end(struct session *session, bool subscribers_told, const char *xm
 	free(session->directed);
 	session->directed = NULL;
 	session->directed_count = 0;
+	session_changed(session);
 }

@@ -119,6 +119,7 @@ static void presence_keep(struct session *session, struct text *xml, int8_t prio
 	session->presence_len = xml->len;
 	session->priority = priority;
 	session->available = true;
+	session_changed(session);
 	*xml = (struct text){0};
 }
 
@@ -155,6 +156,7 @@ static void become_unavailable(struct session *session, bool was_available, cons
 	free(session->presence);
 	session->presence = NULL;
 	session->presence_len = 0;
+	session_changed(session);
 }
 
 void presence_end(struct session *session)

@@ -149,6 +149,7 @@ static void list_remove(const struct request *request, const char *name)
 	if (session->active_privacy_list != NULL && strcmp(session->active_privacy_list, name) == 0) {
 		free(session->active_privacy_list);
 		session->active_privacy_list = NULL;
+		session_changed(session);
 	}
 	request_answer(request, "");
 	list_push(session, name);
@@ -211,6 +212,7 @@ static void set_active(const struct request *request, const struct element *elem
 	}
 	free(session->active_privacy_list);
 	session->active_privacy_list = name != NULL ? text_copy(name) : NULL;
+	session_changed(session);
 	request_answer(request, "");
 }
 

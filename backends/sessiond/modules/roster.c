@@ -71,6 +71,7 @@ void roster_get(const struct request *request)
 		put_item(&roster.items[i], &query);
 	text_put(&query, "</query>");
 	session->interested = true;
+	session_changed(session);
 	request_answer(request, query.bytes);
 	text_free(&query);
 	roster_free(&roster);

@@ -147,6 +147,29 @@ void gate_reattach(struct gate *gate, frame_session session, uint32_t received)
 	gate_send(gate, bytes, frame_end(&reattach));
 }
 
+void gate_adopt(struct gate *gate, frame_session session, const char *full_jid, uint32_t received, uint32_t acked)
+{
+	uint8_t bytes[1024];
+	struct frame_builder adopt;
+	frame_begin(&adopt, bytes, sizeof bytes, FRAME_ADOPT, session);
+	frame_put_text(&adopt, FIELD_DOMAIN, strchr(full_jid, '@') + 1);
+	frame_put_text(&adopt, FIELD_ADDRESS, "192.0.2.1");
+	frame_put_text(&adopt, FIELD_JID, full_jid);
+	frame_put_int(&adopt, FIELD_RECEIVED, received);
+	frame_put_int(&adopt, FIELD_ACKED, acked);
+	frame_put_int(&adopt, FIELD_STANZAS_IN, acked);
+	frame_put_int(&adopt, FIELD_STANZAS_OUT, received);
+	frame_put_int(&adopt, FIELD_SERIAL, serial_next());
+	gate_send(gate, bytes, frame_end(&adopt));
+}
+
+uint32_t gate_expect_attached(struct gate *gate, frame_session session)
+{
+	struct frame frame;
+	gate_expect(gate, FRAME_ATTACHED, session, &frame);
+	return frame_find_int(&frame, FIELD_RECEIVED, UINT32_MAX);
+}
+
 void gate_put(struct gate *gate, frame_session session, const char *format, ...)
 {
 	char *xml;

@@ -35,6 +35,10 @@ void gate_open_certificate(struct gate *, frame_session, const char *domain, con
 void gate_open_plain(struct gate *, frame_session, const char *domain);
 /* REATTACH; each with a greater SERIAL. */
 void gate_reattach(struct gate *, frame_session, uint32_t received);
+/* ADOPT, the same way: `acked` of our frames were acknowledged by whoever had the session. */
+void gate_adopt(struct gate *, frame_session, const char *full_jid, uint32_t received, uint32_t acked);
+/* The answer must be ATTACHED. Answers its RECEIVED. */
+uint32_t gate_expect_attached(struct gate *, frame_session);
 /* An element from a format. */
 void gate_put(struct gate *, frame_session, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

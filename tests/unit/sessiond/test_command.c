@@ -126,9 +126,10 @@ Test(command, runs_until_sigterm_and_sees_accounts_made_meanwhile)
 	gate_session(&gate, 1, "juliet@example.com", "secret", "balcony");
 	kill(child, SIGTERM);
 	gate_expect(&gate, FRAME_DRAIN, 0, &frame);
-	gate_expect_close(&gate, 1, "system-shutdown");
+	gate_expect_close(&gate, 1, "system-shutdown"); /* this gate has no patience */
 	gate_expect_end(&gate);
 	gate_end(&gate);
 	cr_assert_eq(waitpid(child, &status, 0), child);
 	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	cr_expect_eq(shell("ls $D-node-* 2>/dev/null"), 2, "its socket is left: %s", output);
 }

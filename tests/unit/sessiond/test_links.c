@@ -140,9 +140,14 @@ Test(links, frames_may_come_byte_by_byte)
 	for (size_t i = 0; i < hello.len + FRAME_HEAD_BYTES; i++)
 		gate_send(&other, bytes + i, 1);
 	gate_expect(&other, FRAME_HELLO, 0, &frame);
-	gate_expect(&other, FRAME_DOMAIN, 0, &frame);
-	gate_expect(&other, FRAME_DOMAIN, 0, &frame);
-	gate_expect(&other, FRAME_PONG, 0, &frame);
+	/* A PING does not wait for its turn. */
+	unsigned domains = 0, pongs = 0;
+	while (domains + pongs < 3) {
+		cr_assert(gate_next(&other, &frame));
+		domains += frame.type == FRAME_DOMAIN;
+		pongs += frame.type == FRAME_PONG;
+	}
+	cr_expect(domains == 2 && pongs == 1);
 	gate_end(&other);
 }
 

@@ -36,6 +36,11 @@ void session_send(struct session *session, const char *xml, size_t len)
 	fake->last = sent;
 }
 
+void session_changed(struct session *session)
+{
+	((struct fake_session *)session)->changed = true;
+}
+
 void session_close(struct session *session, const char *condition, const char *reason)
 {
 	assert(!"no module closes sessions");

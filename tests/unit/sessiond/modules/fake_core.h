@@ -13,6 +13,7 @@ struct fake_session {
 	struct session session;
 	struct fake_session *next;
 	struct sent *first, *last;
+	bool changed; /* by a module, which has said so */
 };
 
 struct fake_user {

@@ -1,0 +1,98 @@
+#include "outbox.h"
+#include "bound.h"
+#include "store_outbox.h"
+
+static const char piled_up[] = "too much has piled up that is not read";
+
+static void check_waiting(struct client *client, int64_t waiting_bytes)
+{
+	if (waiting_bytes > CLIENT_OUTBOX_BYTES_MAX)
+		client_shut(client, "resource-constraint", piled_up);
+}
+
+static void send_ours(struct client *client, const char *xml, size_t len)
+{
+	struct store_progress *progress = &client->progress;
+	struct store_element element = {.number = progress->sent + 1, .xml = xml, .len = len};
+	if (!store_outbox_put(client->session.server->store, client->id, &element)) {
+		server_store_failed(client->session.server);
+		return;
+	}
+	progress->sent++;
+	progress->waiting_bytes += (int64_t)len;
+	bound_changed(client, CLIENT_CHANGED_PROGRESS);
+	if (client->at && !client_pass(client, xml, len))
+		client_shut(client, "resource-constraint", piled_up);
+	else
+		check_waiting(client, progress->waiting_bytes);
+}
+
+static void send_other(struct client *client, const char *xml, size_t len)
+{
+	int64_t waiting_bytes = 0;
+	if (!store_outbox_post(client->session.server->store, client->id, false, xml, len, &waiting_bytes)) {
+		server_store_failed(client->session.server);
+		return;
+	}
+	bound_changed(client, CLIENT_CHANGED_MAIL);
+	check_waiting(client, waiting_bytes);
+}
+
+void outbox_send(struct client *client, const char *xml, size_t len)
+{
+	if (client->session.server->store_failed)
+		return; /* nothing of this turn counts */
+	if (client_is_ours(client))
+		send_ours(client, xml, len);
+	else
+		send_other(client, xml, len);
+}
+
+static void on_posted(void *context, const struct store_element *element)
+{
+	struct client *client = context;
+	if (client->closed)
+		return;
+	client->progress.sent = element->number;
+	client->progress.waiting_bytes += (int64_t)element->len;
+	if (client->at && !client_pass(client, element->xml, element->len))
+		client_shut(client, "resource-constraint", piled_up);
+}
+
+void outbox_collect(struct client *client)
+{
+	struct sessiond *server = client->session.server;
+	if (!store_outbox_read(server->store, client->id, client->progress.sent, on_posted, client))
+		server_store_failed(server);
+}
+
+static void on_again(void *context, const struct store_element *element)
+{
+	struct client *client = context;
+	if (!client->closed && !client_pass(client, element->xml, element->len))
+		client_shut(client, "resource-constraint", piled_up);
+}
+
+void outbox_again(struct client *client, int64_t after)
+{
+	struct sessiond *server = client->session.server;
+	if (!store_outbox_read(server->store, client->id, after, on_again, client))
+		server_store_failed(server);
+}
+
+void outbox_acked(struct backend_session *at)
+{
+	struct client *client = at->user;
+	if (!client || client->id == 0)
+		return;
+	client->progress.acked += (uint32_t)(at->acked - (uint32_t)client->progress.acked);
+	bound_changed(client, CLIENT_CHANGED_ACKED);
+}
+
+bool outbox_forget(struct client *client)
+{
+	int64_t bytes = 0;
+	bool good = store_outbox_forget(client->session.server->store, client->id, &client->progress, &bytes);
+	client->progress.waiting_bytes -= bytes;
+	return good;
+}

@@ -1,0 +1,21 @@
+/*
+ * outbox: what is said to a bound client. It is stored first, with the number that its frame has in the session; what
+ * is one of ours and has a place on a link goes there too, at the end of the turn. What is another node's is there for
+ * that one to collect.
+ */
+#ifndef SESSIOND_OUTBOX_H
+#define SESSIOND_OUTBOX_H
+
+#include "client.h"
+
+void outbox_send(struct client *, const char *xml, size_t len);
+/* What other nodes have put into the outbox of one of ours. */
+void outbox_collect(struct client *);
+/* Sends again what stands behind number `after`; the client's place is new. */
+void outbox_again(struct client *, int64_t after);
+/* The gate has taken some: client->at->acked. */
+void outbox_acked(struct backend_session *);
+/* Forgets what is known to have arrived. False: the store failed. */
+bool outbox_forget(struct client *);
+
+#endif

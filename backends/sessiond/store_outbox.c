@@ -1,0 +1,97 @@
+#include "store_outbox.h"
+#include "query.h"
+
+const char store_outbox_schema[] =
+	"CREATE TABLE IF NOT EXISTS outbox ("
+	" session INTEGER NOT NULL, number INTEGER NOT NULL, managed INTEGER NOT NULL, xml BLOB NOT NULL,"
+	" PRIMARY KEY (session, number)) WITHOUT ROWID;";
+
+static const char sql_put[] = "INSERT INTO outbox VALUES (?1, ?2, ?3, ?4)";
+static const char sql_step[] = "UPDATE progress SET sent = sent + 1, managed_out = managed_out + ?2,"
+			       " waiting_bytes = waiting_bytes + ?3 WHERE session = ?1"
+			       " RETURNING sent, managed_out, waiting_bytes";
+static const char sql_read[] =
+	"SELECT number, managed, xml FROM outbox WHERE session = ?1 AND number > ?2 ORDER BY number";
+static const char sql_forget[] = "DELETE FROM outbox WHERE session = ?1 AND number <= ?2 AND managed <= ?3"
+				 " RETURNING length(xml)";
+static const char sql_clear[] = "DELETE FROM outbox WHERE session = ?1";
+
+static sqlite3_stmt *query_id(struct store *store, const char *sql, int64_t id)
+{
+	sqlite3_stmt *statement = store_statement(store, sql);
+	if (statement)
+		sqlite3_bind_int64(statement, 1, id);
+	return statement;
+}
+
+bool store_outbox_put(struct store *store, int64_t session, const struct store_element *element)
+{
+	sqlite3_stmt *statement = query_id(store, sql_put, session);
+	if (!statement)
+		return false;
+	sqlite3_bind_int64(statement, 2, element->number);
+	sqlite3_bind_int64(statement, 3, element->managed);
+	sqlite3_bind_blob64(statement, 4, element->xml, element->len, SQLITE_STATIC);
+	return query_run(statement);
+}
+
+bool store_outbox_post(struct store *store, int64_t session, bool managed_stanza, const char *xml, size_t len,
+		       int64_t *ret_waiting_bytes)
+{
+	sqlite3_stmt *statement = query_id(store, sql_step, session);
+	if (!statement)
+		return false;
+	sqlite3_bind_int(statement, 2, managed_stanza);
+	sqlite3_bind_int64(statement, 3, (sqlite3_int64)len);
+	struct store_element element = {.xml = xml, .len = len};
+	bool found = sqlite3_step(statement) == SQLITE_ROW;
+	if (found) {
+		element.number = sqlite3_column_int64(statement, 0);
+		element.managed = managed_stanza ? sqlite3_column_int64(statement, 1) : 0;
+		*ret_waiting_bytes = sqlite3_column_int64(statement, 2);
+	}
+	query_end(statement);
+	return found && store_outbox_put(store, session, &element);
+}
+
+bool store_outbox_read(struct store *store, int64_t session, int64_t after,
+		       void (*each)(void *context, const struct store_element *), void *context)
+{
+	sqlite3_stmt *statement = query_id(store, sql_read, session);
+	int step = SQLITE_ERROR;
+	if (statement)
+		sqlite3_bind_int64(statement, 2, after);
+	while ((step = query_step(statement)) == SQLITE_ROW) {
+		struct store_element element = {
+			.number = sqlite3_column_int64(statement, 0),
+			.managed = sqlite3_column_int64(statement, 1),
+			.xml = sqlite3_column_blob(statement, 2),
+			.len = (size_t)sqlite3_column_bytes(statement, 2),
+		};
+		each(context, &element);
+	}
+	query_end(statement);
+	return step == SQLITE_DONE;
+}
+
+bool store_outbox_forget(struct store *store, int64_t session, const struct store_progress *progress,
+			 int64_t *ret_bytes)
+{
+	sqlite3_stmt *statement = query_id(store, sql_forget, session);
+	int64_t bytes = 0;
+	int step;
+	if (statement) {
+		sqlite3_bind_int64(statement, 2, progress->acked);
+		sqlite3_bind_int64(statement, 3, progress->managed_acked);
+	}
+	while ((step = query_step(statement)) == SQLITE_ROW)
+		bytes += sqlite3_column_int64(statement, 0);
+	query_end(statement);
+	*ret_bytes = bytes;
+	return step == SQLITE_DONE;
+}
+
+bool store_outbox_clear(struct store *store, int64_t session)
+{
+	return query_run(query_id(store, sql_clear, session));
+}
