@@ -228,6 +228,8 @@ void bound_end(struct client *client)
 	struct sessiond *server = client->session.server;
 	if (client->id == 0)
 		return; /* the store failed when it began */
+	if (client->lost)
+		outbox_return(client);
 	if (!store_session_remove(server->store, client->id))
 		server_store_failed(server);
 	node_tell(server, CHANGE_SESSION, client->id, client->condition[0] ? client->condition : NULL);

@@ -26,7 +26,7 @@ void bound_unchanged(struct client *);
 void bound_write(struct sessiond *);
 /* The client goes from our memory alone. */
 void bound_forget(struct client *);
-/* The client has been closed, and its presence is gone: so is its row. */
+/* The client has been closed, and is out of the registry: what it has not got goes elsewhere, and its row is gone. */
 void bound_end(struct client *);
 
 #endif

@@ -197,6 +197,7 @@ void client_closed_by_gate(struct client *client)
 
 void client_lost(struct client *client)
 {
+	client->lost = true;
 	client_mark_closed(client);
 }
 
@@ -243,8 +244,8 @@ void clients_reap(struct sessiond *server)
 		server->dying = client->dying_next;
 		if (client->session.stage == SESSION_BOUND) {
 			stanza_session_ended(&client->session);
-			bound_end(client);
 			client_unregister(client);
+			bound_end(client);
 		}
 		client_free(client);
 	}

@@ -26,6 +26,7 @@ struct client {
 	unsigned failures, registering;
 	bool encrypted, exporter;
 	bool closed;
+	bool lost; /* what it has not got is to be delivered elsewhere */
 	bool verifying;
 	struct client *verify_next;
 	char address[65];

@@ -1,13 +1,19 @@
 #include "outbox.h"
 #include "bound.h"
+#include "stanza.h"
 #include "store_outbox.h"
 
-static const char piled_up[] = "too much has piled up that is not read";
+/* It may be read later. */
+static void pile_up(struct client *client)
+{
+	client->lost = true;
+	client_shut(client, "resource-constraint", "too much has piled up that is not read");
+}
 
 static void check_waiting(struct client *client, int64_t waiting_bytes)
 {
 	if (waiting_bytes > CLIENT_OUTBOX_BYTES_MAX)
-		client_shut(client, "resource-constraint", piled_up);
+		pile_up(client);
 }
 
 static void send_ours(struct client *client, const char *xml, size_t len)
@@ -22,7 +28,7 @@ static void send_ours(struct client *client, const char *xml, size_t len)
 	progress->waiting_bytes += (int64_t)len;
 	bound_changed(client, CLIENT_CHANGED_PROGRESS);
 	if (client->at && !client_pass(client, xml, len))
-		client_shut(client, "resource-constraint", piled_up);
+		pile_up(client);
 	else
 		check_waiting(client, progress->waiting_bytes);
 }
@@ -56,7 +62,7 @@ static void on_posted(void *context, const struct store_element *element)
 	client->progress.sent = element->number;
 	client->progress.waiting_bytes += (int64_t)element->len;
 	if (client->at && !client_pass(client, element->xml, element->len))
-		client_shut(client, "resource-constraint", piled_up);
+		pile_up(client);
 }
 
 void outbox_collect(struct client *client)
@@ -70,13 +76,28 @@ static void on_again(void *context, const struct store_element *element)
 {
 	struct client *client = context;
 	if (!client->closed && !client_pass(client, element->xml, element->len))
-		client_shut(client, "resource-constraint", piled_up);
+		pile_up(client);
 }
 
 void outbox_again(struct client *client, int64_t after)
 {
 	struct sessiond *server = client->session.server;
 	if (!store_outbox_read(server->store, client->id, after, on_again, client))
+		server_store_failed(server);
+}
+
+static void on_undelivered(void *context, const struct store_element *element)
+{
+	const struct client *client = context;
+	stanza_undelivered(client->session.server, client->session.full_jid, element->xml, element->len);
+}
+
+/* Of a session that is not ours the store knows best what was acknowledged. */
+void outbox_return(struct client *client)
+{
+	struct sessiond *server = client->session.server;
+	bool good = client_is_ours(client) || store_progress_get(server->store, client->id, &client->progress);
+	if (!good || !outbox_forget(client) || !store_outbox_read(server->store, client->id, 0, on_undelivered, client))
 		server_store_failed(server);
 }
 

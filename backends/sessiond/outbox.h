@@ -13,6 +13,8 @@ void outbox_send(struct client *, const char *xml, size_t len);
 void outbox_collect(struct client *);
 /* Sends again what stands behind number `after`; the client's place is new. */
 void outbox_again(struct client *, int64_t after);
+/* The client's session is over: what is not known to have arrived goes to whom it is for. */
+void outbox_return(struct client *);
 /* The gate has taken some: client->at->acked. */
 void outbox_acked(struct backend_session *);
 /* Forgets what is known to have arrived. False: the store failed. */

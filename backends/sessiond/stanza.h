@@ -18,6 +18,14 @@ void stanza_session_began(struct session *);
 /* The session is about to leave the registry: unavailable presence goes out for it (RFC 6121, 4.5.2 and 4.6.3). */
 void stanza_session_ended(struct session *);
 
+/*
+ * What was said to a session that has ended, and is not known to have arrived: a message to read goes to the account's
+ * other sessions, or is kept for later, with the time at which that happens (RFC 6121, 8.5.2.2; XEP-0198, 4; XEP-0203);
+ * a request is answered with an error. All else is forgotten. `full_jid` was the session's; it is in the registry no
+ * more.
+ */
+void stanza_undelivered(struct sessiond *, const char *full_jid, const char *xml, size_t len);
+
 /* Children of <stream:features/> and of disco#info beyond the core's: static texts. */
 const char *stanza_stream_features(void);
 

@@ -23,7 +23,7 @@ bool store_outbox_put(struct store *, int64_t session, const struct store_elemen
  */
 bool store_outbox_post(struct store *, int64_t session, bool managed_stanza, const char *xml, size_t len,
 		       int64_t *ret_waiting_bytes);
-/* Those behind number `after`, in order. `each` may use the store, but for this table. */
+/* Those behind number `after`, in order. `each` may put more into the outbox of other sessions. */
 bool store_outbox_read(struct store *, int64_t session, int64_t after,
 		       void (*each)(void *context, const struct store_element *), void *context);
 /*

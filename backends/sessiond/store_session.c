@@ -27,6 +27,8 @@ static const char *const sql_remove[] = {"DELETE FROM session WHERE id = ?1", "D
 static const char sql_read[] = "SELECT id, " COLUMNS " FROM session WHERE id = ?1";
 static const char sql_list[] = "SELECT id, " COLUMNS " FROM session ORDER BY id";
 static const char sql_at[] = "SELECT id FROM session WHERE gate = ?1 AND number = ?2";
+/* '0' is what stands behind '/'. */
+static const char sql_any[] = "SELECT 1 FROM session WHERE full_jid > ?1 || '/' AND full_jid < ?1 || '0'";
 static const char sql_abandon[] =
 	"UPDATE session SET owner = 0, until_ms = iif(until_ms = 0, ?2 + patience_ms, until_ms) WHERE owner = ?1";
 static const char sql_abandon_tell[] =
@@ -163,6 +165,15 @@ bool store_session_list(struct store *store, void (*each)(void *context, const s
 {
 	bool found;
 	return sessions_read(store_statement(store, sql_list), each, context, &found);
+}
+
+bool store_session_any(struct store *store, const char *bare_jid, bool *ret_any)
+{
+	sqlite3_stmt *statement = query_of(store, sql_any, bare_jid, NULL);
+	int step = query_step(statement);
+	query_end(statement);
+	*ret_any = step == SQLITE_ROW;
+	return step == SQLITE_ROW || step == SQLITE_DONE;
 }
 
 bool store_session_at(struct store *store, uint64_t gate, uint64_t number, int64_t *ret_id)

@@ -3,6 +3,8 @@
 #include "jid.h"
 #include "password.h"
 #include "sessiond.h"
+#include "store_node.h"
+#include "store_session.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { PASSWORD_LINE_BYTES = PASSWORD_BYTES_MAX + 2 };
+enum { PASSWORD_LINE_BYTES = PASSWORD_BYTES_MAX + 2, SESSIONS_END_MS = 3000, SESSIONS_STEP_MS = 20 };
 
 struct request {
 	const char *action, *database;
@@ -62,6 +64,20 @@ static int fail_store(struct request *request)
 	return command_fail(COMMAND_FAILED, "%s: %s", request->database, store_error(request->store));
 }
 
+/* In one transaction with what the caller has changed: whoever serves the account ends its sessions. */
+static bool sessions_end(struct request *request)
+{
+	return store_change_add(request->store, 0, CHANGE_ACCOUNT, 0, request->jid.text);
+}
+
+static bool account_put(struct request *request, const struct store_account *account)
+{
+	if (store_begin(request->store) && store_account_put(request->store, request->jid.text, account) &&
+	    sessions_end(request) && store_commit(request->store))
+		return true;
+	return false;
+}
+
 static int account_write(struct request *request)
 {
 	char password[PASSWORD_LINE_BYTES];
@@ -70,7 +86,7 @@ static int account_write(struct request *request)
 	explicit_bzero(password, sizeof password);
 	if (!good)
 		return command_fail(COMMAND_FAILED, "not a password, or not the same twice");
-	return store_account_put(request->store, request->jid.text, &account) ? COMMAND_DONE : fail_store(request);
+	return account_put(request, &account) ? COMMAND_DONE : fail_store(request);
 }
 
 static int user_add(struct request *request)
@@ -87,9 +103,26 @@ static int user_passwd(struct request *request)
 	return account_write(request);
 }
 
+/* They go before their account, so that their last presence still finds its roster; if somebody serves them. */
+static bool sessions_wait(struct request *request)
+{
+	bool any = true;
+	if (!sessions_end(request))
+		return false;
+	for (unsigned ms = 0; any && ms < SESSIONS_END_MS; ms += SESSIONS_STEP_MS) {
+		if (!store_session_any(request->store, request->jid.text, &any))
+			return false;
+		if (any)
+			usleep(SESSIONS_STEP_MS * 1000);
+	}
+	return true;
+}
+
 static int user_del(struct request *request)
 {
 	bool found;
+	if (!sessions_wait(request))
+		return fail_store(request);
 	if (!store_account_delete(request->store, request->jid.text, &found))
 		return fail_store(request);
 	return found ? COMMAND_DONE : command_fail(COMMAND_FAILED, "%s does not exist", request->jid.text);

@@ -10,7 +10,8 @@
 /* Keeps a message as it is to be delivered. */
 bool message_put(struct store *, const char *account, const char *xml, size_t len);
 bool message_count(struct store *, const char *account, size_t *ret);
-/* Passes each message, oldest first, and then forgets those it passed. `each` must not use the store. */
+/* Passes each message, oldest first, and then forgets those it passed. `each` must not use
+ * these calls. */
 bool message_take(struct store *, const char *account, void (*each)(void *context, const char *xml, size_t len),
 		  void *context);
 

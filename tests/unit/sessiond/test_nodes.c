@@ -267,15 +267,68 @@ Test(nodes, whom_nobody_adopts_has_gone)
 	gate_session(&at_b, 2, JULIET, FIXTURE_PASSWORD, "chamber");
 	gate_put(&at_b, 2, "<presence from='" JULIET "/chamber'/>");
 	gate_expect_element(&at_b, 2, "from='" JULIET "/chamber'");
+	gate_session(&at_b, 1, ROMEO, "juliet", "garden");
 	gate_begin(&brief, a.socket, 1);
 	gate_session(&brief, 1, JULIET, FIXTURE_PASSWORD, "balcony");
 	gate_put(&brief, 1, "<presence from='" JULIET "/balcony'/>");
 	gate_expect_element(&at_b, 2, "from='" JULIET "/balcony'");
 	node_end(&a, SIGKILL);
 	gate_end(&brief);
+	romeo_says("undelivered");
+	gate_put(&at_b, 1,
+		 "<iq type='get' to='" JULIET "/balcony' from='" ROMEO
+		 "/garden' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
 	gate_expect_quiet(&at_b);
 	usleep(2500000);
 	gate_expect_quiet(&at_b);
 	const char *gone = gate_expect_element(&at_b, 2, "type='unavailable'");
 	cr_expect(strstr(gone, "from='" JULIET "/balcony'"));
+	gate_expect_element(&at_b, 2, "id='undelivered'");
+	expect_id(&at_b, "q");
+}
+
+/* With nobody else there it is kept, and has the time at which that was. */
+Test(nodes, what_nobody_has_read_is_kept)
+{
+	struct gate brief;
+	gate_session(&at_b, 1, ROMEO, "juliet", "garden");
+	gate_begin(&brief, a.socket, 1);
+	gate_session(&brief, 1, JULIET, FIXTURE_PASSWORD, "balcony");
+	gate_put(&brief, 1, "<presence from='" JULIET "/balcony'/>");
+	gate_expect_element(&brief, 1, "from='" JULIET "/balcony'");
+	gate_put(&brief, 1, "<presence to='" ROMEO "/garden' from='" JULIET "/balcony'/>");
+	gate_expect_element(&at_b, 1, "from='" JULIET "/balcony'");
+	brief.acks_nothing = true;
+	romeo_says("kept");
+	expect_id(&brief, "kept");
+	gate_end(&brief);
+	gate_expect_element(&at_b, 1, "type='unavailable'");
+	gate_session(&at_b, 2, JULIET, FIXTURE_PASSWORD, "chamber");
+	gate_put(&at_b, 2, "<presence from='" JULIET "/chamber'/>");
+	gate_expect_element(&at_b, 2, "from='" JULIET "/chamber'");
+	const char *kept = gate_expect_element(&at_b, 2, "id='kept'");
+	cr_expect(strstr(kept, "<delay xmlns='urn:xmpp:delay' from='example.com'"), "%s", kept);
+	gate_expect_quiet(&at_b);
+}
+
+static void command(const char *line)
+{
+	char whole[512];
+	snprintf(whole, sizeof whole, line, SESSIOND_PROGRAM, fixture.database);
+	cr_assert_eq(system(whole), 0, "%s", whole);
+}
+
+Test(nodes, a_changed_account_ends_its_sessions_everywhere)
+{
+	both_log_in();
+	gate_session(&at_b, 2, JULIET, FIXTURE_PASSWORD, "chamber");
+	command("echo other | %s user passwd --database %s --iterations 4096 " JULIET);
+	gate_expect_close(&at_a, 1, "not-authorized");
+	gate_expect_close(&at_b, 2, "not-authorized");
+	gate_session(&at_a, 3, JULIET, "other", "balcony");
+	command("%s user del --database %s " JULIET);
+	gate_expect_close(&at_a, 3, "not-authorized");
+	gate_expect_quiet(&at_b);
+	gate_put(&at_b, 1, "<iq type='get' id='p' from='" ROMEO "/garden'><ping xmlns='urn:xmpp:ping'/></iq>");
+	expect_id(&at_b, "p");
 }
