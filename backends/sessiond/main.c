@@ -18,7 +18,10 @@ static const char usage[] =
 	"       stanzagate-sessiond --help | --version\n"
 	"\n"
 	"run: serve gates until SIGTERM or SIGINT\n"
-	"  --database FILE     accounts and everything else; made when absent\n"
+	"  --database FILE     accounts, sessions and everything else; made when absent. Several processes on one "
+	"machine\n"
+	"                      may share it: each adopts the sessions of one that has ended (beside it: sockets, "
+	"FILE-node-*)\n"
 	"  --domain DOMAIN     a domain to serve; may be repeated\n"
 	"  --listen ADDRESS    unix:/path, tls:HOST:PORT (numeric), tcp:127.0.0.1:PORT or tcp:[::1]:PORT; may be\n"
 	"                      repeated. tcp links are neither encrypted nor authenticated: whoever is on this\n"
@@ -40,7 +43,8 @@ static const char usage[] =
 	"  --archive-messages N, --archive-mib N\n"
 	"                      how many messages, and how much of them, of one account (100000, 100)\n"
 	"\n"
-	"user: accounts; works while the server runs. The password is asked for, or read from standard input\n"
+	"user: accounts; works while the server runs. passwd and del end the sessions of the account.\n"
+	"  The password is asked for, or read from standard input\n"
 	"  --password-stdin    read it from standard input even when that is a terminal\n"
 	"  --iterations N      as above\n";
 

@@ -86,10 +86,11 @@ def password_marks():
 
 
 @needs_core
-def test_nothing_is_left_of_those_who_have_gone(make_gate, tmp_path):
+def test_nothing_is_left_of_those_who_have_gone(make_gate, request):
     home = gates.new_folder("sessiond")
     gates.add_account(home / "accounts.db", "marked", PASSWORD)
     server = gates.Sessiond(f"unix:{home}/link", home)
+    request.addfinalizer(lambda: server.running() and server.kill())
     link = [{"name": "session-1", "address": f"unix:{home}/link"}]
     gate = make_gate({"workers": 1, "core_dumps": True, "log": {"level": "debug"}, "backends": link}, preexec=allow_core)
     marks = password_marks()

@@ -457,6 +457,44 @@ Test(backend, spreads_an_element_over_links_in_one_frame_each)
 		cr_assert(all[i]->sent == 1, "%zu", i);
 }
 
+static unsigned acked_calls;
+
+static void note_acked(struct backend_session *session)
+{
+	(void)session;
+	acked_calls++;
+}
+
+Test(backend, tells_what_a_gate_has_taken_of_each_session)
+{
+	struct backend_link *link = link_up(0);
+	struct backend_session *all[] = {session_bound(link, 1), session_bound(link, 2)};
+	uint8_t reattach[64];
+	struct frame_builder b;
+	acked_calls = 0;
+	backend.on_acked = note_acked;
+	cr_assert(backend_send_element(all[0], "<a/>", 4));
+	cr_assert(backend_fanout(&backend, all, 2, "<r/>", 4));
+	cr_assert(backend_send_element(all[1], "<b/>", 4));
+	hears_ack(link, 4); /* the STATEs */
+	cr_assert(acked_calls == 0);
+	hears_ack(link, 6);
+	cr_assert(all[0]->acked == 2 && all[1]->acked == 1 && acked_calls == 3);
+	cr_assert(backend_send_element(all[1], "<c/>", 4));
+	backend_cut(link, 0);
+	link = link_up(0);
+	frame_begin(&b, reattach, sizeof reattach, FRAME_REATTACH, 2);
+	frame_put_int(&b, FIELD_RECEIVED, 2);
+	frame_put_int(&b, FIELD_SERIAL, 1);
+	hears(link, reattach, frame_end(&b));
+	expect(link, BACKEND_REATTACHED);
+	cr_assert(all[1]->acked == 2 && all[0]->acked == 2);
+	hears_ack(link, 1);
+	cr_assert(all[1]->acked == 3);
+	backend_forget(all[1]);
+	cr_assert(!backend_find(&backend, gate_epoch, 2));
+}
+
 Test(backend, frames_over_another_link_than_the_session_s_do_nothing)
 {
 	struct backend_link *one = link_up(0), *other = link_up(0);

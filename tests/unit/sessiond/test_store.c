@@ -185,3 +185,42 @@ Test(store, broken_row_is_a_failure_not_an_account)
 	cr_assert_eq(sqlite3_step(store_statement(store, sql)), SQLITE_DONE);
 	cr_expect_not(store_account_get(store, FIXTURE_JID, &account, &found));
 }
+
+Test(store, a_part_of_a_transaction_can_be_undone)
+{
+	struct store_account account = account_of(1);
+	cr_assert(store_begin(store));
+	cr_assert(store_account_put(store, "kept@example.com", &account));
+	cr_assert(store_begin(store));
+	cr_assert(store_account_put(store, "undone@example.com", &account));
+	store_rollback(store);
+	cr_assert(store_begin(store));
+	cr_assert(store_account_put(store, "also@example.com", &account));
+	cr_assert(store_commit(store));
+	cr_assert(store_commit(store));
+	cr_expect(store_account_exists(store, "kept@example.com"));
+	cr_expect(store_account_exists(store, "also@example.com"));
+	cr_expect_not(store_account_exists(store, "undone@example.com"));
+}
+
+Test(store, what_others_change_is_noticed_and_who_is_busy_is_said_to_be)
+{
+	char error[STORE_ERROR_BYTES];
+	struct store_account account = account_of(1);
+	struct store *other = store_open(fixture.database, error);
+	cr_assert(other);
+	store_is_changed(store);
+	cr_assert(store_account_put(store, "own@example.com", &account));
+	cr_expect_not(store_is_changed(store));
+	cr_assert(store_begin(other));
+	store_wait(store, 1);
+	cr_expect_not(store_begin(store));
+	cr_expect(store_is_busy(store));
+	cr_assert(store_account_put(other, "other@example.com", &account));
+	cr_assert(store_commit(other));
+	cr_expect(store_is_changed(store));
+	cr_expect_not(store_is_changed(store));
+	cr_expect(store_begin(store));
+	store_rollback(store);
+	store_close(other);
+}
