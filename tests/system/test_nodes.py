@@ -6,9 +6,11 @@ import random
 import re
 import signal
 import threading
+import time
 
 import gate as gates
 import pytest
+import xmppwire as xmpp
 from fakegate import ACKED, ADOPT, RECEIVED, SERIAL, STANZAS_IN, STANZAS_OUT, Link, Session, field, fields, frame
 
 USERS, RESOURCES, MESSAGES = ("alice", "bob", "carol"), 4, 60
@@ -134,6 +136,7 @@ def fault(kind, gate, nodes, clients):
         node.process.kill()
     link, node.link = node.link, None
     if link:
+        link.acks = False
         while kind == "kill" and not link.ended:
             link.read(0.5)
         link.connection.close()
@@ -164,3 +167,65 @@ def test_each_stanza_arrives_once_and_in_order(kind, count, nodes):
     wanted = [str(number) for number in range(MESSAGES)]
     for client in clients:
         assert client.heard == wanted
+
+
+@pytest.fixture
+def pool_gate(nodes, make_gate):
+    backends = [{"name": node.name, "address": f"tcp:127.0.0.1:{node.port}"} for node in nodes]
+    return make_gate({"workers": 1, "backends": backends, "link": {"adopt_after_ms": 300}})
+
+
+def chat(clients, pairs, stop):
+    """Each sends numbers to another one until told, and hears those of a third; answers (sent, heard)."""
+    sent, heard = {}, {client.jid: [] for client in clients}
+
+    def say(client, other):
+        for number in itertools.count():
+            if stop.is_set():
+                break
+            client.send(f"<message to='{other.jid}' id='{number}'><body>x</body></message>")
+            sent[other.jid] = number + 1
+            time.sleep(0.004)
+        client.send(f"<message to='{other.jid}' id='end'><body>x</body></message>")
+
+    def hear(client):
+        while (name := client.expect("ELEMENT", 30).get("id")) != "end":
+            heard[client.jid].append(name)
+
+    threads = [threading.Thread(target=say, args=pair, daemon=True) for pair in pairs]
+    threads += [threading.Thread(target=hear, args=(client,), daemon=True) for client in clients]
+    for thread in threads:
+        thread.start()
+    return threads, sent, heard
+
+
+@pytest.mark.parametrize("fault", ["kill", "leave"])
+def test_no_client_notices_when_its_node_is_gone(fault, nodes, pool_gate):
+    clients = []
+    for user in USERS:
+        for _ in range(2):
+            clients.append(xmpp.Client(pool_gate.starttls, False, pool_gate.authority))
+            clients[-1].login(user, gates.PASSWORDS[user], mechanism="PLAIN")
+    stop = threading.Event()
+    threads, sent, heard = chat(clients, list(zip(clients, clients[1:] + clients[:1])), stop)
+    for number in range(6):
+        gates.wait_until(lambda: all(count > 20 * (number + 1) for count in sent.values()), 20, "some messages")
+        node = nodes[number % len(nodes)]
+        if fault == "kill":
+            node.process.kill()
+        else:
+            node.process.process.send_signal(signal.SIGTERM)
+            assert node.process.wait_exit() == 0
+        if number % 2:
+            time.sleep(0.5)  # so that others take them
+        node.start()
+    gates.wait_until(lambda: pool_gate.metrics()["stanzagate_sessions_orphaned"] == 0, 20, "all are adopted")
+    stop.set()
+    for thread in threads:
+        thread.join(30)
+    for client in clients:
+        assert heard[client.jid] == [str(number) for number in range(sent[client.jid])], "each once and in order"
+        assert client.logout()
+    metrics = pool_gate.metrics()
+    assert metrics["stanzagate_sessions_lost_total"] == 0
+    assert metrics["stanzagate_sessions_adopted_total"] > 0
