@@ -1,0 +1,436 @@
+%% A client that came over a link, as ejabberd_c2s sees it: a socket of its own (xmpp_socket), whose other end is the process of
+%% the gate's worker (stanzagate_gate).
+%%
+%% All of this runs in the client's ejabberd_c2s. It gets elements as {stanzagate, Xml}, by the hook c2s_handle_info, so that they
+%% are parsed on as many processors as there are; they go on as the events that ejabberd's own parsers make. What ejabberd_c2s
+%% sends is made into XML here, too, and told to the gate's process as {stanzagate, Number, What}:
+%%
+%%    {element, Xml}, {features, Xml}      Xml of features: without its parent
+%%    {error, Condition, Text}, trailer    the end of the stream
+%%    close                                the socket is closed
+%%    {authenticated, Jid}, {bound, Jid}   before the element that tells the client
+%%    {keep, Bytes}                        for whoever adopts the session, also before
+%%    {done, Bytes}                        so many bytes of elements have been taken
+%%    {wait, Milliseconds}                 the client shall be slower, by that much
+%%    {adopted, Count}, {refused, Reason}  what has come of an adoption
+-module(stanzagate_client).
+-behaviour(xmpp_socket).
+
+-export([start/5, header/2, hand_over/2]).
+-export([send/2, send_xml/2, get_owner/1, get_transport/1, change_shaper/2, controlling_process/2, close/1, sockname/1,
+	peername/1, setopts/2, reset_stream/1, get_tls_last_message/2, get_tls_cb_exporter/1, get_negotiated_cipher/1]).
+-export([c2s_init/2, c2s_handle_info/2, c2s_auth_result/3, c2s_session_opened/1, c2s_copy_session/2, c2s_session_resumed/1,
+	c2s_terminated/2]).
+
+-include_lib("kernel/include/logger.hrl").
+
+-define(DONE_BYTES, 16384).
+-define(U32, 16#ffffffff).
+-define(STREAM_NS, <<"http://etherx.jabber.org/streams">>).
+-define(KEEP_BYTES_MAX, 1024).
+-define(KEEP_VERSION, 1).
+
+%% As fast_xml has it.
+-record(xmlel, {name = <<>> :: binary(), attrs = [] :: [{binary(), binary()}], children = [] :: [tuple()]}).
+
+%% The other end's process, its number for the session, and what OPEN or ADOPT has told.
+-record(stanzagate, {gate :: pid(), number :: non_neg_integer(), peer, tls :: boolean(), exporter, cipher}).
+
+%% What this process knows of its client; in its dictionary. Counts are as the gate counts: modulo 2^32, since the client was bound.
+-record(own, {in = 0, out = 0, bound = false, taken = 0, size_max = infinity, shaper = none, enable_in = 0, kept = #{}}).
+
+-type socket() :: #stanzagate{}.
+
+%% ---- for the gate's process ----
+
+%% Starts the ejabberd_c2s of a client; Fields are those of OPEN or ADOPT. Elements are given to it with hand_over/2.
+-spec start(pid(), non_neg_integer(), map(), [proplists:property()], pos_integer() | infinity) -> {ok, pid(), socket()} | {error, term()}.
+start(Gate, Number, Fields, Options, SizeMax) ->
+	Socket = #stanzagate{
+		gate = Gate, number = Number, peer = peer(Fields), tls = is_map_key(tls_version, Fields),
+		exporter = maps:get(tls_exporter, Fields, none), cipher = maps:get(tls_cipher, Fields, none)
+	},
+	case ejabberd_c2s:start(?MODULE, Socket, [{receiver, Gate}, {stanzagate, SizeMax} | Options]) of
+		{ok, Pid} ->
+			ejabberd_c2s:accept(Pid),
+			{ok, Pid, Socket};
+		Other ->
+			{error, Other}
+	end.
+
+peer(#{address := Address} = Fields) ->
+	case inet:parse_address(binary_to_list(Address)) of
+		{ok, Ip} -> {Ip, maps:get(port, Fields, 0)};
+		_ -> {{0, 0, 0, 0}, 0}
+	end.
+
+%% The header of the client's stream, which the gate has answered itself.
+header(Domain, Lang) ->
+	{xmlstreamstart, <<"stream:stream">>, [{<<"xmlns">>, <<"jabber:client">>}, {<<"xmlns:stream">>, ?STREAM_NS},
+		{<<"version">>, <<"1.0">>}, {<<"to">>, Domain} | [{<<"xml:lang">>, Lang} || Lang =/= none]]}.
+
+%% An element's XML; header: an event of header/2; closed: the client is lost; 'end': it has ended its stream; {adopt, Fields};
+%% leave: this server goes, and others adopt.
+hand_over(Pid, {xmlstreamstart, _, _} = Header) ->
+	Pid ! {'$gen_event', Header};
+hand_over(Pid, What) ->
+	Pid ! {stanzagate, What}.
+
+%% ---- xmpp_socket ----
+
+get_owner(#stanzagate{gate = Gate}) -> Gate.
+
+get_transport(#stanzagate{tls = true}) -> tls;
+get_transport(_) -> tcp.
+
+controlling_process(_, _) -> ok.
+sockname(_) -> {ok, {{0, 0, 0, 0}, 0}}.
+peername(#stanzagate{peer = Peer}) -> {ok, Peer}.
+setopts(_, _) -> ok.
+reset_stream(Socket) -> Socket.
+
+change_shaper(_, Shaper) ->
+	put_own((own())#own{shaper = Shaper}),
+	ok.
+
+%% There is none over TLS 1.3.
+get_tls_last_message(_, _) -> {error, unavailable}.
+
+get_tls_cb_exporter(#stanzagate{exporter = none}) -> {error, unavailable};
+get_tls_cb_exporter(#stanzagate{exporter = Exporter}) -> {ok, Exporter}.
+
+get_negotiated_cipher(#stanzagate{cipher = none}) -> error;
+get_negotiated_cipher(#stanzagate{cipher = Cipher}) -> {ok, Cipher}.
+
+close(Socket) -> tell(Socket, close).
+
+send(Socket, Data) -> send_xml(Socket, {xmlstreamraw, Data}).
+
+send_xml(Socket, {xmlstreamelement, #xmlel{name = Name} = Element}) ->
+	send_element(Socket, Name, Element);
+send_xml(Socket, {xmlstreamend, _}) ->
+	tell(Socket, trailer);
+send_xml(_, _) ->
+	ok. % headers are the gate's to send, white space is its to leave out
+
+send_element(Socket, <<"stream:features">>, #xmlel{children = Children}) ->
+	tell(Socket, {features, Children});
+send_element(Socket, <<"stream:error">>, #xmlel{children = Children}) ->
+	[Condition | _] = [Name || #xmlel{name = Name} <- Children, Name =/= <<"text">>] ++ [<<"undefined-condition">>],
+	Text = [fxml:get_tag_cdata(Child) || #xmlel{name = <<"text">>} = Child <- Children],
+	tell(Socket, {error, Condition, iolist_to_binary(Text)});
+send_element(Socket, <<"enabled">>, Element) ->
+	keep_enabled(Socket, Element),
+	tell(Socket, {element, fxml:element_to_binary(Element)});
+send_element(Socket, Name, Element) ->
+	case is_stanza(Name) of
+		true -> put_own(count_out(own()));
+		false -> ok
+	end,
+	tell(Socket, {element, fxml:element_to_binary(Element)}).
+
+tell(#stanzagate{gate = Gate, number = Number}, What) ->
+	Gate ! {stanzagate, Number, What},
+	ok.
+
+own() ->
+	case get(stanzagate) of
+		undefined -> #own{};
+		Own -> Own
+	end.
+
+put_own(Own) ->
+	put(stanzagate, Own).
+
+count_out(#own{out = Out} = Own) ->
+	Own#own{out = (Out + 1) band ?U32}.
+
+is_stanza(<<"message">>) -> true;
+is_stanza(<<"presence">>) -> true;
+is_stanza(<<"iq">>) -> true;
+is_stanza(_) -> false.
+
+%% The socket of this client, where it is one of ours and has not been closed.
+socket(#{socket := State}) when tuple_size(State) > 2 ->
+	case element(3, State) of
+		#stanzagate{} = Socket -> Socket;
+		_ -> none
+	end;
+socket(_) ->
+	none.
+
+%% ---- what comes in ----
+
+c2s_init({ok, State}, Options) ->
+	case proplists:get_value(stanzagate, Options) of
+		undefined ->
+			{ok, State};
+		SizeMax ->
+			put_own(#own{size_max = SizeMax}),
+			#stanzagate{tls = IsEncrypted} = socket(State),
+			{ok, State#{stream_encrypted => IsEncrypted}}
+	end;
+c2s_init(Other, _) ->
+	Other.
+
+c2s_handle_info(State, {stanzagate, What}) ->
+	{stop, take(What, State)};
+c2s_handle_info(State, _) ->
+	State.
+
+take(Xml, State) when is_binary(Xml) ->
+	Own = own(),
+	Size = byte_size(Xml),
+	self() ! {'$gen_event', parse(Xml, Size, Own)},
+	case socket(State) of
+		none -> ok;
+		Socket -> put_own(shape(Size, Socket, report(Size, Socket, notice(Socket, own()))))
+	end,
+	State;
+take(closed, State) ->
+	self() ! {'$gen_event', closed},
+	State;
+take('end', State) ->
+	self() ! {'$gen_event', {xmlstreamend, <<"stream:stream">>}},
+	State;
+take({adopt, Fields}, State) ->
+	adopt(socket(State), Fields, State);
+take(leave, State) ->
+	leave(State).
+
+parse(_, Size, #own{size_max = Most}) when Size > Most ->
+	{xmlstreamerror, <<"XML stanza is too big">>};
+parse(Xml, _, Own) ->
+	case fxml_stream:parse_element(Xml) of
+		#xmlel{} = Element ->
+			put_own(note(Element, Own)),
+			{xmlstreamelement, Element};
+		_ ->
+			{xmlstreamerror, {1, <<"not well-formed">>}}
+	end.
+
+%% Tells the gate's process now and then how much has been taken: it pauses a client that is ahead.
+report(Size, Socket, #own{taken = Taken} = Own) when Taken + Size >= ?DONE_BYTES ->
+	tell(Socket, {done, Taken + Size}),
+	Own#own{taken = 0};
+report(Size, _, #own{taken = Taken} = Own) ->
+	Own#own{taken = Taken + Size}.
+
+shape(_, _, #own{shaper = none} = Own) ->
+	Own;
+shape(Size, Socket, #own{shaper = Shaper} = Own) ->
+	{Shaper1, Ms} = p1_shaper:update(Shaper, Size),
+	case Ms > 0 of
+		true -> tell(Socket, {wait, Ms});
+		false -> ok
+	end,
+	Own#own{shaper = Shaper1}.
+
+%% What of an element has to be known by whoever adopts the session.
+note(#xmlel{name = Name, attrs = Attributes, children = Children}, #own{bound = true, in = In, kept = Kept} = Own) ->
+	case is_stanza(Name) of
+		true when Name =:= <<"iq">> -> note_carbons(Children, Own#own{in = (In + 1) band ?U32});
+		true -> Own#own{in = (In + 1) band ?U32};
+		false ->
+			case {Name, proplists:get_value(<<"xmlns">>, Attributes)} of
+				{<<"enable">>, <<"urn:xmpp:sm:", _/binary>>} -> Own#own{enable_in = In};
+				{<<"active">>, <<"urn:xmpp:csi:0">>} -> Own#own{kept = maps:remove(inactive, Kept)};
+				{<<"inactive">>, <<"urn:xmpp:csi:0">>} -> Own#own{kept = Kept#{inactive => true}};
+				_ -> Own
+			end
+	end;
+note(_, Own) ->
+	Own.
+
+note_carbons(Children, #own{kept = Kept} = Own) ->
+	case [{Name, Ns} || #xmlel{name = Name, attrs = [{<<"xmlns">>, <<"urn:xmpp:carbons:2">> = Ns}]} <- Children] of
+		[{<<"enable">>, Ns}] -> Own#own{kept = Kept#{carbons => Ns}};
+		[{<<"disable">>, _}] -> Own#own{kept = maps:remove(carbons, Kept)};
+		_ -> Own
+	end.
+
+notice(Socket, #own{kept = Kept} = Own) ->
+	case get(stanzagate_kept) of
+		Kept -> ok;
+		undefined when map_size(Kept) =:= 0 -> ok;
+		_ -> tell_keep(Socket, Kept)
+	end,
+	Own.
+
+tell_keep(Socket, Kept) ->
+	put(stanzagate_kept, Kept),
+	Bytes = term_to_binary({?KEEP_VERSION, Kept}),
+	case byte_size(Bytes) =< ?KEEP_BYTES_MAX of
+		true -> tell(Socket, {keep, Bytes});
+		false -> ok
+	end.
+
+%% Stream management begins. The counts are those of this point of the stream.
+keep_enabled(Socket, #xmlel{attrs = Attributes}) ->
+	Value = fun(Name) -> proplists:get_value(Name, Attributes, <<>>) end,
+	case {Value(<<"xmlns">>), own()} of
+		{<<"urn:xmpp:sm:", _/binary>> = Ns, #own{enable_in = In, out = Out, kept = Kept} = Own} ->
+			Sm = #{ns => Ns, id => Value(<<"id">>), max => Value(<<"max">>), in => In, out => Out},
+			put_own(Own#own{kept = Kept#{sm => Sm}}),
+			tell_keep(Socket, Kept#{sm => Sm});
+		_ ->
+			ok
+	end.
+
+%% ---- what the session has become ----
+
+c2s_auth_result(State, true, User) ->
+	case {socket(State), State} of
+		{none, _} -> State;
+		{Socket, #{lserver := Server}} ->
+			tell(Socket, {authenticated, jid:encode(jid:make(User, Server))}),
+			State
+	end;
+c2s_auth_result(State, _, _) ->
+	State.
+
+c2s_session_opened(State) ->
+	bound(socket(State), State).
+
+%% A session of stream management is about to go on here.
+c2s_copy_session(State, _) ->
+	bound(socket(State), State).
+
+bound(none, State) ->
+	State;
+bound(Socket, #{jid := Jid} = State) ->
+	put_own((own())#own{in = 0, out = 0, bound = true, kept = #{}}),
+	tell(Socket, {bound, jid:encode(Jid)}),
+	State.
+
+%% What was sent again since counts here, and does not in stream management.
+c2s_session_resumed(#{mgmt_state := active, mgmt_id := Id, resource := Resource, mgmt_xmlns := Ns, mgmt_timeout := TimeoutMs,
+		mgmt_stanzas_in := In, mgmt_stanzas_out := Out} = State) ->
+	case socket(State) of
+		none -> ok;
+		Socket ->
+			#own{in = OwnIn, out = OwnOut, kept = Kept} = Own = own(),
+			Sm = #{ns => Ns, id => misc:term_to_base64({Resource, Id}), max => integer_to_binary(TimeoutMs div 1000),
+				in => (OwnIn - In) band ?U32, out => (OwnOut - Out) band ?U32},
+			put_own(Own#own{kept = Kept#{sm => Sm}}),
+			tell_keep(Socket, Kept#{sm => Sm})
+	end,
+	State;
+c2s_session_resumed(State) ->
+	State.
+
+%% ---- adoption ----
+
+%% A session that another server had, or this one before it was started anew, goes on as if it had been here all the time: nobody
+%% is told anything, since nobody was told that it was away.
+adopt(none, _, State) ->
+	State;
+adopt(Socket, #{jid := Text} = Fields, #{stream_state := wait_for_sasl_request, lserver := Server} = State) ->
+	case jid:decode(Text) of
+		Jid when element(4, Jid) =:= <<>> -> refuse(Socket, <<"no resource">>, State);
+		Jid ->
+			{User, _, Resource} = Full = jid:tolower(Jid),
+			case {Full, ejabberd_auth:user_exists(User, Server)} of
+				{{_, Server, _}, true} -> adopt_user(Socket, Fields, jid:make(User, Server, element(4, Jid)), Resource, State);
+				_ -> refuse(Socket, <<"no such user">>, State)
+			end
+	end;
+adopt(Socket, _, State) ->
+	refuse(Socket, <<"the domain is not served">>, State).
+
+refuse(Socket, Reason, State) ->
+	tell(Socket, {refused, Reason}),
+	self() ! {'$gen_event', closed},
+	State.
+
+adopt_user(Socket, #{acked := Acked, stanzas_in := In, stanzas_out := Out} = Fields, Jid, _, State) ->
+	Kept = kept(Fields),
+	{User, Server, Resource} = {element(2, Jid), element(3, Jid), element(4, Jid)},
+	Before = ejabberd_sm:get_session_pid(User, Server, Resource),
+	put_own((own())#own{in = In, out = Out, bound = true, kept = Kept}),
+	put(stanzagate_kept, Kept),
+	State1 = (sm_state(Kept, In, Out, State))#{
+		user => User, resource => Resource, auth_module => hd(ejabberd_auth:auth_modules(Server)),
+		sid => ejabberd_sm:make_sid(), stream_restarted => true
+	},
+	State2 = client_state(Kept, ejabberd_c2s:open_session(State1)),
+	State3 = ejabberd_hooks:run_fold(c2s_session_resumed, Server, State2, []),
+	State4 = present(Fields, State3),
+	is_pid(Before) andalso maps:is_key(pres_last, State4) andalso (self() ! {resend_presence, undefined}),
+	tell(Socket, {adopted, Acked}),
+	?LOG_INFO("Adopted session of ~ts", [jid:encode(Jid)]),
+	State4.
+
+kept(#{keep := Bytes}) ->
+	try binary_to_term(Bytes, [safe]) of
+		{?KEEP_VERSION, #{} = Kept} -> Kept;
+		_ -> #{}
+	catch error:badarg ->
+		#{}
+	end;
+kept(_) ->
+	#{}.
+
+sm_state(#{sm := #{ns := Ns, id := Text, max := Max, in := InFrom, out := OutFrom}}, In, Out, #{mgmt_queue_type := Type} = State) ->
+	{Id, Timeout} = case misc:base64_to_term(Text) of
+		{term, {_, Bytes}} -> {Bytes, binary_to_integer(Max) * 1000};
+		_ -> {p1_rand:bytes(8), 0}
+	end,
+	State#{
+		mgmt_state => active, mgmt_xmlns => Ns, mgmt_id => Id, mgmt_timeout => Timeout, mgmt_queue => p1_queue:new(Type),
+		mgmt_stanzas_in => (In - InFrom) band ?U32, mgmt_stanzas_out => (Out - OutFrom) band ?U32,
+		mgmt_stanzas_req => (Out - OutFrom) band ?U32
+	};
+sm_state(_, _, _, State) ->
+	State.
+
+client_state(Kept, State) ->
+	maps:merge(State, maps:from_list(
+		[{csi_state, inactive} || is_map_key(inactive, Kept), is_map_key(csi_state, State)]
+		++ [{carboncopy, Ns} || #{carbons := Ns} <- [Kept]])).
+
+%% The presence is what everybody knows already. Messages that came while nobody had the session have waited in the offline store.
+present(#{presence := Xml}, #{sid := Sid, user := User, server := Server, resource := Resource, jid := Jid} = State) ->
+	case fxml_stream:parse_element(Xml) of
+		#xmlel{} = Element ->
+			try xmpp:decode(Element, <<"jabber:client">>, []) of
+				Decoded ->
+					Presence = xmpp:set_from_to(Decoded, Jid, jid:remove_resource(Jid)),
+					ejabberd_sm:set_presence(Sid, User, Server, Resource, priority(Element), Presence),
+					offline_messages(Presence, State)
+			catch _:_ -> State
+			end;
+		_ -> State
+	end;
+present(_, State) ->
+	State.
+
+priority(Element) ->
+	try binary_to_integer(fxml:get_path_s(Element, [{elem, <<"priority">>}, cdata]))
+	catch error:badarg -> 0
+	end.
+
+offline_messages(Presence, #{lserver := Server} = State) ->
+	State1 = case gen_mod:is_loaded(Server, mod_offline) of
+		true -> element(2, mod_offline:c2s_self_presence({Presence, State}));
+		false -> State
+	end,
+	State1#{pres_last => Presence, pres_timestamp => erlang:timestamp()}.
+
+%% ---- the server goes ----
+
+%% The session ends here without a word to anybody: it goes on at whoever adopts it.
+leave(#{sid := _} = State) ->
+	ejabberd_c2s:stop_async(self()),
+	State#{stanzagate_left => true};
+leave(State) ->
+	ejabberd_c2s:stop_async(self()),
+	State.
+
+c2s_terminated(#{stanzagate_left := true, sid := Sid, jid := Jid} = State, _) ->
+	{User, Server, Resource} = jid:tolower(Jid),
+	ejabberd_sm:close_session(Sid, User, Server, Resource),
+	ejabberd_c2s:bounce_message_queue(Sid, Jid),
+	{stop, State};
+c2s_terminated(State, _) ->
+	State.

@@ -1,0 +1,387 @@
+%% One worker of a gate: its links' sockets, and its sessions with their clients, over all of its links. The numbers and what must
+%% be sent again are stanzagate_sessions' to keep; here are time, sockets, and what ejabberd_c2s and the gate tell each other.
+%%
+%% Bytes are written once a round: when there is nothing more to be handled, or much has been.
+-module(stanzagate_gate).
+-behaviour(gen_server).
+
+-export([start/2, link/6, domains/2, leave/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+
+-include_lib("kernel/include/logger.hrl").
+
+-define(TICK_MS, 1000).
+-define(PATIENCE_MARGIN_MS, 5000).
+-define(ROUND_MAX, 100).            % messages that are handled before bytes are written
+-define(REASON_BYTES_MAX, 256).
+-define(AHEAD_BYTES_MAX, 131072).   % of elements that a client's process has not taken; then its gate is told to pause
+-define(ACTIVE, 100).               % deliveries of a socket before it asks for more
+-define(WRITE_SLACK, 1048576).
+
+%% A socket: transport is gen_tcp or ssl. link: stanzagate_link, in the middle of what it has heard.
+-record(connection, {transport, socket, link, patience_ms, heard_ms, pinged = false}).
+
+%% stage: what the gate knows of it; 0 until it is authenticated, 2 when it is bound. adopting: nothing may be said yet.
+-record(client, {
+	pid, monitor, domain, lang = none, stage = 0 :: 0 | 1 | 2 | adopting, jid = none, waiting = [], error = [],
+	ahead = 0, is_ahead = false, is_waiting = false
+}).
+
+-record(state, {name, options, sessions, connections = #{}, clients = #{}, rounds = 0}).
+
+%% ---- for others ----
+
+%% Options: of the listener, as a map; see mod_stanzagate.
+start(Name, Options) ->
+	gen_server:start(?MODULE, {Name, Options}, []).
+
+%% A link of this worker is up. The caller owns the socket until now; Items are what has come behind the beginning. Domains: whose
+%% fields the gate has been told.
+link(Pid, {Transport, Socket}, Link, Peer, Items, Domains) ->
+	case Transport:controlling_process(Socket, Pid) of
+		ok -> gen_server:cast(Pid, {link, {Transport, Socket}, Link, Peer, Items, Domains});
+		Fault -> Fault
+	end.
+
+%% Fields of DOMAINs that are new, or have changed.
+domains(Pid, List) ->
+	gen_server:cast(Pid, {domains, List}).
+
+%% This server goes: the gate shall have its sessions adopted.
+leave(Pid) ->
+	gen_server:call(Pid, leave, 5000).
+
+%% ---- gen_server ----
+
+init({Name, #{window := Window, held_bytes_max := HeldMax} = Options}) ->
+	Config = #{window => Window, held_bytes_max => HeldMax, waiting_bytes_max => 64 * HeldMax},
+	erlang:send_after(?TICK_MS, self(), tick),
+	{ok, #state{name = Name, options = Options, sessions = stanzagate_sessions:new(Config)}}.
+
+handle_call(leave, _, #state{clients = Clients, connections = Connections} = State) ->
+	[stanzagate_client:hand_over(Pid, leave) || #client{pid = Pid} <- maps:values(Clients)],
+	Ids = maps:keys(Connections),
+	State1 = flush(lists:foldl(fun(Id, Acc) -> say(Id, stanzagate_frames:encode(drain, 0, []), Acc) end, State, Ids)),
+	State2 = lists:foldl(fun close_connection/2, State1, Ids),
+	{stop, normal, ok, State2}.
+
+handle_cast({link, {Transport, Socket}, Link, #{name := Name, window := Window} = Peer, Items, Domains}, State) ->
+	Patience = maps:get(patience_ms, Peer, 0),
+	?LOG_INFO("Gate ~ts is here (~ts)", [Name, maps:get(software, Peer, <<"unknown software">>)]),
+	set_options(Transport, Socket, [{high_watermark, min(Window, 16#3fffffff) + ?WRITE_SLACK}, {active, ?ACTIVE}]),
+	Connection = #connection{transport = Transport, socket = Socket, link = Link, patience_ms = Patience, heard_ms = now_ms()},
+	State1 = State#state{
+		sessions = stanzagate_sessions:link(Socket, Window, Patience, State#state.sessions),
+		connections = (State#state.connections)#{Socket => Connection}
+	},
+	State2 = say_domains([Socket], stanzagate_hub:domains() -- Domains, State1),
+	next(heard(Items, Socket, say_load(Socket, State2)));
+handle_cast({domains, List}, #state{connections = Connections} = State) ->
+	next(say_domains(maps:keys(Connections), List, State)).
+
+handle_info({stanzagate, Number, What}, #state{clients = Clients} = State) ->
+	next(case Clients of
+		#{Number := Client} -> client_says(What, Number, Client, State);
+		_ -> State
+	end);
+handle_info({Kind, Socket, Data}, State) when Kind =:= tcp; Kind =:= ssl ->
+	next(incoming(Socket, Data, State));
+handle_info({Kind, Socket}, #state{connections = Connections} = State) when Kind =:= tcp_passive; Kind =:= ssl_passive ->
+	case Connections of
+		#{Socket := #connection{transport = Transport}} -> set_options(Transport, Socket, [{active, ?ACTIVE}]);
+		_ -> ok
+	end,
+	next(State);
+handle_info({Kind, Socket}, State) when Kind =:= tcp_closed; Kind =:= ssl_closed ->
+	next(lose(Socket, "connection closed", State));
+handle_info({Kind, Socket, Reason}, State) when Kind =:= tcp_error; Kind =:= ssl_error ->
+	next(lose(Socket, Reason, State));
+handle_info(timeout, State) ->
+	{noreply, flush(State)};
+handle_info({{down, Number}, Monitor, process, _, _}, State) ->
+	next(client_down(Number, Monitor, State));
+handle_info({go, Number}, #state{clients = Clients} = State) ->
+	next(case Clients of
+		#{Number := Client} -> pause(Number, Client#client{is_waiting = false}, State);
+		_ -> State
+	end);
+handle_info({expire, Socket}, #state{sessions = Sessions} = State) ->
+	next(news(State#state{sessions = stanzagate_sessions:expire(Socket, Sessions)}));
+handle_info(tick, #state{connections = Connections, sessions = Sessions, name = Name} = State) ->
+	case map_size(Connections) =:= 0 andalso stanzagate_sessions:session_count(Sessions) =:= 0 of
+		true ->
+			?LOG_DEBUG("Nothing is left of gate ~ts", [Name]),
+			{stop, normal, State};
+		false ->
+			erlang:send_after(?TICK_MS, self(), tick),
+			next(lists:foldl(fun watch/2, State, maps:values(Connections)))
+	end;
+handle_info(_, State) ->
+	next(State).
+
+terminate(_, _) ->
+	ok.
+
+now_ms() ->
+	erlang:monotonic_time(millisecond).
+
+%% The end of a message: bytes are written when there is no other.
+next(#state{rounds = Rounds} = State) when Rounds >= ?ROUND_MAX ->
+	{noreply, flush(State)};
+next(#state{rounds = Rounds} = State) ->
+	{noreply, State#state{rounds = Rounds + 1}, 0}.
+
+%% ---- sockets ----
+
+set_options(gen_tcp, Socket, Options) -> inet:setopts(Socket, Options);
+set_options(ssl, Socket, Options) -> ssl:setopts(Socket, [Option || {active, _} = Option <- Options]).
+
+flush(#state{connections = Connections, sessions = Sessions} = State) ->
+	Acked = maps:fold(fun(Id, _, Acc) -> stanzagate_sessions:ack(Id, Acc) end, Sessions, Connections),
+	Ids = stanzagate_sessions:links_with_output(Acked),
+	lists:foldl(fun write/2, State#state{sessions = Acked, rounds = 0}, Ids).
+
+write(Id, #state{connections = Connections, sessions = Sessions} = State) ->
+	{Bytes, Sessions1} = stanzagate_sessions:take(Id, Sessions),
+	State1 = State#state{sessions = Sessions1},
+	case Connections of
+		#{Id := #connection{transport = Transport}} ->
+			case Transport:send(Id, Bytes) of
+				ok -> State1;
+				{error, Reason} -> lose(Id, Reason, State1)
+			end;
+		_ ->
+			State1
+	end.
+
+say(Id, Bytes, #state{sessions = Sessions} = State) ->
+	State#state{sessions = stanzagate_sessions:put(Id, Bytes, Sessions)}.
+
+say_domains(Ids, List, State) ->
+	lists:foldl(
+		fun({Id, Fields}, Acc) -> say(Id, stanzagate_frames:encode(domain, 0, Fields), Acc) end,
+		State, [{Id, Fields} || Fields <- List, Id <- Ids]).
+
+say_load(Id, State) ->
+	case stanzagate_hub:load(Id) of
+		none -> State;
+		{Sessions, Load} -> say(Id, stanzagate_frames:encode(load, 0, [{sessions, Sessions}, {load, Load}]), State)
+	end.
+
+watch(#connection{socket = Id, heard_ms = Heard, pinged = Pinged} = Connection, #state{connections = Connections, options = Options} = State) ->
+	#{ping_ms := PingMs, silence_ms := SilenceMs} = Options,
+	case now_ms() - Heard of
+		Silent when Silent >= SilenceMs ->
+			lose(Id, "it is silent", State);
+		Silent when Silent >= PingMs, not Pinged ->
+			say(Id, stanzagate_frames:encode(ping, 0, []), State#state{connections = Connections#{Id := Connection#connection{pinged = true}}});
+		_ ->
+			say_load(Id, State)
+	end.
+
+close_connection(Id, #state{connections = Connections} = State) ->
+	case maps:take(Id, Connections) of
+		{#connection{transport = Transport, patience_ms = PatienceMs}, Rest} ->
+			Transport:close(Id),
+			stanzagate_hub:forget(Id),
+			erlang:send_after(PatienceMs + ?PATIENCE_MARGIN_MS, self(), {expire, Id}),
+			State#state{connections = Rest};
+		error ->
+			State
+	end.
+
+%% The link has ended, or has to.
+lose(Id, Why, #state{name = Name, sessions = Sessions, connections = Connections} = State) ->
+	case is_map_key(Id, Connections) of
+		true ->
+			?LOG_INFO("Gate ~ts is gone: ~tp", [Name, Why]),
+			news(close_connection(Id, State#state{sessions = stanzagate_sessions:cut(Id, Sessions)}));
+		false ->
+			State
+	end.
+
+incoming(Id, Data, #state{connections = Connections} = State) ->
+	case Connections of
+		#{Id := #connection{link = Link} = Connection} ->
+			{Items, Link1} = stanzagate_link:hears(Data, Link),
+			Connection1 = Connection#connection{link = Link1, heard_ms = now_ms(), pinged = false},
+			heard(Items, Id, State#state{connections = Connections#{Id := Connection1}});
+		_ ->
+			State
+	end.
+
+heard([{frame, Name, Number, Body, Size} | Rest], Id, #state{sessions = Sessions, connections = Connections} = State)
+		when is_map_key(Id, Connections) ->
+	case stanzagate_sessions:frame(Id, Name, Number, Body, Size, Sessions) of
+		{ok, Sessions1} -> heard(Rest, Id, news(State#state{sessions = Sessions1}));
+		{error, Fault, Sessions1} -> broken(Fault, Id, news(State#state{sessions = Sessions1}))
+	end;
+heard([{error, Fault} | _], Id, State) ->
+	broken(Fault, Id, State);
+heard(_, _, State) ->
+	State.
+
+broken(Fault, Id, #state{name = Name} = State) ->
+	?LOG_ERROR("Gate ~ts broke the protocol: ~ts", [Name, string:uppercase(atom_to_list(Fault))]),
+	lose(Id, Fault, State).
+
+%% ---- what the gate tells of sessions ----
+
+news(#state{sessions = Sessions} = State) ->
+	case stanzagate_sessions:news(Sessions) of
+		{[], _} -> State;
+		{Events, Sessions1} -> lists:foldl(fun event/2, State#state{sessions = Sessions1}, Events)
+	end.
+
+event({element, Number, Xml}, #state{clients = Clients} = State) ->
+	case Clients of
+		#{Number := #client{pid = Pid, ahead = Ahead} = Client} ->
+			% A copy: else every client would hold on to all that came with its element.
+			stanzagate_client:hand_over(Pid, binary:copy(Xml)),
+			pause(Number, Client#client{ahead = Ahead + byte_size(Xml)}, State);
+		_ -> State
+	end;
+event({opened, Number, Fields}, State) ->
+	open(Number, Fields, #client{}, State);
+event({adopt, Number, Fields}, State) ->
+	adopt(Number, Fields, open(Number, Fields, #client{stage = adopting}, State));
+event({closed, Number, #{clean := 1}}, State) ->
+	client_end(Number, 'end', State);
+event({Word, Number, _}, State) when Word =:= closed ->
+	client_end(Number, closed, State);
+event({Word, Number}, State) when Word =:= ended; Word =:= over ->
+	client_end(Number, closed, State);
+event({reattached, Number}, #state{clients = Clients} = State) ->
+	case Clients of
+		#{Number := Client} -> pause(Number, Client, State);
+		_ -> State
+	end;
+event({dead, Id}, #state{name = Name} = State) ->
+	?LOG_INFO("Gate ~ts has a new link", [Name]),
+	close_connection(Id, State);
+event({stuck, Id}, State) ->
+	lose(Id, "it acknowledges too little", State).
+
+open(Number, #{domain := Domain} = Fields, Client, #state{options = Options, sessions = Sessions, clients = Clients} = State) ->
+	#{c2s_options := C2s, max_stanza_size := SizeMax} = Options,
+	case stanzagate_hub:is_served(Domain) andalso stanzagate_client:start(self(), Number, Fields, C2s, SizeMax) of
+		{ok, Pid, _} ->
+			Lang = maps:get(lang, Fields, none),
+			stanzagate_client:hand_over(Pid, stanzagate_client:header(Domain, Lang)),
+			stanzagate_hub:count(1),
+			Started = Client#client{pid = Pid, monitor = monitor(process, Pid, [{tag, {down, Number}}]), domain = Domain, lang = Lang},
+			State#state{clients = Clients#{Number => Started}, sessions = stanzagate_sessions:set_client(Number, Number, Sessions)};
+		_ when Client#client.stage =:= adopting ->
+			State#state{sessions = stanzagate_sessions:refused(Number, <<"the domain is not served">>, Sessions)};
+		_ ->
+			Condition = [{condition, <<"host-unknown">>}],
+			State#state{sessions = stanzagate_sessions:close(Number, Condition, stanzagate_sessions:set_client(Number, Number, Sessions))}
+	end.
+
+adopt(Number, Fields, #state{clients = Clients} = State) ->
+	case Clients of
+		#{Number := #client{pid = Pid}} -> stanzagate_client:hand_over(Pid, {adopt, Fields});
+		_ -> ok
+	end,
+	State.
+
+%% Our client's process has to hear of its end, and nothing of it matters any more.
+client_end(Number, How, #state{clients = Clients} = State) ->
+	case maps:take(Number, Clients) of
+		{#client{pid = Pid, monitor = Monitor}, Rest} ->
+			demonitor(Monitor, [flush]),
+			stanzagate_client:hand_over(Pid, How),
+			stanzagate_hub:count(-1),
+			State#state{clients = Rest};
+		error ->
+			State
+	end.
+
+%% It has died without a word.
+client_down(Number, Monitor, #state{clients = Clients, sessions = Sessions} = State) ->
+	case Clients of
+		#{Number := #client{monitor = Monitor} = Client} ->
+			Fault = [{condition, <<"internal-server-error">>}],
+			stanzagate_hub:count(-1),
+			State#state{clients = maps:remove(Number, Clients), sessions = close_session(Number, Fault, Client, Sessions)};
+		_ ->
+			State
+	end.
+
+close_session(Number, _, #client{stage = adopting}, Sessions) ->
+	stanzagate_sessions:refused(Number, <<"the session cannot be adopted">>, Sessions);
+close_session(Number, Fields, _, Sessions) ->
+	stanzagate_sessions:close(Number, Fields, Sessions).
+
+%% The gate is told to pause a session whose process is behind, or that has to be slower.
+pause(Number, #client{ahead = Ahead, is_ahead = IsAhead, is_waiting = IsWaiting} = Client, #state{clients = Clients, sessions = Sessions} = State) ->
+	IsStill = Ahead > ?AHEAD_BYTES_MAX orelse (IsAhead andalso Ahead > ?AHEAD_BYTES_MAX div 2),
+	Wanted = IsStill orelse IsWaiting,
+	Known = Clients#{Number := Client#client{is_ahead = IsStill}},
+	State#state{clients = Known, sessions = stanzagate_sessions:pause(Number, Wanted, Sessions)}.
+
+%% ---- what our clients' processes tell ----
+
+client_says({element, Xml}, Number, Client, State) ->
+	client_element(Xml, Number, Client, State);
+client_says({done, Bytes}, Number, #client{ahead = Ahead} = Client, State) ->
+	pause(Number, Client#client{ahead = Ahead - Bytes}, State);
+client_says({wait, Ms}, Number, #client{is_waiting = false} = Client, State) ->
+	erlang:send_after(Ms, self(), {go, Number}),
+	pause(Number, Client#client{is_waiting = true}, State);
+client_says({wait, _}, _, _, State) ->
+	State;
+client_says({authenticated, Jid}, Number, Client, State) ->
+	store(Number, Client#client{jid = Jid}, State);
+client_says({features, Children}, Number, #client{stage = 0, jid = Jid, waiting = [_ | _] = Waiting} = Client, State) when Jid =/= none ->
+	Features = iolist_to_binary([fxml:element_to_binary(Child) || Child <- Children]),
+	State1 = session_state([{stage, 1}, {jid, Jid}, {features, Features}], Number, State),
+	State2 = store(Number, Client#client{stage = 1, waiting = []}, State1),
+	lists:foldl(fun(Xml, Acc) -> session_element(Xml, Number, Acc) end, State2, lists:reverse(Waiting));
+client_says({features, _}, _, _, State) ->
+	State;
+client_says({bound, Jid}, Number, #client{stage = 1} = Client, State) ->
+	session_state([{stage, 2}, {jid, Jid}], Number, store(Number, Client#client{stage = 2, jid = Jid}, State));
+client_says({keep, Bytes}, Number, #client{stage = 2}, #state{sessions = Sessions} = State) ->
+	State#state{sessions = stanzagate_sessions:keep(Number, Bytes, Sessions)};
+client_says({error, Condition, Text}, Number, Client, State) ->
+	Error = [{condition, Condition} | [{reason, cut(Text, ?REASON_BYTES_MAX)} || Text =/= <<>>]],
+	store(Number, Client#client{error = Error}, State);
+client_says({adopted, Count}, Number, #client{stage = adopting} = Client, #state{sessions = Sessions} = State) ->
+	store(Number, Client#client{stage = 2}, State#state{sessions = stanzagate_sessions:adopted(Number, Count, Sessions)});
+client_says({refused, Reason}, Number, _, #state{sessions = Sessions} = State) ->
+	client_end(Number, closed, State#state{sessions = stanzagate_sessions:refused(Number, Reason, Sessions)});
+client_says(Word, Number, #client{error = Error} = Client, #state{sessions = Sessions} = State) when Word =:= trailer; Word =:= close ->
+	client_end(Number, closed, news(State#state{sessions = close_session(Number, Error, Client, Sessions)}));
+client_says(_, _, _, State) ->
+	State.
+
+%% The success of an authentication waits until the features behind it are known: STATE has both, and goes first. So the new
+%% stream, whose header the client sends when it sees the success, begins here before.
+client_element(Xml, Number, #client{stage = 0, jid = Jid, waiting = Waiting} = Client, State) when Jid =/= none ->
+	case Client of
+		#client{waiting = [], pid = Pid, domain = Domain, lang = Lang} ->
+			stanzagate_client:hand_over(Pid, stanzagate_client:header(Domain, Lang));
+		_ -> ok
+	end,
+	store(Number, Client#client{waiting = [Xml | Waiting]}, State);
+client_element(Xml, Number, _, State) ->
+	session_element(Xml, Number, State).
+
+store(Number, Client, #state{clients = Clients} = State) ->
+	State#state{clients = Clients#{Number := Client}}.
+
+session_element(Xml, Number, #state{sessions = Sessions} = State) ->
+	news(State#state{sessions = stanzagate_sessions:element(Number, Xml, Sessions)}).
+
+session_state(Fields, Number, #state{sessions = Sessions} = State) ->
+	State#state{sessions = stanzagate_sessions:state(Number, Fields, Sessions)}.
+
+%% At most so many bytes, and no part of a character.
+cut(Text, Most) when byte_size(Text) =< Most ->
+	Text;
+cut(Text, Most) ->
+	case unicode:characters_to_binary(binary:part(Text, 0, Most)) of
+		{incomplete, Whole, _} -> Whole;
+		Whole -> Whole
+	end.
