@@ -3,20 +3,17 @@ import asyncio
 import contextlib
 import re
 import subprocess
-import xml.etree.ElementTree as ET
 
 import fakegate
 import gate as gates
 import prosody
 import pytest
-import slixmpp
 import xmppwire as xmpp
+from features import features, tour
 from test_link_security import Authority
 
 pytestmark = pytest.mark.skipif(not prosody.is_there(), reason="there is no Prosody")
-TIMEOUT_S = 15
-SM_NS, CARBONS_NS = "urn:xmpp:sm:3", "urn:xmpp:carbons:2"
-PLUGINS = "xep_0030 xep_0045 xep_0049 xep_0054 xep_0092 xep_0107 xep_0163 xep_0184 xep_0191 xep_0199 xep_0280 xep_0313 xep_0352".split()
+SM_NS = "urn:xmpp:sm:3"
 
 
 @contextlib.contextmanager
@@ -39,16 +36,6 @@ def server():
 
 def config(server):
     return {"workers": 1, "backends": [{"name": "prosody-1", "address": server.address}]}
-
-
-def tree(element):
-    """What an element says, without the ids and times that are new each time."""
-    return (element.tag, sorted(element.attrib.items()), (element.text or "").strip(), sorted(tree(child) for child in element))
-
-
-def features(element):
-    """Those of a stream, without what belongs to whoever holds the client's connection."""
-    return sorted(tree(child) for child in element if child.tag != f"{{{xmpp.TLS_NS}}}starttls")
 
 
 def connect(address, server_or_gate, direct=False):
@@ -81,184 +68,6 @@ def test_mechanisms_and_features_are_those_of_prosody(authentication, make_gate)
             assert after[0] == after[1] and after[0]
         for client in looked:
             client.close()
-
-
-class Talker(slixmpp.ClientXMPP):
-    def __init__(self, user, resource, authority):
-        super().__init__(f"{user}@localhost/{resource}", gates.PASSWORDS[user], sasl_mech="SCRAM-SHA-1")
-        sasl = self["feature_mechanisms"]
-        sasl.sasl_callback = lambda needed, more: sasl._default_credentials(needed, set(more) - {"channel_binding"})
-        self.ca_certs = authority
-        self.received, self.copies, self.rooms = asyncio.Queue(), asyncio.Queue(), asyncio.Queue()
-        self.started, self.ended = asyncio.Event(), asyncio.Event()
-        self.auto_authorize = self.auto_subscribe = True
-        for plugin in PLUGINS:
-            self.register_plugin(plugin)
-        self.add_event_handler("session_start", self.on_start)
-        self.add_event_handler("message", lambda message: message["type"] == "chat" and self.received.put_nowait(message))
-        self.add_event_handler("carbon_sent", self.copies.put_nowait)
-        self.add_event_handler("carbon_received", self.copies.put_nowait)
-        self.add_event_handler("groupchat_message", lambda message: message["body"] and self.rooms.put_nowait(message))
-        self.add_event_handler("disconnected", lambda _: self.ended.set())
-
-    async def on_start(self, _):
-        await self.get_roster()
-        self.send_presence()
-        self.started.set()
-
-    async def leave(self):
-        self.disconnect()
-        await until(self.ended.wait())
-
-
-async def until(awaitable):
-    return await asyncio.wait_for(awaitable, TIMEOUT_S)
-
-
-# Each does one thing that people's clients do, and answers what came of it, the same each time.
-
-
-async def feature_message(phone, desk, friend):
-    phone.send_message(friend.boundjid.full, "¿Qué tal? <&>", mtype="chat")
-    message = await until(friend.received.get())
-    message.reply("Ça va").send()
-    return message["from"] == phone.boundjid, message["body"], (await until(phone.received.get()))["body"]
-
-
-async def feature_large_message(phone, desk, friend):
-    phone.send_message(friend.boundjid.full, "long " * 20000, mtype="chat")
-    return len((await until(friend.received.get()))["body"])
-
-
-async def feature_presence_and_roster(phone, desk, friend):
-    here, gone = asyncio.Event(), asyncio.Event()
-    phone.add_event_handler("got_online", lambda presence: presence["from"].user == "bob" and here.set())
-    phone.add_event_handler("got_offline", lambda presence: presence["from"].user == "bob" and gone.set())
-    phone.send_presence_subscription("bob@localhost")
-    await until(here.wait())
-    friend.send_presence(ptype="unavailable")
-    await until(gone.wait())
-    here.clear()
-    friend.send_presence(pstatus="back")
-    await until(here.wait())
-    await phone.get_roster()
-    return phone.client_roster["bob@localhost"]["subscription"] in ("to", "both")
-
-
-async def feature_carbons(phone, desk, friend):
-    await until(desk["xep_0280"].enable())
-    phone.send_message("bob@localhost", "copied", mtype="chat")
-    await until(friend.received.get())
-    sent = await until(desk.copies.get())
-    await until(desk["xep_0280"].disable())
-    return sent["carbon_sent"]["body"]
-
-
-async def feature_archive(phone, desk, friend):
-    phone.send_message("bob@localhost", "to be found again", mtype="chat")
-    await until(friend.received.get())
-    found = await until(phone["xep_0313"].retrieve(with_jid="bob@localhost"))
-    bodies = [message["mam_result"]["forwarded"]["stanza"]["body"] for message in found["mam"]["results"]]
-    return "to be found again" in bodies
-
-
-async def feature_room(phone, desk, friend):
-    room = "tea@rooms.localhost"
-    await until(phone["xep_0045"].join_muc_wait(room, "phone", timeout=TIMEOUT_S))
-    await until(phone["xep_0045"].set_room_config(room, (await until(phone["xep_0045"].get_room_config(room)))))
-    await until(friend["xep_0045"].join_muc_wait(room, "friend", timeout=TIMEOUT_S))
-    phone.send_message(room, "for all", mtype="groupchat")
-    heard = [(await until(who.rooms.get()))["body"] for who in (phone, friend)]
-    friend["xep_0045"].leave_muc(room, "friend")
-    phone["xep_0045"].leave_muc(room, "phone")
-    return heard
-
-
-async def feature_blocking(phone, desk, friend):
-    await until(phone["xep_0191"].block("bob@localhost"))
-    blocked = await until(phone["xep_0191"].get_blocked())
-    await until(phone["xep_0191"].unblock("bob@localhost"))
-    return sorted(str(jid) for jid in blocked["blocklist"]["items"])
-
-
-async def feature_vcard(phone, desk, friend):
-    card = phone["xep_0054"].make_vcard()
-    card["FN"] = "Alice"
-    await until(phone["xep_0054"].publish_vcard(card))
-    return (await until(desk["xep_0054"].get_vcard("alice@localhost", local=False)))["vcard_temp"]["FN"]
-
-
-async def feature_private_storage(phone, desk, friend):
-    iq = phone.make_iq_set()
-    iq.append(ET.fromstring("<query xmlns='jabber:iq:private'><note xmlns='urn:test'>kept</note></query>"))
-    await until(iq.send())
-    iq = desk.make_iq_get()
-    iq.append(ET.fromstring("<query xmlns='jabber:iq:private'><note xmlns='urn:test'/></query>"))
-    return (await until(iq.send())).xml.find(".//{urn:test}note").text
-
-
-async def feature_pep(phone, desk, friend):
-    await until(phone["xep_0107"].publish_mood("happy", "behind a gate"))
-    items = await until(desk["xep_0060"].get_items("alice@localhost", "http://jabber.org/protocol/mood"))
-    return len(items["pubsub"]["items"])
-
-
-async def feature_client_state(phone, desk, friend):
-    """What can wait, waits while the client is inactive; a message does not, and brings it along."""
-    desk["xep_0352"].send_inactive()
-    await until(desk["xep_0199"].ping("localhost"))
-    friend.send_presence(pto="alice@localhost/desk", pstatus="later")
-    friend.send_message("alice@localhost/desk", "now", mtype="chat")
-    body = (await until(desk.received.get()))["body"]
-    desk["xep_0352"].send_active()
-    return body, (await until(desk["xep_0199"].ping("localhost"))) > 0
-
-
-async def feature_ping_and_version(phone, desk, friend):
-    assert await until(phone["xep_0199"].ping("localhost")) > 0
-    assert await until(phone["xep_0199"].ping(friend.boundjid.full)) > 0
-    version = await until(phone["xep_0092"].get_version("localhost"))
-    return version["software_version"]["name"]
-
-
-async def feature_disco(phone, desk, friend):
-    info = await until(phone["xep_0030"].get_info("localhost"))
-    items = await until(phone["xep_0030"].get_items("localhost"))
-    own = await until(phone["xep_0030"].get_info("alice@localhost"))
-    of = [sorted(about["disco_info"]["features"]) for about in (info, own)]
-    return of, sorted(item[0] for item in items["disco_items"]["items"])
-
-
-async def feature_resource_conflict(phone, desk, friend):
-    """The new client of the same resource stays."""
-    second = Talker("alice", "desk", desk.ca_certs)
-    second.connect(desk.address, use_ssl=False)
-    await until(second.started.wait())
-    await until(desk.ended.wait())
-    await second.leave()
-    return "replaced"
-
-
-FEATURES = [function for name, function in list(globals().items()) if name.startswith("feature_")]
-
-
-async def tour(address, authority):
-    """Name of feature -> what came of it."""
-    people = [Talker("alice", "phone", authority), Talker("alice", "desk", authority), Talker("bob", "sofa", authority)]
-    for person in people:
-        person.address = address
-        person.connect(address, use_ssl=False)
-        await until(person.started.wait())
-    found = {}
-    for feature in FEATURES:
-        try:
-            found[feature.__name__[8:]] = await feature(*people)
-        except (slixmpp.exceptions.XMPPError, asyncio.TimeoutError, AssertionError, AttributeError) as error:
-            found[feature.__name__[8:]] = f"failed: {error!r}"
-    for person in people:
-        if not person.ended.is_set():
-            await person.leave()
-    return found
 
 
 def test_features_direct_and_through_the_gate_are_the_same(make_gate):
