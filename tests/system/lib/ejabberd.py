@@ -1,0 +1,126 @@
+"""
+ejabberd, with mod_stanzagate and what a server for people has enabled. It runs by itself, without its service, its user or epmd.
+
+    Ejabberd(home)    `address` is where gates dial; `direct` is its own port 5222 for clients
+"""
+import functools
+import glob
+import os
+import shutil
+import socket
+import subprocess
+
+import gate as gates
+
+LIBRARIES = sorted(glob.glob("/usr/lib/*/ejabberd-*/ebin"))
+CONFIG = """
+hosts: [localhost]
+loglevel: {level}
+certfiles: ["{home}/server.pem"]
+auth_password_format: {passwords}
+language: en
+negotiation_timeout: 10
+listen:
+  - {{port: {port}, ip: "127.0.0.1", module: ejabberd_c2s, starttls: true, max_stanza_size: 1048576}}
+{listeners}
+acl: {{local: {{user_regexp: ""}}}}
+access_rules: {{muc_create: {{allow: local}}}}
+modules:
+{modules}
+"""
+MODULES = """
+  mod_adhoc: {}
+  mod_announce: {}
+  mod_blocking: {}
+  mod_bosh: {}
+  mod_caps: {}
+  mod_carboncopy: {}
+  mod_client_state: {}
+  mod_disco: {}
+  mod_last: {}
+  mod_mam: {default: always}
+  mod_muc: {host: rooms.localhost, access_create: muc_create, default_room_options: {mam: false}}
+  mod_offline: {}
+  mod_ping: {}
+  mod_privacy: {}
+  mod_private: {}
+  mod_pubsub: {plugins: [flat, pep]}
+  mod_push: {}
+  mod_roster: {versioning: true}
+  mod_stream_mgmt: {resend_on_timeout: if_offline}
+  mod_vcard: {search: false}
+  mod_version: {show_os: false}
+"""
+
+
+def is_there():
+    return bool(LIBRARIES) and shutil.which("erlc") is not None
+
+
+@functools.cache
+def beams():
+    """The folder with our module, compiled once."""
+    folder = gates.new_folder("beams")
+    sources = sorted((gates.ROOT / "backends" / "ejabberd").glob("*.erl"))
+    paths = [word for path in [*LIBRARIES, *glob.glob("/usr/lib/erlang/lib/p1_*/ebin")] for word in ("-pa", path)]
+    subprocess.run(["erlc", "-Werror", *paths, "-o", folder, *sources], check=True, timeout=120)
+    return folder
+
+
+class Ejabberd(gates.Program):
+    """
+    more: further lines for the listener of links; listeners: in place of it; modules: further modules; ip: of its own on
+    loopback, for a cluster; join: another one, whose cluster it becomes part of.
+    """
+
+    def __init__(self, home=None, more="", listeners=None, modules="", level="info", passwords="plain", ip="127.0.0.1", join=None, path=None):
+        home = home or gates.new_folder("ejabberd")
+        self.ip, self.join, self.path = ip, join, path or beams()
+        self.authority = str(gates.certificate()[0])
+        self.direct = ("127.0.0.1", gates.free_port())
+        self.link = ("127.0.0.1", gates.free_port())
+        self.address = f"tcp:127.0.0.1:{self.link[1]}"
+        (home / "server.pem").write_text("".join(path.read_text() for path in gates.certificate()))
+        self.config = home / "ejabberd.yml"
+        own = f'  - {{port: {self.link[1]}, ip: "127.0.0.1", module: mod_stanzagate, name: ejabberd-{ip[-1]}{more}}}'
+        self.config.write_text(
+            CONFIG.format(
+                level=level, home=home, port=self.direct[1], listeners=own if listeners is None else listeners,
+                passwords=passwords, modules=MODULES + "  mod_stanzagate: {}\n" + modules,
+            )
+        )
+        self.cluster_port = join.cluster_port if join else gates.free_port()
+        self.node = f"ejabberd{ip[-1]}@{ip}"
+        self.start(home)
+
+    def start(self, home):
+        names = [f"ejabberd_auth:try_register(<<\"{user}\">>, <<\"localhost\">>, <<{','.join(str(b) for b in password.encode())}>>)"
+                 for user, password in gates.PASSWORDS.items()]
+        steps = names if not self.join else [f"ok = ejabberd_cluster:join('{self.join.node}')"]
+        environment = os.environ | {
+            "EJABBERD_CONFIG_PATH": str(self.config),
+            "EJABBERD_LOG_PATH": str(home / "ejabberd.log"),
+            "ERL_LIBS": os.path.dirname(os.path.dirname(LIBRARIES[-1])),
+            "HOME": str(home),
+            "ERL_CRASH_DUMP_BYTES": "0",
+        }
+        command = ["erl", "-noinput", "+K", "true", "-pa", self.path, "-mnesia", "dir", f'"{home}/database"']
+        command += ["-name", self.node, "-setcookie", "tests", "-start_epmd", "false", "-erl_epmd_port", self.cluster_port]
+        command += ["-kernel", "inet_dist_use_interface", "{" + self.ip.replace(".", ",") + "}"]
+        command += ["-s", "ejabberd", "-eval", ", ".join(steps) + "."]
+        super().__init__(command, home, env=environment)
+        gates.wait_until(self.reachable, gates.START_S, "ejabberd")
+
+    def server_log(self):
+        log = self.home / "ejabberd.log"
+        return log.read_text("utf-8", "replace") if log.exists() else ""
+
+    def reachable(self):
+        if not self.running():
+            raise RuntimeError(f"ejabberd ended with {self.process.returncode}:\n{self.log_tail()}\n{self.server_log()}")
+        try:
+            for place in (self.direct, self.link):
+                socket.create_connection(place).close()
+            return True
+        except OSError:
+            return False

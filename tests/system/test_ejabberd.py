@@ -1,0 +1,242 @@
+"""Debian's ejabberd behind the gate: what works there without a gate must work with it."""
+import asyncio
+import contextlib
+import re
+
+import ejabberd
+import fakegate
+import gate as gates
+import pytest
+import xmppwire as xmpp
+from features import features, tour
+from test_link_security import Authority
+
+pytestmark = pytest.mark.skipif(not ejabberd.is_there(), reason="there is no ejabberd")
+SM_NS = "urn:xmpp:sm:3"
+
+
+@contextlib.contextmanager
+def running(**options):
+    server = ejabberd.Ejabberd(**options)
+    try:
+        yield server
+    finally:
+        problem = server.stop()
+    assert not problem, problem
+    trouble = re.findall(r"^.*(?:CRASH|\[critical\]|Hook .* crashed|exception).*$", server.server_log(), re.M)
+    assert not trouble, "\n".join(trouble)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running() as server:
+        yield server
+
+
+def config(*servers):
+    return {"workers": 1, "backends": [{"name": f"ejabberd-{server.ip[-1]}", "address": server.address} for server in servers]}
+
+
+def connect(address, gate, direct=False):
+    return xmpp.Client(address, direct, gate.authority)
+
+
+def login(place, gate, user, resource):
+    client = connect(place, gate)
+    client.login(user, gates.PASSWORDS[user], resource, "SCRAM-SHA-1")
+    return client
+
+
+def without_plus(listed):
+    """ejabberd 23.01 offers -PLUS mechanisms that TLS 1.3 cannot have."""
+    return [
+        (tag, attributes, text, [child for child in children if not child[2].endswith("-PLUS")])
+        for tag, attributes, text, children in listed
+    ]
+
+
+def test_mechanisms_and_features_are_those_of_ejabberd(server, make_gate):
+    gate = make_gate(config(server))
+    looked = [connect(server.direct, server), connect(gate.starttls, gate), connect(gate.direct, gate, True)]
+    before = [features(client.secure()) for client in looked]
+    assert without_plus(before[0]) == before[1] == before[2]
+    mechanisms = sorted(looked[1].mechanisms())
+    assert {"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"} <= set(mechanisms)
+    for mechanism in set(mechanisms) & {"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256"}:
+        after = []
+        for place in (gate.starttls, server.direct):
+            client = connect(place, gate)
+            client.secure()
+            with pytest.raises(xmpp.LoginFailed, match="not-authorized"):
+                client.authenticate("alice", "wrong", mechanism)
+            client.authenticate("alice", gates.PASSWORDS["alice"], mechanism)
+            after.append(features(client.greet()))
+            assert client.bind("desk") == "alice@localhost/desk"
+            assert client.ping().get("type") == "result"
+            client.logout()
+        assert after[0] == after[1] and after[0]
+    for client in looked:
+        client.close()
+
+
+def test_features_direct_and_through_the_gate_are_the_same(server, make_gate):
+    with running() as other:
+        direct = asyncio.run(tour(other.direct, other.authority))
+    gate = make_gate(config(server))
+    through = asyncio.run(tour(gate.starttls, gate.authority))
+    print("\n".join(f"{name:24} {direct[name]!r:.60} {through[name]!r:.60}" for name in direct))
+    assert direct == through
+    assert not [name for name, found in direct.items() if str(found).startswith("failed")]
+
+
+def resume(client, user, token, count):
+    client.secure()
+    client.authenticate(user, gates.PASSWORDS[user], "SCRAM-SHA-1")
+    client.greet()
+    client.send(f"<resume xmlns='{SM_NS}' previd='{token}' h='{count}'/>")
+    return client.wait(lambda element: element.tag in (f"{{{SM_NS}}}resumed", f"{{{SM_NS}}}failed"))
+
+
+def enable(client):
+    client.send(f"<enable xmlns='{SM_NS}' resume='true'/>")
+    return client.wait(lambda element: element.tag == f"{{{SM_NS}}}enabled").get("id")
+
+
+def test_stream_management_goes_on_at_another_gate(server, make_gate):
+    first, second = make_gate(config(server)), make_gate(config(server))
+    alice, bob = login(first.starttls, first, "alice", "phone"), login(second.starttls, second, "bob", "sofa")
+    token = enable(alice)
+    alice.send("<presence/>")
+    alice.wait_presence("alice@localhost/phone")
+    alice.close()  # without a word
+    gates.wait_until(lambda: "waiting 300 seconds for stream resumption" in server.server_log(), what="hibernation")
+    bob.send("<message to='alice@localhost/phone' type='chat'><body>while away</body></message>")
+    assert bob.ping().get("type") == "result"
+    again = connect(second.starttls, second)
+    assert resume(again, "alice", token, 1).tag == f"{{{SM_NS}}}resumed"
+    assert again.wait_message("while away").get("from") == "bob@localhost/sofa"
+    again.send("<message to='bob@localhost/sofa' type='chat'><body>here again</body></message>")
+    assert bob.wait_message("here again").get("from") == "alice@localhost/phone"
+    assert again.logout() and bob.logout()
+
+
+def test_resumption_takes_a_session_from_a_client_that_is_still_there(server, make_gate):
+    gate = make_gate(config(server))
+    for place in (gate.starttls, server.direct):
+        alice = login(place, gate, "alice", "phone")
+        token = enable(alice)
+        again = connect(place, gate)
+        assert resume(again, "alice", token, 0).tag == f"{{{SM_NS}}}resumed"
+        with pytest.raises(xmpp.Closed, match="conflict"):
+            alice.wait(lambda _: False)
+        alice.expect("FOOTER")
+        assert again.ping().get("type") == "result"
+        assert again.logout() or place == server.direct
+
+
+def test_errors_and_ends_are_those_of_ejabberd(server, make_gate):
+    gate = make_gate(config(server))
+    for place in (gate.starttls, server.direct):
+        old, new = login(place, gate, "carol", "one"), login(place, gate, "carol", "one")
+        with pytest.raises(xmpp.Closed, match="conflict"):
+            old.wait(lambda _: False)
+        old.expect("FOOTER")
+        unbound = connect(place, gate)
+        unbound.secure()
+        with pytest.raises(xmpp.LoginFailed, match="invalid-mechanism|not-authorized|malformed-request"):
+            unbound.authenticate("carol", "wrong", "PLAIN")
+        for client in (unbound, new):  # ejabberd itself does not end TLS
+            assert client.logout() or place == server.direct
+
+
+@pytest.fixture
+def link(server):
+    with fakegate.Link(server.link) as link:
+        yield link
+
+
+def bodies(session):
+    return [re.search("<body>(.*?)<", xml)[1] for xml in session.elements if "<body>" in xml]
+
+
+def test_a_link_that_is_cut_loses_nothing(server, link):
+    """The gate has taken one of three messages; its own second is on its way when the link is cut."""
+    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+    alice.send("<message to='bob@localhost/sofa' type='chat'><body>first</body></message>")
+    assert bob.wait("first")
+    link.acks = False
+    for body in ("a", "b", "c"):
+        bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{body}</body></message>")
+    assert alice.wait("<body>c</body>")
+    taken = alice.number_of("<body>a</body>")
+    link.cut()
+    with fakegate.Link(server.link, epoch=link.epoch) as second:
+        alice, bob = second.reattach(alice, taken), second.reattach(bob, bob.received)
+        assert alice.attached == 1 and bob.attached == 3
+        alice.send("<message to='bob@localhost/sofa' type='chat'><body>second</body></message>")
+        assert bob.wait("<body>second</body>")
+        assert bodies(alice) == ["b", "c"]
+
+
+def test_what_comes_while_the_link_is_away_waits(server, link):
+    alice = link.login("alice", "phone")
+    with fakegate.Link(server.link) as other:
+        bob = other.login("bob", "sofa")
+        link.cut()
+        for body in range(20):
+            bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{body}</body></message>")
+        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        with fakegate.Link(server.link, epoch=link.epoch) as second:
+            alice = second.reattach(alice, alice.received)
+            assert alice.wait("<body>19</body>")
+            assert bodies(alice) == [str(number) for number in range(20)]
+
+
+def test_what_cannot_be_taken_back_is_lost(link):
+    assert link.refused(fakegate.REATTACH, 99)
+
+
+def test_window_and_acknowledgements(server):
+    """A gate that acknowledges nothing gets as much as its window holds, and the rest when it does; nobody else waits for it."""
+    with fakegate.Link(server.link, window=65536) as small, fakegate.Link(server.link) as other:
+        alice, bob = small.login("alice", "phone"), other.login("bob", "sofa")
+        small.acks = False
+        for number in range(20):
+            bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{number} {'x' * 8000}</body></message>")
+        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        small.ping()
+        assert 5 <= len(alice.elements) <= 8
+        small.acks = True
+        small.ack()
+        assert alice.wait("<body>19 ")
+        assert [int(body.split()[0]) for body in bodies(alice)] == list(range(20))
+
+
+def test_a_paused_session_gets_its_elements_later(link):
+    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+    alice.pause()
+    bob.send("<message to='alice@localhost/phone' type='chat'><body>patience</body></message>")
+    bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+    assert not alice.elements
+    alice.resume()
+    assert alice.wait("patience")
+
+
+@pytest.mark.parametrize(
+    "bytes_of",
+    [
+        lambda: b"\0\0\0\7" + b"x" * 8,
+        lambda: b"\0\0\0\x08\x0f" + bytes(7),
+        lambda: fakegate.frame(fakegate.STATE, 1, b""),
+        lambda: fakegate.frame(fakegate.OPEN, 1, b"\x10\0\5ab"),
+        lambda: fakegate.frame(fakegate.ACK, 0, b"\0\0\0\0\0\0\xff\xff"),
+        lambda: fakegate.frame(fakegate.HELLO, 0, b""),
+    ],
+    ids=["length", "type", "direction", "field", "ack", "hello"],
+)
+def test_a_link_that_breaks_the_protocol_is_closed(server, link, bytes_of):
+    alice = link.login("alice", "phone")
+    link.send(bytes_of())
+    assert link.wait_end()
+    with fakegate.Link(server.link, epoch=link.epoch) as second:
+        assert second.reattach(alice, alice.received).ask("<ping xmlns='urn:xmpp:ping'/>")
