@@ -13,13 +13,14 @@
 %%    {done, Bytes}                        so many bytes of elements have been taken
 %%    {wait, Milliseconds}                 the client shall be slower, by that much
 %%    {adopted, Count}, {refused, Reason}  what has come of an adoption
+%%    left                                 the session ends here, and goes on elsewhere
 -module(stanzagate_client).
 -behaviour(xmpp_socket).
 
 -export([start/5, header/2, hand_over/2]).
 -export([send/2, send_xml/2, get_owner/1, get_transport/1, change_shaper/2, controlling_process/2, close/1, sockname/1,
 	peername/1, setopts/2, reset_stream/1, get_tls_last_message/2, get_tls_cb_exporter/1, get_negotiated_cipher/1]).
--export([c2s_init/2, c2s_handle_info/2, c2s_auth_result/3, c2s_session_opened/1, c2s_copy_session/2, c2s_session_resumed/1,
+-export([c2s_init/2, c2s_handle_info/2, c2s_handle_call/3, c2s_auth_result/3, c2s_session_opened/1, c2s_copy_session/2, c2s_session_resumed/1,
 	c2s_terminated/2]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -29,6 +30,7 @@
 -define(STREAM_NS, <<"http://etherx.jabber.org/streams">>).
 -define(KEEP_BYTES_MAX, 1024).
 -define(KEEP_VERSION, 1).
+-define(TAKE_MS, 3000).
 
 %% As fast_xml has it.
 -record(xmlel, {name = <<>> :: binary(), attrs = [] :: [{binary(), binary()}], children = [] :: [tuple()]}).
@@ -36,8 +38,9 @@
 %% The other end's process, its number for the session, and what OPEN or ADOPT has told.
 -record(stanzagate, {gate :: pid(), number :: non_neg_integer(), peer, tls :: boolean(), exporter, cipher}).
 
-%% What this process knows of its client; in its dictionary. Counts are as the gate counts: modulo 2^32, since the client was bound.
--record(own, {in = 0, out = 0, bound = false, taken = 0, size_max = infinity, shaper = none, enable_in = 0, kept = #{}}).
+%% What this process knows of its client; in its dictionary. Counts are as the gate counts, modulo 2^32, since the client was bound:
+%% stanzas in and out, and all elements in. kept: what is in KEEP.
+-record(own, {in = 0, out = 0, elements = 0, bound = false, taken = 0, size_max = infinity, shaper = none, enable_in = 0, kept = #{}}).
 
 -type socket() :: #stanzagate{}.
 
@@ -227,7 +230,12 @@ shape(Size, Socket, #own{shaper = Shaper} = Own) ->
 	Own#own{shaper = Shaper1}.
 
 %% What of an element has to be known by whoever adopts the session.
-note(#xmlel{name = Name, attrs = Attributes, children = Children}, #own{bound = true, in = In, kept = Kept} = Own) ->
+note(Element, #own{bound = true, elements = Elements} = Own) ->
+	note_bound(Element, Own#own{elements = (Elements + 1) band ?U32});
+note(_, Own) ->
+	Own.
+
+note_bound(#xmlel{name = Name, attrs = Attributes, children = Children}, #own{in = In, kept = Kept} = Own) ->
 	case is_stanza(Name) of
 		true when Name =:= <<"iq">> -> note_carbons(Children, Own#own{in = (In + 1) band ?U32});
 		true -> Own#own{in = (In + 1) band ?U32};
@@ -238,9 +246,7 @@ note(#xmlel{name = Name, attrs = Attributes, children = Children}, #own{bound = 
 				{<<"inactive">>, <<"urn:xmpp:csi:0">>} -> Own#own{kept = Kept#{inactive => true}};
 				_ -> Own
 			end
-	end;
-note(_, Own) ->
-	Own.
+	end.
 
 note_carbons(Children, #own{kept = Kept} = Own) ->
 	case [{Name, Ns} || #xmlel{name = Name, attrs = [{<<"xmlns">>, <<"urn:xmpp:carbons:2">> = Ns}]} <- Children] of
@@ -299,7 +305,7 @@ c2s_copy_session(State, _) ->
 bound(none, State) ->
 	State;
 bound(Socket, #{jid := Jid} = State) ->
-	put_own((own())#own{in = 0, out = 0, bound = true, kept = #{}}),
+	put_own((own())#own{in = 0, out = 0, elements = 0, bound = true, kept = #{}}),
 	tell(Socket, {bound, jid:encode(Jid)}),
 	State.
 
@@ -326,14 +332,14 @@ c2s_session_resumed(State) ->
 adopt(none, _, State) ->
 	State;
 adopt(Socket, #{jid := Text} = Fields, #{stream_state := wait_for_sasl_request, lserver := Server} = State) ->
-	case jid:decode(Text) of
-		Jid when element(4, Jid) =:= <<>> -> refuse(Socket, <<"no resource">>, State);
-		Jid ->
-			{User, _, Resource} = Full = jid:tolower(Jid),
-			case {Full, ejabberd_auth:user_exists(User, Server)} of
-				{{_, Server, _}, true} -> adopt_user(Socket, Fields, jid:make(User, Server, element(4, Jid)), Resource, State);
-				_ -> refuse(Socket, <<"no such user">>, State)
-			end
+	try jid:tolower(jid:decode(Text)) of
+		{User, Server, Resource} when User =/= <<>>, Resource =/= <<>> ->
+			case ejabberd_auth:user_exists(User, Server) of
+				true -> adopt_user(Socket, Fields, element(4, jid:decode(Text)), take_over(User, Server, Resource), State#{user => User});
+				false -> refuse(Socket, <<"no such user">>, State)
+			end;
+		_ -> refuse(Socket, <<"this is no session of the domain">>, State)
+	catch error:_ -> refuse(Socket, <<"this is no address">>, State)
 	end;
 adopt(Socket, _, State) ->
 	refuse(Socket, <<"the domain is not served">>, State).
@@ -343,23 +349,55 @@ refuse(Socket, Reason, State) ->
 	self() ! {'$gen_event', closed},
 	State.
 
-adopt_user(Socket, #{acked := Acked, stanzas_in := In, stanzas_out := Out} = Fields, Jid, _, State) ->
-	Kept = kept(Fields),
-	{User, Server, Resource} = {element(2, Jid), element(3, Jid), element(4, Jid)},
-	Before = ejabberd_sm:get_session_pid(User, Server, Resource),
-	put_own((own())#own{in = In, out = Out, bound = true, kept = Kept}),
-	put(stanzagate_kept, Kept),
-	State1 = (sm_state(Kept, In, Out, State))#{
-		user => User, resource => Resource, auth_module => hd(ejabberd_auth:auth_modules(Server)),
-		sid => ejabberd_sm:make_sid(), stream_restarted => true
-	},
-	State2 = client_state(Kept, ejabberd_c2s:open_session(State1)),
-	State3 = ejabberd_hooks:run_fold(c2s_session_resumed, Server, State2, []),
-	State4 = present(Fields, State3),
-	is_pid(Before) andalso maps:is_key(pres_last, State4) andalso (self() ! {resend_presence, undefined}),
-	tell(Socket, {adopted, Acked}),
+%% The session may still live, here or on another node of the cluster, which the gate cannot reach: its process tells all it knows,
+%% and ends without a word to anybody. Else it is replaced, as by a client that comes anew.
+take_over(User, Server, Resource) ->
+	case ejabberd_sm:get_session_pid(User, Server, Resource) of
+		none ->
+			none;
+		Pid ->
+			Monitor = monitor(process, Pid),
+			Answer = try ejabberd_c2s:call(Pid, stanzagate_take, ?TAKE_MS) of
+				{stanzagate, Old, Own} -> {Old, Own};
+				_ -> replaced
+			catch exit:_ -> replaced
+			end,
+			receive {'DOWN', Monitor, _, _, _} -> ok after ?TAKE_MS -> demonitor(Monitor, [flush]) end,
+			Answer
+	end.
+
+c2s_handle_call(#{sid := _} = State, stanzagate_take, From) ->
+	Queue = case State of
+		#{mgmt_queue := Any} -> #{mgmt_queue => p1_queue:file_to_ram(Any)};
+		_ -> #{}
+	end,
+	ejabberd_c2s:reply(From, {stanzagate, maps:merge(State, Queue), own()}),
+	{stop, leave(State)};
+c2s_handle_call(State, _, _) ->
+	State.
+
+adopt_user(Socket, Fields, Resource, Before, #{user := User, lserver := Server} = State) ->
+	Jid = jid:make(User, Server, Resource),
+	{State1, Own} = inherit(Before, Fields, State),
+	put_own(Own),
+	put(stanzagate_kept, Own#own.kept),
+	State2 = sm_state(Before, Own, State1#{
+		resource => Resource, auth_module => hd(ejabberd_auth:auth_modules(Server)), sid => ejabberd_sm:make_sid(), stream_restarted => true
+	}),
+	State3 = client_state(Own#own.kept, ejabberd_c2s:open_session(State2)),
+	State4 = present(Fields, ejabberd_hooks:run_fold(c2s_session_resumed, Server, State3, [])),
+	tell(Socket, {adopted, Own#own.elements}),
+	Before =:= replaced andalso (self() ! {resend_presence, undefined}),
 	?LOG_INFO("Adopted session of ~ts", [jid:encode(Jid)]),
-	State4.
+	send_untaken(Before, Own, State4).
+
+%% What the gate tells of the session; the process that had it may have handled more than it could say.
+inherit({Old, #own{elements = Elements, in = In} = Its}, #{acked := Acked, stanzas_out := Out}, State)
+		when (Elements - Acked) band ?U32 < 16#80000000 ->
+	Own = (own())#own{elements = Elements, in = In, out = Out, bound = true, kept = Its#own.kept},
+	{ejabberd_c2s:copy_state(State, Old), Own};
+inherit(_, #{acked := Acked, stanzas_in := In, stanzas_out := Out} = Fields, State) ->
+	{State, (own())#own{elements = Acked, in = In, out = Out, bound = true, kept = kept(Fields)}}.
 
 kept(#{keep := Bytes}) ->
 	try binary_to_term(Bytes, [safe]) of
@@ -371,17 +409,34 @@ kept(#{keep := Bytes}) ->
 kept(_) ->
 	#{}.
 
-sm_state(#{sm := #{ns := Ns, id := Text, max := Max, in := InFrom, out := OutFrom}}, In, Out, #{mgmt_queue_type := Type} = State) ->
+%% Stream management goes on at the counts of the gate. Before: what another process knew of stanzas that the client has not
+%% acknowledged.
+sm_state(Before, #own{in = In, out = Out, kept = #{sm := #{ns := Ns, id := Text, max := Max} = Sm}}, #{mgmt_queue_type := Type} = State) ->
+	#{in := InFrom, out := OutFrom} = Sm,
+	Sent = (Out - OutFrom) band ?U32,
 	{Id, Timeout} = case misc:base64_to_term(Text) of
 		{term, {_, Bytes}} -> {Bytes, binary_to_integer(Max) * 1000};
 		_ -> {p1_rand:bytes(8), 0}
 	end,
 	State#{
-		mgmt_state => active, mgmt_xmlns => Ns, mgmt_id => Id, mgmt_timeout => Timeout, mgmt_queue => p1_queue:new(Type),
-		mgmt_stanzas_in => (In - InFrom) band ?U32, mgmt_stanzas_out => (Out - OutFrom) band ?U32,
-		mgmt_stanzas_req => (Out - OutFrom) band ?U32
+		mgmt_state => active, mgmt_xmlns => Ns, mgmt_id => Id, mgmt_timeout => Timeout,
+		mgmt_queue => p1_queue:from_list([Entry || {N, _, _} = Entry <- unacked(Before), is_sent(N, Sent)], Type),
+		mgmt_stanzas_in => (In - InFrom) band ?U32, mgmt_stanzas_out => Sent, mgmt_stanzas_req => Sent
 	};
-sm_state(_, _, _, State) ->
+sm_state(_, _, State) ->
+	State.
+
+unacked({#{mgmt_queue := Queue}, _}) -> p1_queue:to_list(Queue);
+unacked(_) -> [].
+
+is_sent(Number, Sent) -> (Sent - Number) band ?U32 < 16#80000000.
+
+%% Stanzas that the other process has sent, and that have not come to the gate.
+send_untaken(Before, #own{out = Out, kept = #{sm := #{out := OutFrom}}}, State) ->
+	Sent = (Out - OutFrom) band ?U32,
+	Untaken = [Packet || {N, _, Packet} <- unacked(Before), not is_sent(N, Sent)],
+	lists:foldl(fun(Packet, Acc) -> ejabberd_c2s:send(Acc, Packet) end, State, Untaken);
+send_untaken(_, _, State) ->
 	State.
 
 client_state(Kept, State) ->
@@ -420,12 +475,13 @@ offline_messages(Presence, #{lserver := Server} = State) ->
 %% ---- the server goes ----
 
 %% The session ends here without a word to anybody: it goes on at whoever adopts it.
-leave(#{sid := _} = State) ->
-	ejabberd_c2s:stop_async(self()),
-	State#{stanzagate_left => true};
 leave(State) ->
+	case socket(State) of
+		none -> ok;
+		Socket -> tell(Socket, left)
+	end,
 	ejabberd_c2s:stop_async(self()),
-	State.
+	State#{stanzagate_left => true}.
 
 c2s_terminated(#{stanzagate_left := true, sid := Sid, jid := Jid} = State, _) ->
 	{User, Server, Resource} = jid:tolower(Jid),

@@ -16,6 +16,7 @@
 -define(REASON_BYTES_MAX, 256).
 -define(AHEAD_BYTES_MAX, 131072).   % of elements that a client's process has not taken; then its gate is told to pause
 -define(ACTIVE, 100).               % deliveries of a socket before it asks for more
+-define(LEAVE_MS, 3000).
 -define(WRITE_SLACK, 1048576).
 
 %% A socket: transport is gen_tcp or ssl. link: stanzagate_link, in the middle of what it has heard.
@@ -27,7 +28,8 @@
 	ahead = 0, is_ahead = false, is_waiting = false
 }).
 
--record(state, {name, options, sessions, connections = #{}, clients = #{}, rounds = 0}).
+%% leaving: who waits for the end, when this server goes.
+-record(state, {name, options, sessions, connections = #{}, clients = #{}, rounds = 0, leaving = none}).
 
 %% ---- for others ----
 
@@ -49,7 +51,7 @@ domains(Pid, List) ->
 
 %% This server goes: the gate shall have its sessions adopted.
 leave(Pid) ->
-	gen_server:call(Pid, leave, 5000).
+	gen_server:call(Pid, leave, 2 * ?LEAVE_MS).
 
 %% ---- gen_server ----
 
@@ -58,12 +60,13 @@ init({Name, #{window := Window, held_bytes_max := HeldMax} = Options}) ->
 	erlang:send_after(?TICK_MS, self(), tick),
 	{ok, #state{name = Name, options = Options, sessions = stanzagate_sessions:new(Config)}}.
 
-handle_call(leave, _, #state{clients = Clients, connections = Connections} = State) ->
+%% What clients' processes have been given, they handle; nothing more is taken. When they have gone, and all that they had to say is
+%% written, the links end.
+handle_call(leave, From, #state{clients = Clients, connections = Connections} = State) ->
+	[set_options(Transport, Id, [{active, false}]) || {Id, #connection{transport = Transport}} <- maps:to_list(Connections)],
 	[stanzagate_client:hand_over(Pid, leave) || #client{pid = Pid} <- maps:values(Clients)],
-	Ids = maps:keys(Connections),
-	State1 = flush(lists:foldl(fun(Id, Acc) -> say(Id, stanzagate_frames:encode(drain, 0, []), Acc) end, State, Ids)),
-	State2 = lists:foldl(fun close_connection/2, State1, Ids),
-	{stop, normal, ok, State2}.
+	erlang:send_after(?LEAVE_MS, self(), left),
+	next(State#state{leaving = From}).
 
 handle_cast({link, {Transport, Socket}, Link, #{name := Name, window := Window} = Peer, Items, Domains}, State) ->
 	Patience = maps:get(patience_ms, Peer, 0),
@@ -84,11 +87,11 @@ handle_info({stanzagate, Number, What}, #state{clients = Clients} = State) ->
 		#{Number := Client} -> client_says(What, Number, Client, State);
 		_ -> State
 	end);
-handle_info({Kind, Socket, Data}, State) when Kind =:= tcp; Kind =:= ssl ->
+handle_info({Kind, Socket, Data}, #state{leaving = none} = State) when Kind =:= tcp; Kind =:= ssl ->
 	next(incoming(Socket, Data, State));
-handle_info({Kind, Socket}, #state{connections = Connections} = State) when Kind =:= tcp_passive; Kind =:= ssl_passive ->
+handle_info({Kind, Socket}, #state{connections = Connections, leaving = From} = State) when Kind =:= tcp_passive; Kind =:= ssl_passive ->
 	case Connections of
-		#{Socket := #connection{transport = Transport}} -> set_options(Transport, Socket, [{active, ?ACTIVE}]);
+		#{Socket := #connection{transport = Transport}} when From =:= none -> set_options(Transport, Socket, [{active, ?ACTIVE}]);
 		_ -> ok
 	end,
 	next(State);
@@ -96,6 +99,10 @@ handle_info({Kind, Socket}, State) when Kind =:= tcp_closed; Kind =:= ssl_closed
 	next(lose(Socket, "connection closed", State));
 handle_info({Kind, Socket, Reason}, State) when Kind =:= tcp_error; Kind =:= ssl_error ->
 	next(lose(Socket, Reason, State));
+handle_info(timeout, #state{leaving = From, clients = Clients} = State) when From =/= none, map_size(Clients) =:= 0 ->
+	leave_now(State);
+handle_info(left, State) ->
+	leave_now(State);
 handle_info(timeout, State) ->
 	{noreply, flush(State)};
 handle_info({{down, Number}, Monitor, process, _, _}, State) ->
@@ -130,6 +137,12 @@ next(#state{rounds = Rounds} = State) when Rounds >= ?ROUND_MAX ->
 	{noreply, flush(State)};
 next(#state{rounds = Rounds} = State) ->
 	{noreply, State#state{rounds = Rounds + 1}, 0}.
+
+leave_now(#state{leaving = From, connections = Connections} = State) ->
+	Ids = maps:keys(Connections),
+	State1 = flush(lists:foldl(fun(Id, Acc) -> say(Id, stanzagate_frames:encode(drain, 0, []), Acc) end, State, Ids)),
+	gen_server:reply(From, ok),
+	{stop, normal, lists:foldl(fun close_connection/2, State1, Ids)}.
 
 %% ---- sockets ----
 
@@ -349,6 +362,9 @@ client_says({error, Condition, Text}, Number, Client, State) ->
 	store(Number, Client#client{error = Error}, State);
 client_says({adopted, Count}, Number, #client{stage = adopting} = Client, #state{sessions = Sessions} = State) ->
 	store(Number, Client#client{stage = 2}, State#state{sessions = stanzagate_sessions:adopted(Number, Count, Sessions)});
+client_says(left, Number, #client{monitor = Monitor}, #state{clients = Clients} = State) ->
+	demonitor(Monitor, [flush]),
+	State#state{clients = maps:remove(Number, Clients)};
 client_says({refused, Reason}, Number, _, #state{sessions = Sessions} = State) ->
 	client_end(Number, closed, State#state{sessions = stanzagate_sessions:refused(Number, Reason, Sessions)});
 client_says(Word, Number, #client{error = Error} = Client, #state{sessions = Sessions} = State) when Word =:= trailer; Word =:= close ->

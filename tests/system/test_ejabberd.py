@@ -196,6 +196,86 @@ def test_what_cannot_be_taken_back_is_lost(link):
     assert link.refused(fakegate.REATTACH, 99)
 
 
+@pytest.fixture(scope="module")
+def other(server):
+    """Another ejabberd, in a cluster with the first."""
+    with running(ip="127.0.0.2", join=server) as other:
+        yield other
+
+
+HERE = "<presence><priority>5</priority><status>here</status></presence>"
+
+
+def settle(link, friend, resource):
+    """Alice's session, of which all has been taken, with what a client asks for; bob sees her."""
+    alice = link.login("alice", resource)
+    alice.send("<presence><priority>5</priority><status>here</status></presence>")
+    alice.send("<presence to='bob@localhost/sofa'><status>directed</status></presence>")
+    assert alice.wait("<status>here") and friend.wait("directed")
+    assert alice.ask("<enable xmlns='urn:xmpp:carbons:2'/>", "set", None)
+    alice.send(f"<enable xmlns='{SM_NS}' resume='true'/>")
+    assert alice.wait("<enabled")
+    friend.send(f"<message to='{alice.jid}' type='chat'><body>before</body></message>")
+    assert alice.wait("before") and alice.ask("<ping xmlns='urn:xmpp:ping'/>")
+    return alice
+
+
+def check_goes_on(alice, friend, stanzas_in):
+    """The client notices nothing, its friend neither; its stream management counts on."""
+    friend.send(f"<message to='{alice.jid}' type='chat'><body>behind</body></message>")
+    assert alice.wait("behind")
+    alice.send("<message to='bob@localhost/sofa' type='chat'><body>answer</body></message>")
+    assert friend.wait("answer")
+    alice.send(f"<r xmlns='{SM_NS}'/>")
+    assert f"h='{stanzas_in}'" in alice.wait("<a ")
+    assert not [xml for xml in friend.elements if "unavailable" in xml]
+
+
+def test_a_session_is_adopted_from_a_node_that_lives(server, other):
+    """It cannot be reached by the gate any more, and tells all that it knows."""
+    with fakegate.Link(server.link) as first, fakegate.Link(other.link, epoch=first.epoch) as second:
+        bob = second.login("bob", "sofa")
+        alice = settle(first, bob, "one")
+        alice.link.acks = False
+        bob.send(f"<message to='{alice.jid}' type='chat'><body>lost on the way</body></message>")
+        assert alice.wait("lost on the way")
+        alice.received -= 1  # the gate has not had it
+        alice.stanzas_out -= 1
+        first.cut()
+        alice = second.adopt(alice, HERE)
+        assert alice.attached == alice.sent
+        assert alice.wait("lost on the way")
+        check_goes_on(alice, bob, 2)
+        assert bodies(alice) == ["lost on the way", "behind"]
+
+
+def test_a_session_is_adopted_from_a_node_that_was_killed(server, other):
+    with fakegate.Link(other.link) as first, fakegate.Link(server.link, epoch=first.epoch) as second:
+        bob = second.login("bob", "sofa")
+        alice = settle(first, bob, "two")
+        other.kill()
+        bob.send(f"<message to='{alice.jid}' type='chat'><body>while away</body></message>")
+        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        alice = second.adopt(alice, HERE)
+        assert alice.attached == alice.sent and alice.wait("while away")
+        check_goes_on(alice, bob, 2)
+        bob.send("<message to='alice@localhost' type='chat'><body>by priority</body></message>")
+        assert alice.wait("by priority")
+
+
+def test_sessions_leave_a_node_that_stops(server, other):
+    other.join = None
+    other.start(other.home)
+    with fakegate.Link(other.link) as first, fakegate.Link(server.link, epoch=first.epoch) as second:
+        bob = second.login("bob", "sofa")
+        alice = settle(first, bob, "three")
+        problem = other.stop()
+        assert not problem
+        assert first.wait_end() and alice.closed is None and first.drained
+        alice = second.adopt(alice, HERE)
+        check_goes_on(alice, bob, 2)
+
+
 def test_window_and_acknowledgements(server):
     """A gate that acknowledges nothing gets as much as its window holds, and the rest when it does; nobody else waits for it."""
     with fakegate.Link(server.link, window=65536) as small, fakegate.Link(server.link) as other:

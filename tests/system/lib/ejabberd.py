@@ -97,6 +97,8 @@ class Ejabberd(gates.Program):
         names = [f"ejabberd_auth:try_register(<<\"{user}\">>, <<\"localhost\">>, <<{','.join(str(b) for b in password.encode())}>>)"
                  for user, password in gates.PASSWORDS.items()]
         steps = names if not self.join else [f"ok = ejabberd_cluster:join('{self.join.node}')"]
+        steps.append(f'ok = file:write_file("{home}/ready", "")')
+        (home / "ready").unlink(missing_ok=True)
         environment = os.environ | {
             "EJABBERD_CONFIG_PATH": str(self.config),
             "EJABBERD_LOG_PATH": str(home / "ejabberd.log"),
@@ -118,6 +120,8 @@ class Ejabberd(gates.Program):
     def reachable(self):
         if not self.running():
             raise RuntimeError(f"ejabberd ended with {self.process.returncode}:\n{self.log_tail()}\n{self.server_log()}")
+        if not (self.home / "ready").exists():
+            return False
         try:
             for place in (self.direct, self.link):
                 socket.create_connection(place).close()

@@ -19,25 +19,31 @@ import time
 import gate as gates
 import xmppwire as xmpp
 from fakebackend import (  # noqa: F401
-    ACK, ADOPT, ATTACHED, CLOSE, DOMAIN, ELEMENT, HELLO, LOST, NUMBERED, OPEN, PAUSE, PING, PONG, PROOF, REATTACH, RESUME, STATE,
+    ACK, ADOPT, ATTACHED, CLOSE, DOMAIN, DRAIN, ELEMENT, HELLO, KEEP, LOST, NUMBERED, OPEN, PAUSE, PING, PONG, PROOF, REATTACH, RESUME, STATE,
     fields, frame, read_fields,
 )
 
 TIMEOUT_S = 10
-RECEIVED, ACKED, STANZAS_IN, STANZAS_OUT, SERIAL = 0x60, 0x61, 0x63, 0x64, 0x66
+RECEIVED, ACKED, KEPT, STANZAS_IN, STANZAS_OUT, PRESENCE, SERIAL = range(0x60, 0x67)
 
 
 def field(key, value, form):
     return struct.pack(">BH", key, struct.calcsize(form)) + struct.pack(form, value)
 
 
+def is_stanza(xml):
+    return re.match("<(message|presence|iq)[ />]", xml) is not None
+
+
 class Session:
     def __init__(self, link, number, jid=None):
         self.link, self.number, self.jid = link, number, jid
         self.stage, self.received, self.elements, self.numbers, self.closed, self.attached = 0, 0, [], {}, None, None
-        self.paused_us, self.features = False, None
+        self.paused_us, self.features, self.kept, self.sent, self.stanzas_in, self.stanzas_out = False, None, None, 0, 0, 0
 
     def send(self, xml):
+        self.sent += self.stage == 2
+        self.stanzas_in += self.stage == 2 and is_stanza(xml)
         self.link.send(frame(ELEMENT, self.number, xml.encode()))
 
     def pause(self):
@@ -50,9 +56,10 @@ class Session:
         """The first element with this in it, from now on or before."""
         return self.link.until(lambda: next((xml for xml in self.elements if text in xml), None), text)
 
-    def ask(self, child, kind="get"):
+    def ask(self, child, kind="get", to="localhost"):
         name = f"q{next(self.link.names)}"
-        self.send(f"<iq type='{kind}' id='{name}' to='localhost'>{child}</iq>")
+        to = f" to='{to}'" if to else ""
+        self.send(f"<iq type='{kind}' id='{name}'{to}>{child}</iq>")
         return self.link.until(lambda: next((x for x in self.elements if x.startswith("<iq") and f"id='{name}'" in x), None), name)
 
     def number_of(self, text):
@@ -66,7 +73,7 @@ class Link:
         self.connection = socket.create_connection(address)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.epoch, self.window, self.key, self.patience_ms = epoch or os.urandom(8), window, key, patience_ms
-        self.buffer, self.taken, self.said, self.acks, self.ended = b"", 0, 0, True, False
+        self.buffer, self.taken, self.said, self.acks, self.ended, self.drained = b"", 0, 0, True, False, False
         self.sessions, self.domains, self.hello, self.pongs, self.lost = {}, {}, None, set(), set()
         self.names, self.numbers = itertools.count(1), itertools.count(int.from_bytes(os.urandom(3), "big") << 16)
         self.nonce = os.urandom(32)
@@ -138,6 +145,8 @@ class Link:
         elif kind == DOMAIN:
             about = read_fields(payload)
             self.domains[about[0x10].decode()] = about[0x11].decode()
+        elif kind == DRAIN:
+            self.drained = True
         elif kind == LOST:
             self.lost.add(number)
         elif session:
@@ -150,6 +159,9 @@ class Link:
             xml = payload.decode()
             session.elements.append(xml)
             session.numbers[xml] = session.received
+            session.stanzas_out += is_bound and is_stanza(xml)
+        elif kind == KEEP:
+            session.kept = payload
         elif kind == STATE:
             about = read_fields(payload)
             session.stage, session.jid, session.features = about[0x30][0], about[0x31].decode(), about.get(0x11, b"").decode()
@@ -188,6 +200,22 @@ class Link:
         self.send(frame(REATTACH, session.number, field(RECEIVED, received, ">I") + field(SERIAL, next(self.serials), ">Q")))
         self.until(lambda: session.attached is not None, "ATTACHED")
         return session
+
+    def adopt(self, old, presence=None):
+        """Asks for a session of another backend, which had taken all that it was sent; answers the new one, or None for LOST."""
+        self.until(lambda: "localhost" in self.domains, "DOMAIN")
+        session = Session(self, old.number, old.jid)
+        session.stage, session.kept = 2, old.kept
+        session.received, session.sent, session.stanzas_in, session.stanzas_out = old.received, old.sent, old.stanzas_in, old.stanzas_out
+        self.sessions[session.number] = session
+        payload = fields(domain_name="localhost", jid=old.jid, address="192.0.2.1", tls_version=b"\3\4", tls_cipher="TLS_AES_128_GCM_SHA256")
+        for key, count in ((RECEIVED, old.received), (ACKED, old.sent), (STANZAS_IN, old.stanzas_in), (STANZAS_OUT, old.stanzas_out)):
+            payload += field(key, count, ">I")
+        for key, value in ((KEPT, old.kept), (PRESENCE, presence and presence.encode())):
+            payload += struct.pack(">BH", key, len(value)) + value if value else b""
+        self.send(frame(ADOPT, session.number, payload + field(SERIAL, next(self.serials), ">Q")))
+        self.until(lambda: session.attached is not None or session.number in self.lost, "ATTACHED")
+        return session if session.attached is not None else None
 
     def refused(self, kind, number):
         payload = field(RECEIVED, 0, ">I") + field(SERIAL, next(self.serials), ">Q")
