@@ -92,11 +92,12 @@ connection({gen_tcp, Socket}, List) ->
 	receive accept -> ok after ?HELLO_MS -> exit(normal) end,
 	_ = inet:setopts(Socket, [binary, {packet, raw}, {active, false}, {buffer, ?BUFFER_BYTES}, {send_timeout, ?HELLO_MS}]),
 	_ = inet:setopts(Socket, [{nodelay, true}]),
+	Address = address(Socket),
 	case secure(Socket, Options) of
 		{ok, Transport, Secured} ->
 			greet(Transport, Secured, Options);
 		{refused, Why} ->
-			?LOG_ERROR("A gate at ~ts is refused: ~ts", [address(Socket), Why]),
+			?LOG_ERROR("A gate at ~ts is refused: ~ts", [Address, Why]),
 			gen_tcp:close(Socket)
 	end.
 

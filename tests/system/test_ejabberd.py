@@ -1,7 +1,9 @@
 """Debian's ejabberd behind the gate: what works there without a gate must work with it."""
 import asyncio
 import contextlib
+import os
 import re
+import subprocess
 
 import ejabberd
 import fakegate
@@ -27,9 +29,26 @@ def running(**options):
     assert not trouble, "\n".join(trouble)
 
 
+KEY = b"a key of both ends, long enough!"
+
+
 @pytest.fixture(scope="module")
-def server():
-    with running() as server:
+def server(tmp_path_factory):
+    """With a listener for each way to guard a link."""
+    home = tmp_path_factory.mktemp("links")
+    ours, ports = Authority(home / "ours"), {sort: gates.free_port() for sort in ("key", "tls")}
+    (home / "key").write_bytes(KEY)
+    certificate, key = ours.issue("server.example")
+    (home / "server.pem").write_text(certificate.read_text() + key.read_text())
+    listeners = [
+        f'  - {{port: {ports["key"]}, ip: "127.0.0.1", module: mod_stanzagate, secret: "{home}/key"}}',
+        f'  - {{port: {ports["tls"]}, ip: "127.0.0.1", module: mod_stanzagate, tls: true, certfile: "{home}/server.pem",'
+        f' cafile: "{ours.file}", gates: [gate.example]}}',
+        f'  - {{port: "unix:{home}/link", module: mod_stanzagate, uids: [{os.getuid()}]}}',
+        f'  - {{port: "unix:{home}/other", module: mod_stanzagate, uids: [12345]}}',
+    ]
+    with running(listeners=listeners) as server:
+        server.home_of_links, server.ports, server.ours = home, ports, ours
         yield server
 
 
@@ -320,3 +339,43 @@ def test_a_link_that_breaks_the_protocol_is_closed(server, link, bytes_of):
     assert link.wait_end()
     with fakegate.Link(server.link, epoch=link.epoch) as second:
         assert second.reattach(alice, alice.received).ask("<ping xmlns='urn:xmpp:ping'/>")
+
+
+def check_link(make_gate, server, address, link=None, **backend):
+    gate = make_gate({"workers": 1, "backends": [{"name": "ejabberd-1", "address": address} | backend]} | ({"link": link} if link else {}))
+    alice, bob = login(gate.starttls, gate, "alice", "phone"), login(gate.starttls, gate, "bob", "sofa")
+    alice.send(f"<message to='{bob.jid}' type='chat'><body>{'ы' * 50000}</body></message>")
+    assert bob.wait_message("ы" * 50000).get("from") == alice.jid
+    assert alice.logout() and bob.logout()
+
+
+def test_a_shared_key(server, make_gate):
+    place = ("127.0.0.1", server.ports["key"])
+    for wrong in (None, b"another one"):
+        with fakegate.Link(place, key=wrong) as link:
+            assert link.wait_end()
+    with fakegate.Link(place, key=KEY) as link:
+        assert link.login("alice", "phone").ask("<ping xmlns='urn:xmpp:ping'/>")
+    check_link(make_gate, server, f"tcp:127.0.0.1:{place[1]}", {"secret": f"{server.home_of_links}/key"})
+
+
+@pytest.mark.parametrize("name", ["gate.example", "other.example", None])
+def test_tls_with_certificates_at_both_ends(server, make_gate, tmp_path, name):
+    shown = server.ours.issue(name) if name else Authority(tmp_path / "strangers").issue("gate.example")
+    link = {"ca": str(server.ours.file), "certificate": str(shown[0]), "key": str(shown[1])}
+    backend = {"name": "ejabberd-1", "address": f"tls:127.0.0.1:{server.ports['tls']}", "certificate_names": "server.example"}
+    if name == "gate.example":
+        check_link(make_gate, server, backend["address"], link, certificate_names="server.example")
+        return
+    before = len(re.findall("is refused", server.server_log()))
+    gate = make_gate({"workers": 1, "backends": [backend], "link": link}, ready=False)
+    gate.wait_log(r"link\.(failed|down)")
+    assert "link.up" not in gate.log()
+    gates.wait_until(lambda: len(re.findall("is refused", server.server_log())) > before, what="the refusal")
+
+
+def test_a_unix_socket(server, make_gate):
+    check_link(make_gate, server, f"unix:{server.home_of_links}/link")
+    gate = make_gate({"workers": 1, "backends": [{"name": "ejabberd-1", "address": f"unix:{server.home_of_links}/other"}]}, ready=False)
+    gates.wait_until(lambda: "is none of uids" in server.server_log(), what="the refusal")
+    assert "link.up" not in gate.log()

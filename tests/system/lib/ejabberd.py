@@ -17,7 +17,7 @@ CONFIG = """
 hosts: [localhost]
 loglevel: {level}
 certfiles: ["{home}/server.pem"]
-auth_password_format: {passwords}
+auth_password_format: plain
 language: en
 negotiation_timeout: 10
 listen:
@@ -69,26 +69,28 @@ def beams():
 
 class Ejabberd(gates.Program):
     """
-    more: further lines for the listener of links; listeners: in place of it; modules: further modules; ip: of its own on
-    loopback, for a cluster; join: another one, whose cluster it becomes part of.
+    listeners: further ones; modules: further ones; ip: of its own on loopback, for a cluster; join: another one, whose cluster it
+    becomes part of; path: where our module is; prepare: called with the configuration, which does without our module then.
     """
 
-    def __init__(self, home=None, more="", listeners=None, modules="", level="info", passwords="plain", ip="127.0.0.1", join=None, path=None):
+    def __init__(self, home=None, listeners=(), modules="", level="info", ip="127.0.0.1", join=None, path=None, prepare=None):
         home = home or gates.new_folder("ejabberd")
-        self.ip, self.join, self.path = ip, join, path or beams()
+        self.ip, self.join, self.path, self.is_prepared = ip, join, path or beams(), prepare is not None
         self.authority = str(gates.certificate()[0])
         self.direct = ("127.0.0.1", gates.free_port())
         self.link = ("127.0.0.1", gates.free_port())
         self.address = f"tcp:127.0.0.1:{self.link[1]}"
         (home / "server.pem").write_text("".join(path.read_text() for path in gates.certificate()))
         self.config = home / "ejabberd.yml"
-        own = f'  - {{port: {self.link[1]}, ip: "127.0.0.1", module: mod_stanzagate, name: ejabberd-{ip[-1]}{more}}}'
+        own = f'  - {{port: {self.link[1]}, ip: "127.0.0.1", module: mod_stanzagate, name: ejabberd-{ip[-1]}}}'
         self.config.write_text(
             CONFIG.format(
-                level=level, home=home, port=self.direct[1], listeners=own if listeners is None else listeners,
-                passwords=passwords, modules=MODULES + "  mod_stanzagate: {}\n" + modules,
+                level=level, home=home, port=self.direct[1], listeners="" if prepare else "\n".join([own, *listeners]),
+                modules=MODULES.strip("\n") + ("" if prepare else "\n  mod_stanzagate: {}\n") + modules,
             )
         )
+        if prepare:
+            prepare(self.config)
         self.cluster_port = join.cluster_port if join else gates.free_port()
         self.node = f"ejabberd{ip[-1]}@{ip}"
         self.start(home)
@@ -123,7 +125,7 @@ class Ejabberd(gates.Program):
         if not (self.home / "ready").exists():
             return False
         try:
-            for place in (self.direct, self.link):
+            for place in [self.direct] if self.is_prepared else [self.direct, self.link]:
                 socket.create_connection(place).close()
             return True
         except OSError:
