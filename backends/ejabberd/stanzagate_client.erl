@@ -382,7 +382,8 @@ adopt_user(Socket, Fields, Resource, Before, #{user := User, lserver := Server} 
 	put_own(Own),
 	put(stanzagate_kept, Own#own.kept),
 	State2 = sm_state(Before, Own, State1#{
-		resource => Resource, auth_module => hd(ejabberd_auth:auth_modules(Server)), sid => ejabberd_sm:make_sid(), stream_restarted => true
+		resource => Resource, auth_module => maps:get(auth_module, State1, hd(ejabberd_auth:auth_modules(Server))),
+		sid => ejabberd_sm:make_sid(), stream_restarted => true
 	}),
 	State3 = client_state(Own#own.kept, ejabberd_c2s:open_session(State2)),
 	State4 = present(Fields, ejabberd_hooks:run_fold(c2s_session_resumed, Server, State3, [])),
@@ -467,7 +468,7 @@ priority(Element) ->
 
 offline_messages(Presence, #{lserver := Server} = State) ->
 	State1 = case gen_mod:is_loaded(Server, mod_offline) of
-		true -> element(2, mod_offline:c2s_self_presence({Presence, State}));
+		true -> element(2, mod_offline:c2s_self_presence({Presence, maps:remove(pres_last, State)}));
 		false -> State
 	end,
 	State1#{pres_last => Presence, pres_timestamp => erlang:timestamp()}.

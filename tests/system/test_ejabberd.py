@@ -379,3 +379,21 @@ def test_a_unix_socket(server, make_gate):
     gate = make_gate({"workers": 1, "backends": [{"name": "ejabberd-1", "address": f"unix:{server.home_of_links}/other"}]}, ready=False)
     gates.wait_until(lambda: "is none of uids" in server.server_log(), what="the refusal")
     assert "link.up" not in gate.log()
+
+
+def test_install(tmp_path, make_gate):
+    """On a configuration that knows nothing of the module; twice."""
+    control, port = tmp_path / "ejabberdctl.cfg", gates.free_port()
+    control.write_text('ERL_OPTIONS="-env ERL_CRASH_DUMP_BYTES 0"\n')
+    command = [gates.ROOT / "deploy" / "ejabberd" / "install", "--beams", tmp_path / "beams", "--control", control]
+    command += ["--secret", tmp_path / "key", "--port", str(port), "--name", "ejabberd-1"]
+
+    def install(config):
+        for _ in range(2):
+            subprocess.run([*command, "--config", config], check=True, capture_output=True)
+
+    with running(prepare=install, path=tmp_path / "beams") as server:
+        assert server.config.read_text().count("mod_stanzagate") == 2
+        words = subprocess.run(["bash", "-c", f". {control}; echo $ERL_OPTIONS"], check=True, capture_output=True, text=True).stdout.split()
+        assert words[-2:] == ["-pa", str(tmp_path / "beams")] and words.count("-pa") == 1
+        check_link(make_gate, server, f"tcp:127.0.0.1:{port}", {"secret": str(tmp_path / "key")})
