@@ -69,24 +69,29 @@ def beams():
 
 class Ejabberd(gates.Program):
     """
-    listeners: further ones; modules: further ones; ip: of its own on loopback, for a cluster; join: another one, whose cluster it
-    becomes part of; path: where our module is; prepare: called with the configuration, which does without our module then.
+    listeners: further ones; ip: of its own on loopback, for a cluster; join: another one, whose cluster it
+    becomes part of; path: where our module is; prepare: called with the configuration, which does without our module then; without:
+    a module less; users: so many accounts u0, u1... besides.
     """
 
-    def __init__(self, home=None, listeners=(), modules="", level="info", ip="127.0.0.1", join=None, path=None, prepare=None):
+    def __init__(
+        self, home=None, listeners=(), level="info", ip="127.0.0.1", join=None, path=None, prepare=None, without=None, users=0
+    ):
         home = home or gates.new_folder("ejabberd")
-        self.ip, self.join, self.path, self.is_prepared = ip, join, path or beams(), prepare is not None
+        self.ip, self.join, self.path, self.users = ip, join, path or beams(), users
         self.authority = str(gates.certificate()[0])
         self.direct = ("127.0.0.1", gates.free_port())
         self.link = ("127.0.0.1", gates.free_port())
         self.address = f"tcp:127.0.0.1:{self.link[1]}"
+        self.places = [self.direct] if prepare else [self.direct, self.link]
         (home / "server.pem").write_text("".join(path.read_text() for path in gates.certificate()))
+        listeners = [f'  - {{port: {self.link[1]}, ip: "127.0.0.1", module: mod_stanzagate, name: ejabberd-{ip[-1]}}}', *listeners]
+        modules = [line for line in MODULES.strip("\n").splitlines() if line.split(":")[0].strip() != without]
         self.config = home / "ejabberd.yml"
-        own = f'  - {{port: {self.link[1]}, ip: "127.0.0.1", module: mod_stanzagate, name: ejabberd-{ip[-1]}}}'
         self.config.write_text(
             CONFIG.format(
-                level=level, home=home, port=self.direct[1], listeners="" if prepare else "\n".join([own, *listeners]),
-                modules=MODULES.strip("\n") + ("" if prepare else "\n  mod_stanzagate: {}\n") + modules,
+                level=level, home=home, port=self.direct[1], listeners="" if prepare else "\n".join(listeners),
+                modules="\n".join(modules if prepare else ["  mod_stanzagate: {}", *modules]),
             )
         )
         if prepare:
@@ -95,11 +100,15 @@ class Ejabberd(gates.Program):
         self.node = f"ejabberd{ip[-1]}@{ip}"
         self.start(home)
 
+    def first_steps(self):
+        """In Erlang: a new server is told its accounts, or what cluster it belongs to."""
+        if self.join:
+            return [f"ok = ejabberd_cluster:join('{self.join.node}')"]
+        register = 'ejabberd_auth:try_register(<<{}>>, <<"localhost">>, <<{}>>)'
+        names = [register.format(f'"{user}"', ",".join(map(str, password.encode()))) for user, password in gates.PASSWORDS.items()]
+        return names + [register.format('"u", (integer_to_binary(N))/binary', '"password"').join(("[", f" || N <- lists:seq(0, {self.users - 1})]"))]
+
     def start(self, home):
-        names = [f"ejabberd_auth:try_register(<<\"{user}\">>, <<\"localhost\">>, <<{','.join(str(b) for b in password.encode())}>>)"
-                 for user, password in gates.PASSWORDS.items()]
-        steps = names if not self.join else [f"ok = ejabberd_cluster:join('{self.join.node}')"]
-        steps.append(f'ok = file:write_file("{home}/ready", "")')
         (home / "ready").unlink(missing_ok=True)
         environment = os.environ | {
             "EJABBERD_CONFIG_PATH": str(self.config),
@@ -108,10 +117,11 @@ class Ejabberd(gates.Program):
             "HOME": str(home),
             "ERL_CRASH_DUMP_BYTES": "0",
         }
-        command = ["erl", "-noinput", "+K", "true", "-pa", self.path, "-mnesia", "dir", f'"{home}/database"']
+        command = ["erl", "-noinput", "+K", "true", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"]
+        command += ["-pa", self.path, "-mnesia", "dir", f'"{home}/database"']
         command += ["-name", self.node, "-setcookie", "tests", "-start_epmd", "false", "-erl_epmd_port", self.cluster_port]
         command += ["-kernel", "inet_dist_use_interface", "{" + self.ip.replace(".", ",") + "}"]
-        command += ["-s", "ejabberd", "-eval", ", ".join(steps) + "."]
+        command += ["-s", "ejabberd", "-eval", ", ".join([*self.first_steps(), f'ok = file:write_file("{home}/ready", "")']) + "."]
         super().__init__(command, home, env=environment)
         gates.wait_until(self.reachable, gates.START_S, "ejabberd")
 
@@ -125,7 +135,7 @@ class Ejabberd(gates.Program):
         if not (self.home / "ready").exists():
             return False
         try:
-            for place in [self.direct] if self.is_prepared else [self.direct, self.link]:
+            for place in self.places:
                 socket.create_connection(place).close()
             return True
         except OSError:

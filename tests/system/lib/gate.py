@@ -129,6 +129,14 @@ class Program:
         except TimeoutError as late:
             raise TimeoutError(f"{late}:\n{self.log_tail()}") from None
 
+    def cpu_s(self):
+        words = open(f"/proc/{self.pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory_bytes(self):
+        with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     def running(self):
         return self.process.poll() is None
 

@@ -3,7 +3,6 @@ Prosody, with mod_stanzagate and what a server for people has enabled.
 
     Prosody(home)     `address` is where gates dial; `direct` is its own port 5222 for clients
 """
-import os
 import shutil
 import socket
 import subprocess
@@ -88,14 +87,6 @@ class Prosody(gates.Program):
     def server_log(self):
         log = self.home / "prosody.log"
         return log.read_text("utf-8", "replace") if log.exists() else ""
-
-    def cpu_s(self):
-        words = open(f"/proc/{self.pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()
-        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-    def memory_bytes(self):
-        with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def reachable(self):
         if not self.running():
