@@ -17,6 +17,7 @@
 -define(HELLO_MS, 5000).
 -define(SO_PEERCRED, {raw, 1, 17, 12}).
 -define(BUFFER_BYTES, 65536).
+-define(WRITTEN_BYTES_MAX, 8388608). % so much is written without waiting for the gate: more than the window of most
 
 %% ---- gen_mod ----
 
@@ -90,7 +91,8 @@ accept(Pid) ->
 connection({gen_tcp, Socket}, List) ->
 	Options = maps:merge(maps:from_list(listen_options()), maps:from_list(List)),
 	receive accept -> ok after ?HELLO_MS -> exit(normal) end,
-	_ = inet:setopts(Socket, [binary, {packet, raw}, {active, false}, {buffer, ?BUFFER_BYTES}, {send_timeout, ?HELLO_MS}]),
+	_ = inet:setopts(Socket, [binary, {packet, raw}, {active, false}, {buffer, ?BUFFER_BYTES},
+		{send_timeout, ?HELLO_MS}, {high_watermark, ?WRITTEN_BYTES_MAX}]),
 	_ = inet:setopts(Socket, [{nodelay, true}]),
 	Address = address(Socket),
 	case secure(Socket, Options) of

@@ -39,8 +39,8 @@
 -record(stanzagate, {gate :: pid(), number :: non_neg_integer(), peer, tls :: boolean(), exporter, cipher}).
 
 %% What this process knows of its client; in its dictionary. Counts are as the gate counts, modulo 2^32, since the client was bound:
-%% stanzas in and out, and all elements in. kept: what is in KEEP.
--record(own, {in = 0, out = 0, elements = 0, bound = false, taken = 0, size_max = infinity, shaper = none, enable_in = 0, kept = #{}}).
+%% stanzas in and out, and all elements in. kept: what KEEP is made of, told: as the gate was last told.
+-record(own, {in = 0, out = 0, elements = 0, bound = false, taken = 0, size_max = infinity, shaper = none, enable_in = 0, kept = #{}, told = #{}}).
 
 -type socket() :: #stanzagate{}.
 
@@ -182,13 +182,13 @@ c2s_handle_info(State, _) ->
 	State.
 
 take(Xml, State) when is_binary(Xml) ->
-	Own = own(),
 	Size = byte_size(Xml),
-	self() ! {'$gen_event', parse(Xml, Size, Own)},
-	case socket(State) of
-		none -> ok;
-		Socket -> put_own(shape(Size, Socket, report(Size, Socket, notice(Socket, own()))))
-	end,
+	{Event, Own} = parse(Xml, Size, own()),
+	self() ! {'$gen_event', Event},
+	put_own(case socket(State) of
+		none -> Own;
+		Socket -> shape(Size, Socket, report(Size, Socket, tell_kept(Socket, Own)))
+	end),
 	State;
 take(closed, State) ->
 	self() ! {'$gen_event', closed},
@@ -201,15 +201,12 @@ take({adopt, Fields}, State) ->
 take(leave, State) ->
 	leave(State).
 
-parse(_, Size, #own{size_max = Most}) when Size > Most ->
-	{xmlstreamerror, <<"XML stanza is too big">>};
+parse(_, Size, #own{size_max = Most} = Own) when Size > Most ->
+	{{xmlstreamerror, <<"XML stanza is too big">>}, Own};
 parse(Xml, _, Own) ->
 	case fxml_stream:parse_element(Xml) of
-		#xmlel{} = Element ->
-			put_own(note(Element, Own)),
-			{xmlstreamelement, Element};
-		_ ->
-			{xmlstreamerror, {1, <<"not well-formed">>}}
+		#xmlel{} = Element -> {{xmlstreamelement, Element}, note(Element, Own)};
+		_ -> {{xmlstreamerror, {1, <<"not well-formed">>}}, Own}
 	end.
 
 %% Tells the gate's process now and then how much has been taken: it pauses a client that is ahead.
@@ -255,30 +252,25 @@ note_carbons(Children, #own{kept = Kept} = Own) ->
 		_ -> Own
 	end.
 
-notice(Socket, #own{kept = Kept} = Own) ->
-	case get(stanzagate_kept) of
-		Kept -> ok;
-		undefined when map_size(Kept) =:= 0 -> ok;
-		_ -> tell_keep(Socket, Kept)
+%% Whoever adopts the session gets it.
+tell_kept(_, #own{kept = Same, told = Same} = Own) ->
+	Own;
+tell_kept(Socket, #own{kept = Kept} = Own) ->
+	case term_to_binary({?KEEP_VERSION, Kept}) of
+		Bytes when byte_size(Bytes) =< ?KEEP_BYTES_MAX -> tell(Socket, {keep, Bytes});
+		_ -> ok
 	end,
-	Own.
+	Own#own{told = Kept}.
 
-tell_keep(Socket, Kept) ->
-	put(stanzagate_kept, Kept),
-	Bytes = term_to_binary({?KEEP_VERSION, Kept}),
-	case byte_size(Bytes) =< ?KEEP_BYTES_MAX of
-		true -> tell(Socket, {keep, Bytes});
-		false -> ok
-	end.
+keep_sm(Socket, Sm, #own{kept = Kept} = Own) ->
+	put_own(tell_kept(Socket, Own#own{kept = Kept#{sm => Sm}})).
 
 %% Stream management begins. The counts are those of this point of the stream.
 keep_enabled(Socket, #xmlel{attrs = Attributes}) ->
 	Value = fun(Name) -> proplists:get_value(Name, Attributes, <<>>) end,
 	case {Value(<<"xmlns">>), own()} of
-		{<<"urn:xmpp:sm:", _/binary>> = Ns, #own{enable_in = In, out = Out, kept = Kept} = Own} ->
-			Sm = #{ns => Ns, id => Value(<<"id">>), max => Value(<<"max">>), in => In, out => Out},
-			put_own(Own#own{kept = Kept#{sm => Sm}}),
-			tell_keep(Socket, Kept#{sm => Sm});
+		{<<"urn:xmpp:sm:", _/binary>> = Ns, #own{enable_in = In, out = Out} = Own} ->
+			keep_sm(Socket, #{ns => Ns, id => Value(<<"id">>), max => Value(<<"max">>), in => In, out => Out}, Own);
 		_ ->
 			ok
 	end.
@@ -305,7 +297,7 @@ c2s_copy_session(State, _) ->
 bound(none, State) ->
 	State;
 bound(Socket, #{jid := Jid} = State) ->
-	put_own((own())#own{in = 0, out = 0, elements = 0, bound = true, kept = #{}}),
+	put_own((own())#own{in = 0, out = 0, elements = 0, bound = true, kept = #{}, told = #{}}),
 	tell(Socket, {bound, jid:encode(Jid)}),
 	State.
 
@@ -315,11 +307,9 @@ c2s_session_resumed(#{mgmt_state := active, mgmt_id := Id, resource := Resource,
 	case socket(State) of
 		none -> ok;
 		Socket ->
-			#own{in = OwnIn, out = OwnOut, kept = Kept} = Own = own(),
-			Sm = #{ns => Ns, id => misc:term_to_base64({Resource, Id}), max => integer_to_binary(TimeoutMs div 1000),
-				in => (OwnIn - In) band ?U32, out => (OwnOut - Out) band ?U32},
-			put_own(Own#own{kept = Kept#{sm => Sm}}),
-			tell_keep(Socket, Kept#{sm => Sm})
+			#own{in = OwnIn, out = OwnOut} = Own = own(),
+			keep_sm(Socket, #{ns => Ns, id => misc:term_to_base64({Resource, Id}), max => integer_to_binary(TimeoutMs div 1000),
+				in => (OwnIn - In) band ?U32, out => (OwnOut - Out) band ?U32}, Own)
 	end,
 	State;
 c2s_session_resumed(State) ->
@@ -380,7 +370,6 @@ adopt_user(Socket, Fields, Resource, Before, #{user := User, lserver := Server} 
 	Jid = jid:make(User, Server, Resource),
 	{State1, Own} = inherit(Before, Fields, State),
 	put_own(Own),
-	put(stanzagate_kept, Own#own.kept),
 	State2 = sm_state(Before, Own, State1#{
 		resource => Resource, auth_module => maps:get(auth_module, State1, hd(ejabberd_auth:auth_modules(Server))),
 		sid => ejabberd_sm:make_sid(), stream_restarted => true
@@ -395,10 +384,12 @@ adopt_user(Socket, Fields, Resource, Before, #{user := User, lserver := Server} 
 %% What the gate tells of the session; the process that had it may have handled more than it could say.
 inherit({Old, #own{elements = Elements, in = In} = Its}, #{acked := Acked, stanzas_out := Out}, State)
 		when (Elements - Acked) band ?U32 < 16#80000000 ->
-	Own = (own())#own{elements = Elements, in = In, out = Out, bound = true, kept = Its#own.kept},
+	Kept = Its#own.kept,
+	Own = (own())#own{elements = Elements, in = In, out = Out, bound = true, kept = Kept, told = Kept},
 	{ejabberd_c2s:copy_state(State, Old), Own};
 inherit(_, #{acked := Acked, stanzas_in := In, stanzas_out := Out} = Fields, State) ->
-	{State, (own())#own{elements = Acked, in = In, out = Out, bound = true, kept = kept(Fields)}}.
+	Kept = kept(Fields),
+	{State, (own())#own{elements = Acked, in = In, out = Out, bound = true, kept = Kept, told = Kept}}.
 
 kept(#{keep := Bytes}) ->
 	try binary_to_term(Bytes, [safe]) of

@@ -49,9 +49,9 @@ link(Pid, {Transport, Socket}, Link, Peer, Items, Domains) ->
 domains(Pid, List) ->
 	gen_server:cast(Pid, {domains, List}).
 
-%% This server goes: the gate shall have its sessions adopted.
+%% This server goes: the gate shall have its sessions adopted. A request that is answered once they have gone.
 leave(Pid) ->
-	gen_server:call(Pid, leave, 2 * ?LEAVE_MS).
+	gen_server:send_request(Pid, leave).
 
 %% ---- gen_server ----
 
@@ -80,7 +80,9 @@ handle_cast({link, {Transport, Socket}, Link, #{name := Name, window := Window} 
 	State2 = say_domains([Socket], stanzagate_hub:domains() -- Domains, State1),
 	next(heard(Items, Socket, say_load(Socket, State2)));
 handle_cast({domains, List}, #state{connections = Connections} = State) ->
-	next(say_domains(maps:keys(Connections), List, State)).
+	Gone = [Domain || [{domain, Domain}, {features, <<>>}] <- List],
+	next(say_domains(maps:keys(Connections), List, maps:fold(fun(Number, Client, Acc) -> domain_gone(Number, Client, Gone, Acc) end,
+		State, State#state.clients))).
 
 handle_info({stanzagate, Number, What}, #state{clients = Clients} = State) ->
 	next(case Clients of
@@ -318,6 +320,16 @@ client_down(Number, Monitor, #state{clients = Clients, sessions = Sessions} = St
 			stanzagate_hub:count(-1),
 			State#state{clients = maps:remove(Number, Clients), sessions = close_session(Number, Fault, Client, Sessions)};
 		_ ->
+			State
+	end.
+
+%% Its domain is not served any more, and so its process does not hear us any more.
+domain_gone(Number, #client{pid = Pid, domain = Domain} = Client, Gone, #state{sessions = Sessions} = State) ->
+	case lists:member(Domain, Gone) of
+		true ->
+			Pid ! {tcp_closed, none},
+			client_end(Number, closed, State#state{sessions = close_session(Number, [{condition, <<"host-gone">>}], Client, Sessions)});
+		false ->
 			State
 	end.
 

@@ -12,6 +12,7 @@
 -define(REFRESH_MS, 200).
 -define(LOAD_MS, 2000).
 -define(PROBE_MS, 5000).
+-define(LEAVE_MS, 5000).
 -define(FEATURES_BYTES_MAX, 16384).
 
 %% gates: epoch -> process. planned: what domains offer is about to be found out; known: it has been once.
@@ -61,7 +62,7 @@ is_served(Domain) ->
 
 %% {sessions, thousandths of capacity in use}; none when that has been said on this link before.
 load(Id) ->
-	Load = {max(0, ets:lookup_element(?TABLE, sessions, 2)), ets:lookup_element(?TABLE, load, 2)},
+	Load = ets:lookup_element(?TABLE, load, 2),
 	case ets:lookup(?TABLE, {said, Id}) of
 		[{_, Load}] -> none;
 		_ -> ets:insert(?TABLE, {{said, Id}, Load}), Load
@@ -70,9 +71,9 @@ load(Id) ->
 forget(Id) ->
 	ets:delete(?TABLE, {said, Id}).
 
-%% So many more sessions are here.
+%% The calling process has so many sessions more.
 count(More) ->
-	ets:update_counter(?TABLE, sessions, More).
+	ets:update_counter(?TABLE, {sessions, self()}, More, {none, 0}).
 
 %% ---- gen_server ----
 
@@ -81,7 +82,7 @@ start_link() ->
 
 init([]) ->
 	ets:new(?TABLE, [named_table, public, {read_concurrency, true}]),
-	ets:insert(?TABLE, [{epoch, binary:decode_unsigned(crypto:strong_rand_bytes(8))}, {sessions, 0}, {load, 0}]),
+	ets:insert(?TABLE, [{epoch, binary:decode_unsigned(crypto:strong_rand_bytes(8))}, {load, {0, 0}}]),
 	erlang:system_flag(scheduler_wall_time, true),
 	erlang:send_after(?LOAD_MS, self(), load),
 	{ok, #state{busy = busy()}}.
@@ -102,7 +103,8 @@ handle_call(await, _, #state{known = true} = State) ->
 handle_call(await, _, State) ->
 	{reply, ok, find_out(State)};
 handle_call(leave, _, #state{gates = Gates} = State) when is_map(Gates) ->
-	[catch stanzagate_gate:leave(Pid) || Pid <- maps:values(Gates)],
+	Asked = [stanzagate_gate:leave(Pid) || Pid <- maps:values(Gates)],
+	[gen_server:receive_response(Request, ?LEAVE_MS) || Request <- Asked],
 	{reply, ok, State#state{gates = stopping}};
 handle_call(leave, _, State) ->
 	{reply, ok, State}.
@@ -117,10 +119,12 @@ handle_info(refresh, State) ->
 	{noreply, find_out(State#state{planned = false})};
 handle_info(load, #state{busy = Before} = State) ->
 	Busy = busy(),
-	ets:insert(?TABLE, {load, share(Before, Busy)}),
+	Sessions = lists:sum(ets:select(?TABLE, [{{{sessions, '_'}, '$1'}, [], ['$1']}])),
+	ets:insert(?TABLE, {load, {Sessions, share(Before, Busy)}}),
 	erlang:send_after(?LOAD_MS, self(), load),
 	{noreply, State#state{busy = Busy}};
 handle_info({{down, Epoch}, _, process, Pid, _}, #state{gates = Gates} = State) ->
+	ets:delete(?TABLE, {sessions, Pid}),
 	case Gates of
 		#{Epoch := Pid} -> {noreply, State#state{gates = maps:remove(Epoch, Gates)}};
 		_ -> {noreply, State}
