@@ -300,12 +300,12 @@ adopt(Number, Fields, #state{clients = Clients} = State) ->
 	end,
 	State.
 
-%% Our client's process has to hear of its end, and nothing of it matters any more.
+%% Our client's process has to hear of its end, if that is not known there, and nothing of it matters any more.
 client_end(Number, How, #state{clients = Clients} = State) ->
 	case maps:take(Number, Clients) of
 		{#client{pid = Pid, monitor = Monitor}, Rest} ->
 			demonitor(Monitor, [flush]),
-			stanzagate_client:hand_over(Pid, How),
+			How =:= known orelse stanzagate_client:hand_over(Pid, How),
 			stanzagate_hub:count(-1),
 			State#state{clients = Rest};
 		error ->
@@ -328,7 +328,7 @@ domain_gone(Number, #client{pid = Pid, domain = Domain} = Client, Gone, #state{s
 	case lists:member(Domain, Gone) of
 		true ->
 			Pid ! {tcp_closed, none},
-			client_end(Number, closed, State#state{sessions = close_session(Number, [{condition, <<"host-gone">>}], Client, Sessions)});
+			client_end(Number, known, State#state{sessions = close_session(Number, [{condition, <<"host-gone">>}], Client, Sessions)});
 		false ->
 			State
 	end.
@@ -374,13 +374,12 @@ client_says({error, Condition, Text}, Number, Client, State) ->
 	store(Number, Client#client{error = Error}, State);
 client_says({adopted, Count}, Number, #client{stage = adopting} = Client, #state{sessions = Sessions} = State) ->
 	store(Number, Client#client{stage = 2}, State#state{sessions = stanzagate_sessions:adopted(Number, Count, Sessions)});
-client_says(left, Number, #client{monitor = Monitor}, #state{clients = Clients} = State) ->
-	demonitor(Monitor, [flush]),
-	State#state{clients = maps:remove(Number, Clients)};
+client_says(left, Number, _, State) ->
+	client_end(Number, known, State);
 client_says({refused, Reason}, Number, _, #state{sessions = Sessions} = State) ->
 	client_end(Number, closed, State#state{sessions = stanzagate_sessions:refused(Number, Reason, Sessions)});
 client_says(Word, Number, #client{error = Error} = Client, #state{sessions = Sessions} = State) when Word =:= trailer; Word =:= close ->
-	client_end(Number, closed, news(State#state{sessions = close_session(Number, Error, Client, Sessions)}));
+	client_end(Number, known, news(State#state{sessions = close_session(Number, Error, Client, Sessions)}));
 client_says(_, _, _, State) ->
 	State.
 

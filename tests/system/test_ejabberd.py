@@ -321,6 +321,23 @@ def test_a_paused_session_gets_its_elements_later(link):
     assert alice.wait("patience")
 
 
+def test_domains_come_and_go(server, link):
+    before = server.config.read_text()
+    alice = link.login("alice", "phone")
+    more = before.replace("hosts: [localhost]", "hosts: [localhost, second.example]")
+    server.config.write_text(more.replace("  mod_roster:", "  mod_register: {}\n  mod_roster:"))
+    server.tell("ejabberd_config:reload()")
+    link.until(lambda: "mechanism" in link.domains.get("second.example", "") and "register" in link.domains["localhost"], "DOMAINs")
+    server.config.write_text(before.replace("  mod_stanzagate: {}\n", ""))
+    server.tell("ejabberd_config:reload()")
+    link.until(lambda: link.domains == {"localhost": "", "second.example": ""} and alice.closed, "their end")
+    assert alice.closed == {fakegate.CONDITION: b"host-gone"}
+    server.config.write_text(before)
+    server.tell("ejabberd_config:reload()")
+    link.until(lambda: "mechanism" in link.domains["localhost"], "DOMAIN")
+    assert link.login("alice", "phone").ask("<ping xmlns='urn:xmpp:ping'/>")
+
+
 @pytest.mark.parametrize(
     "bytes_of",
     [

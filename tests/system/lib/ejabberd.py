@@ -17,7 +17,7 @@ CONFIG = """
 hosts: [localhost]
 loglevel: {level}
 certfiles: ["{home}/server.pem"]
-auth_password_format: plain
+auth_password_format: {passwords}
 language: en
 negotiation_timeout: 10
 listen:
@@ -71,11 +71,12 @@ class Ejabberd(gates.Program):
     """
     listeners: further ones; ip: of its own on loopback, for a cluster; join: another one, whose cluster it
     becomes part of; path: where our module is; prepare: called with the configuration, which does without our module then; without:
-    a module less; users: so many accounts u0, u1... besides.
+    a module less; users: so many accounts u0, u1... besides; passwords: how they are kept.
     """
 
     def __init__(
-        self, home=None, listeners=(), level="info", ip="127.0.0.1", join=None, path=None, prepare=None, without=None, users=0
+        self, home=None, listeners=(), level="info", ip="127.0.0.1", join=None, path=None, prepare=None, without=None, users=0,
+        passwords="plain",
     ):
         home = home or gates.new_folder("ejabberd")
         self.ip, self.join, self.path, self.users = ip, join, path or beams(), users
@@ -90,7 +91,7 @@ class Ejabberd(gates.Program):
         self.config = home / "ejabberd.yml"
         self.config.write_text(
             CONFIG.format(
-                level=level, home=home, port=self.direct[1], listeners="" if prepare else "\n".join(listeners),
+                level=level, home=home, port=self.direct[1], passwords=passwords, listeners="" if prepare else "\n".join(listeners),
                 modules="\n".join(modules if prepare else ["  mod_stanzagate: {}", *modules]),
             )
         )
@@ -119,11 +120,25 @@ class Ejabberd(gates.Program):
         }
         command = ["erl", "-noinput", "+K", "true", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"]
         command += ["-pa", self.path, "-mnesia", "dir", f'"{home}/database"']
-        command += ["-name", self.node, "-setcookie", "tests", "-start_epmd", "false", "-erl_epmd_port", self.cluster_port]
-        command += ["-kernel", "inet_dist_use_interface", "{" + self.ip.replace(".", ",") + "}"]
+        command += self.network(self.node)
         command += ["-s", "ejabberd", "-eval", ", ".join([*self.first_steps(), f'ok = file:write_file("{home}/ready", "")']) + "."]
         super().__init__(command, home, env=environment)
         gates.wait_until(self.reachable, gates.START_S, "ejabberd")
+
+    def network(self, node):
+        """All nodes of a test have one port, each on an address of its own; so no epmd has to tell which."""
+        words = ["-name", node, "-setcookie", "tests", "-start_epmd", "false", "-erl_epmd_port", str(self.cluster_port)]
+        return words + ["-kernel", "inet_dist_use_interface", "{" + node.split("@")[1].replace(".", ",") + "}"]
+
+    def tell(self, expression):
+        """Has the node do something in Erlang."""
+        words = f'{{ok, T, _}} = erl_scan:string("{expression}."), {{ok, E}} = erl_parse:parse_exprs(T),'
+        words += f"{{value, _, _}} = rpc:call('{self.node}', erl_eval, exprs, [E, []]), halt()."
+        subprocess.run(["erl", "-noinput", *self.network("tell@127.0.0.9"), "-eval", words], check=True, timeout=30)
+
+    def collect_garbage(self):
+        """So that what is left in memory is what is needed."""
+        self.tell("[erlang:garbage_collect(Process) || _ <- [1, 2], Process <- processes()]")
 
     def server_log(self):
         log = self.home / "ejabberd.log"

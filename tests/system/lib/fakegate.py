@@ -19,7 +19,7 @@ import time
 import gate as gates
 import xmppwire as xmpp
 from fakebackend import (  # noqa: F401
-    ACK, ADOPT, ATTACHED, CLOSE, DOMAIN, DRAIN, ELEMENT, HELLO, KEEP, LOST, NUMBERED, OPEN, PAUSE, PING, PONG, PROOF, REATTACH, RESUME, STATE,
+    ACK, ADOPT, ATTACHED, CLOSE, CONDITION, DOMAIN, DRAIN, ELEMENT, HELLO, KEEP, LOST, NUMBERED, OPEN, PAUSE, PING, PONG, PROOF, REATTACH, RESUME, STATE,
     fields, frame, read_fields,
 )
 
