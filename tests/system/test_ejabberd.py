@@ -260,9 +260,11 @@ def test_a_session_is_adopted_from_a_node_that_lives(server, other):
         assert alice.wait("lost on the way")
         alice.received -= 1  # the gate has not had it
         alice.stanzas_out -= 1
+        alice.sent -= 1  # nor an acknowledgement of its last
+        alice.stanzas_in -= 1
         first.cut()
         alice = second.adopt(alice, HERE)
-        assert alice.attached == alice.sent
+        assert alice.attached == alice.sent + 1
         assert alice.wait("lost on the way")
         check_goes_on(alice, bob, 2)
         assert bodies(alice) == ["lost on the way", "behind"]
@@ -319,6 +321,19 @@ def test_a_paused_session_gets_its_elements_later(link):
     assert not alice.elements
     alice.resume()
     assert alice.wait("patience")
+
+
+def test_a_client_is_paused_whose_process_is_behind(server, link):
+    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+    pid = 'ejabberd_sm:get_session_pid(<<\\"alice\\">>, <<\\"localhost\\">>, <<\\"phone\\">>)'
+    server.tell(f"spawn(fun() -> erlang:suspend_process({pid}), timer:sleep(1000) end), timer:sleep(100)")
+    for number in range(40):
+        alice.send(f"<message to='bob@localhost/sofa' type='chat'><body>{number} {'x' * 8000}</body></message>")
+    link.until(lambda: alice.paused_us, "PAUSE")
+    assert bob.ask("<ping xmlns='urn:xmpp:ping'/>") and not bodies(bob)
+    link.until(lambda: not alice.paused_us, "RESUME")
+    assert bob.wait("<body>39 ")
+    assert [int(body.split()[0]) for body in bodies(bob)] == list(range(40))
 
 
 def test_domains_come_and_go(server, link):

@@ -162,6 +162,8 @@ class Link:
             session.stanzas_out += is_bound and is_stanza(xml)
         elif kind == KEEP:
             session.kept = payload
+        elif kind in (PAUSE, RESUME):
+            session.paused_us = kind == PAUSE
         elif kind == STATE:
             about = read_fields(payload)
             session.stage, session.jid, session.features = about[0x30][0], about[0x31].decode(), about.get(0x11, b"").decode()
