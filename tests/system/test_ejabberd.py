@@ -23,7 +23,7 @@ def running(**options):
     try:
         yield server
     finally:
-        problem = server.stop()
+        problem = server.stop() if server.running() else ""  # a test has killed it
     assert not problem, problem
     trouble = re.findall(r"^.*(?:CRASH|\[critical\]|Hook .* crashed|exception).*$", server.server_log(), re.M)
     assert not trouble, "\n".join(trouble)
@@ -295,6 +295,29 @@ def test_sessions_leave_a_node_that_stops(server, other):
         assert first.wait_end() and alice.closed is None and first.drained
         alice = second.adopt(alice, HERE)
         check_goes_on(alice, bob, 2)
+
+
+def test_a_node_of_two_is_killed_behind_a_gate(server, other, make_gate):
+    """Nobody is disconnected, whichever node had him, and all can talk with all; stream management counts on."""
+    other.start(other.home)
+    gate = make_gate(config(server, other) | {"link": {"adopt_after_ms": 100}})
+    gates.wait_until(lambda: gate.metrics()["stanzagate_links_up"] == 2, what="links")
+    clients = [login(gate.starttls, gate, user, f"r{number}") for user in gates.PASSWORDS for number in range(4)]
+    for client in clients:
+        enable(client)
+        client.send("<presence/>")
+        client.wait_presence(client.jid)
+    other.kill()
+    back = gate.wait_log(r"sessions\.back .*waiting=0 reattached=0 adopted=(\d+) lost=0", 20)
+    assert 0 < int(back[0][1]) < len(clients)
+    for number, client in enumerate(clients):
+        neighbour = clients[number - 1]
+        client.send(f"<message to='{neighbour.jid}' type='chat'><body>from {number}</body></message>")
+        assert neighbour.wait_message(f"from {number}").get("from") == client.jid
+        client.send(f"<r xmlns='{SM_NS}'/>")
+        answer = client.wait(lambda element: element.tag == f"{{{SM_NS}}}a")
+        assert answer.get("h") == "2"
+    assert all(client.logout() for client in clients)
 
 
 def test_window_and_acknowledgements(server):
