@@ -10,14 +10,14 @@
 %%    close                                the socket is closed
 %%    {authenticated, Jid}, {bound, Jid}   before the element that tells the client
 %%    {keep, Bytes}                        for whoever adopts the session, also before
-%%    {done, Bytes}                        so many bytes of elements have been taken
+%%    {done, Cost}                         elements of so much cost/1 have been taken
 %%    {wait, Milliseconds}                 the client shall be slower, by that much
 %%    {adopted, Count}, {refused, Reason}  what has come of an adoption
 %%    left                                 the session ends here, and goes on elsewhere
 -module(stanzagate_client).
 -behaviour(xmpp_socket).
 
--export([start/5, header/2, hand_over/2]).
+-export([start/5, header/2, hand_over/2, cost/1]).
 -export([send/2, send_xml/2, get_owner/1, get_transport/1, change_shaper/2, controlling_process/2, close/1, sockname/1,
 	peername/1, setopts/2, reset_stream/1, get_tls_last_message/2, get_tls_cb_exporter/1, get_negotiated_cipher/1]).
 -export([c2s_init/2, c2s_handle_info/2, c2s_handle_call/3, c2s_auth_result/3, c2s_session_opened/1, c2s_copy_session/2, c2s_session_resumed/1,
@@ -25,7 +25,8 @@
 
 -include_lib("kernel/include/logger.hrl").
 
--define(DONE_BYTES, 16384).
+-define(DONE_COST, 16384).
+-define(ELEMENT_COST, 256).
 -define(U32, 16#ffffffff).
 -define(STREAM_NS, <<"http://etherx.jabber.org/streams">>).
 -define(KEEP_BYTES_MAX, 1024).
@@ -78,6 +79,10 @@ hand_over(Pid, {xmlstreamstart, _, _} = Header) ->
 	Pid ! {'$gen_event', Header};
 hand_over(Pid, What) ->
 	Pid ! {stanzagate, What}.
+
+%% What an element takes of memory while it waits: its bytes, and something for itself.
+cost(Xml) ->
+	byte_size(Xml) + ?ELEMENT_COST.
 
 %% ---- xmpp_socket ----
 
@@ -182,12 +187,11 @@ c2s_handle_info(State, _) ->
 	State.
 
 take(Xml, State) when is_binary(Xml) ->
-	Size = byte_size(Xml),
-	{Event, Own} = parse(Xml, Size, own()),
+	{Event, Own} = parse(Xml, own()),
 	self() ! {'$gen_event', Event},
 	put_own(case socket(State) of
 		none -> Own;
-		Socket -> shape(Size, Socket, report(Size, Socket, tell_kept(Socket, Own)))
+		Socket -> shape(byte_size(Xml), Socket, report(cost(Xml), Socket, tell_kept(Socket, Own)))
 	end),
 	State;
 take(closed, State) ->
@@ -201,20 +205,20 @@ take({adopt, Fields}, State) ->
 take(leave, State) ->
 	leave(State).
 
-parse(_, Size, #own{size_max = Most} = Own) when Size > Most ->
+parse(Xml, #own{size_max = Most} = Own) when byte_size(Xml) > Most ->
 	{{xmlstreamerror, <<"XML stanza is too big">>}, Own};
-parse(Xml, _, Own) ->
+parse(Xml, Own) ->
 	case fxml_stream:parse_element(Xml) of
 		#xmlel{} = Element -> {{xmlstreamelement, Element}, note(Element, Own)};
 		_ -> {{xmlstreamerror, {1, <<"not well-formed">>}}, Own}
 	end.
 
 %% Tells the gate's process now and then how much has been taken: it pauses a client that is ahead.
-report(Size, Socket, #own{taken = Taken} = Own) when Taken + Size >= ?DONE_BYTES ->
-	tell(Socket, {done, Taken + Size}),
+report(Cost, Socket, #own{taken = Taken} = Own) when Taken + Cost >= ?DONE_COST ->
+	tell(Socket, {done, Taken + Cost}),
 	Own#own{taken = 0};
-report(Size, _, #own{taken = Taken} = Own) ->
-	Own#own{taken = Taken + Size}.
+report(Cost, _, #own{taken = Taken} = Own) ->
+	Own#own{taken = Taken + Cost}.
 
 shape(_, _, #own{shaper = none} = Own) ->
 	Own;

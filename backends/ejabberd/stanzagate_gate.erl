@@ -14,7 +14,7 @@
 -define(PATIENCE_MARGIN_MS, 5000).
 -define(ROUND_MAX, 100).            % messages that are handled before bytes are written
 -define(REASON_BYTES_MAX, 256).
--define(AHEAD_BYTES_MAX, 131072).   % of elements that a client's process has not taken; then its gate is told to pause
+-define(AHEAD_MAX, 131072).         % cost of elements that a client's process has not taken; then its gate is told to pause
 -define(ACTIVE, 100).               % deliveries of a socket before it asks for more
 -define(LEAVE_MS, 3000).
 -define(WRITE_SLACK, 1048576).
@@ -23,9 +23,10 @@
 -record(connection, {transport, socket, link, patience_ms, heard_ms, pinged = false}).
 
 %% stage: what the gate knows of it; 0 until it is authenticated, 2 when it is bound. adopting: nothing may be said yet.
+%% inbox: elements that wait here, because its process is behind: a message queue that grows too long would be the end of it.
 -record(client, {
 	pid, monitor, domain, lang = none, stage = 0 :: 0 | 1 | 2 | adopting, jid = none, waiting = [], error = [],
-	ahead = 0, is_ahead = false, is_waiting = false
+	ahead = 0, is_ahead = false, is_waiting = false, inbox = queue:new()
 }).
 
 %% leaving: who waits for the end, when this server goes.
@@ -64,9 +65,12 @@ init({Name, #{window := Window, held_bytes_max := HeldMax} = Options}) ->
 %% written, the links end.
 handle_call(leave, From, #state{clients = Clients, connections = Connections} = State) ->
 	[set_options(Transport, Id, [{active, false}]) || {Id, #connection{transport = Transport}} <- maps:to_list(Connections)],
-	[stanzagate_client:hand_over(Pid, leave) || #client{pid = Pid} <- maps:values(Clients)],
+	Left = maps:map(fun(_, #client{pid = Pid, inbox = Inbox} = Client) ->
+		[stanzagate_client:hand_over(Pid, What) || What <- queue:to_list(Inbox) ++ [leave]],
+		Client#client{inbox = queue:new()}
+	end, Clients),
 	erlang:send_after(?LEAVE_MS, self(), left),
-	next(State#state{leaving = From}).
+	next(State#state{leaving = From, clients = Left}).
 
 handle_cast({link, {Transport, Socket}, Link, #{name := Name, window := Window} = Peer, Items, Domains}, State) ->
 	Patience = maps:get(patience_ms, Peer, 0),
@@ -250,10 +254,9 @@ news(#state{sessions = Sessions} = State) ->
 
 event({element, Number, Xml}, #state{clients = Clients} = State) ->
 	case Clients of
-		#{Number := #client{pid = Pid, ahead = Ahead} = Client} ->
-			% A copy: else every client would hold on to all that came with its element.
-			stanzagate_client:hand_over(Pid, binary:copy(Xml)),
-			pause(Number, Client#client{ahead = Ahead + byte_size(Xml)}, State);
+		% A copy: else every client would hold on to all that came with its element.
+		#{Number := #client{inbox = Inbox} = Client} ->
+			pause(Number, hand_over_some(Client#client{inbox = queue:in(binary:copy(Xml), Inbox)}), State);
 		_ -> State
 	end;
 event({opened, Number, Fields}, State) ->
@@ -276,6 +279,15 @@ event({dead, Id}, #state{name = Name} = State) ->
 	close_connection(Id, State);
 event({stuck, Id}, State) ->
 	lose(Id, "it acknowledges too little", State).
+
+hand_over_some(#client{ahead = Ahead, inbox = Inbox, pid = Pid} = Client) ->
+	case Ahead =< ?AHEAD_MAX andalso queue:out(Inbox) of
+		{{value, Xml}, Rest} ->
+			stanzagate_client:hand_over(Pid, Xml),
+			hand_over_some(Client#client{ahead = Ahead + stanzagate_client:cost(Xml), inbox = Rest});
+		_ ->
+			Client
+	end.
 
 open(Number, #{domain := Domain} = Fields, Client, #state{options = Options, sessions = Sessions, clients = Clients} = State) ->
 	#{c2s_options := C2s, max_stanza_size := SizeMax} = Options,
@@ -303,9 +315,9 @@ adopt(Number, Fields, #state{clients = Clients} = State) ->
 %% Our client's process has to hear of its end, if that is not known there, and nothing of it matters any more.
 client_end(Number, How, #state{clients = Clients} = State) ->
 	case maps:take(Number, Clients) of
-		{#client{pid = Pid, monitor = Monitor}, Rest} ->
+		{#client{pid = Pid, monitor = Monitor, inbox = Inbox}, Rest} ->
 			demonitor(Monitor, [flush]),
-			How =:= known orelse stanzagate_client:hand_over(Pid, How),
+			[stanzagate_client:hand_over(Pid, What) || How =/= known, What <- queue:to_list(Inbox) ++ [How]],
 			stanzagate_hub:count(-1),
 			State#state{clients = Rest};
 		error ->
@@ -340,17 +352,16 @@ close_session(Number, Fields, _, Sessions) ->
 
 %% The gate is told to pause a session whose process is behind, or that has to be slower.
 pause(Number, #client{ahead = Ahead, is_ahead = IsAhead, is_waiting = IsWaiting} = Client, #state{clients = Clients, sessions = Sessions} = State) ->
-	IsStill = Ahead > ?AHEAD_BYTES_MAX orelse (IsAhead andalso Ahead > ?AHEAD_BYTES_MAX div 2),
-	Wanted = IsStill orelse IsWaiting,
+	IsStill = Ahead > ?AHEAD_MAX orelse (IsAhead andalso Ahead > ?AHEAD_MAX div 2),
 	Known = Clients#{Number := Client#client{is_ahead = IsStill}},
-	State#state{clients = Known, sessions = stanzagate_sessions:pause(Number, Wanted, Sessions)}.
+	State#state{clients = Known, sessions = stanzagate_sessions:pause(Number, IsStill orelse IsWaiting, Sessions)}.
 
 %% ---- what our clients' processes tell ----
 
 client_says({element, Xml}, Number, Client, State) ->
 	client_element(Xml, Number, Client, State);
-client_says({done, Bytes}, Number, #client{ahead = Ahead} = Client, State) ->
-	pause(Number, Client#client{ahead = Ahead - Bytes}, State);
+client_says({done, Cost}, Number, #client{ahead = Ahead} = Client, State) ->
+	pause(Number, hand_over_some(Client#client{ahead = Ahead - Cost}), State);
 client_says({wait, Ms}, Number, #client{is_waiting = false} = Client, State) ->
 	erlang:send_after(Ms, self(), {go, Number}),
 	pause(Number, Client#client{is_waiting = true}, State);

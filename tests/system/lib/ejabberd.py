@@ -125,6 +125,12 @@ class Ejabberd(gates.Program):
         super().__init__(command, home, env=environment)
         gates.wait_until(self.reachable, gates.START_S, "ejabberd")
 
+    def start_again(self):
+        """If it does not run; with all that it had, and in its cluster."""
+        if not self.running():
+            self.join = None
+            self.start(self.home)
+
     def network(self, node):
         """All nodes of a test have one port, each on an address of its own; so no epmd has to tell which."""
         words = ["-name", node, "-setcookie", "tests", "-start_epmd", "false", "-erl_epmd_port", str(self.cluster_port)]
