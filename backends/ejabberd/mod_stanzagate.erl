@@ -44,8 +44,8 @@ reload(_, _, _) ->
 	stanzagate_hub:refresh().
 
 hooks() ->
-	[{c2s_handle_info, 10}, {c2s_handle_call, 10}, {c2s_auth_result, 90}, {c2s_session_opened, 90}, {c2s_copy_session, 90}, {c2s_session_resumed, 90},
-		{c2s_terminated, 10}].
+	[{c2s_handle_info, 10}, {c2s_handle_cast, 10}, {c2s_handle_call, 10}, {c2s_auth_result, 90}, {c2s_session_opened, 90},
+		{c2s_copy_session, 90}, {c2s_session_resumed, 90}, {c2s_terminated, 10}].
 
 depends(_, _) -> [].
 mod_options(_) -> [].

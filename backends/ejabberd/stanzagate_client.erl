@@ -20,8 +20,8 @@
 -export([start/5, header/2, hand_over/2, cost/1]).
 -export([send/2, send_xml/2, get_owner/1, get_transport/1, change_shaper/2, controlling_process/2, close/1, sockname/1,
 	peername/1, setopts/2, reset_stream/1, get_tls_last_message/2, get_tls_cb_exporter/1, get_negotiated_cipher/1]).
--export([c2s_init/2, c2s_handle_info/2, c2s_handle_call/3, c2s_auth_result/3, c2s_session_opened/1, c2s_copy_session/2, c2s_session_resumed/1,
-	c2s_terminated/2]).
+-export([c2s_init/2, c2s_handle_info/2, c2s_handle_cast/2, c2s_handle_call/3, c2s_auth_result/3, c2s_session_opened/1,
+	c2s_copy_session/2, c2s_session_resumed/1, c2s_terminated/2]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -41,7 +41,9 @@
 
 %% What this process knows of its client; in its dictionary. Counts are as the gate counts, modulo 2^32, since the client was bound:
 %% stanzas in and out, and all elements in. kept: what KEEP is made of, told: as the gate was last told.
--record(own, {in = 0, out = 0, elements = 0, bound = false, taken = 0, size_max = infinity, shaper = none, enable_in = 0, kept = #{}, told = #{}}).
+-record(own, {
+	in = 0, out = 0, elements = 0, bound = false, taken = 0, size_max = infinity, shaper = none, enable_in = 0, kept = #{}, told = #{}
+}).
 
 -type socket() :: #stanzagate{}.
 
@@ -256,6 +258,21 @@ note_carbons(Children, #own{kept = Kept} = Own) ->
 		_ -> Own
 	end.
 
+%% mod_push has made an entry for this session, or removed it.
+c2s_handle_cast(State, {push_enable, Id}) ->
+	note_push(State, fun(Kept) -> Kept#{push => Id} end);
+c2s_handle_cast(State, push_disable) ->
+	note_push(State, fun(Kept) -> maps:remove(push, Kept) end);
+c2s_handle_cast(State, _) ->
+	State.
+
+note_push(State, How) ->
+	case socket(State) of
+		none -> ok;
+		Socket -> put_own(tell_kept(Socket, (own())#own{kept = How((own())#own.kept)}))
+	end,
+	State.
+
 %% Whoever adopts the session gets it.
 tell_kept(_, #own{kept = Same, told = Same} = Own) ->
 	Own;
@@ -438,7 +455,8 @@ send_untaken(_, _, State) ->
 client_state(Kept, State) ->
 	maps:merge(State, maps:from_list(
 		[{csi_state, inactive} || is_map_key(inactive, Kept), is_map_key(csi_state, State)]
-		++ [{carboncopy, Ns} || #{carbons := Ns} <- [Kept]])).
+		++ [{carboncopy, Ns} || #{carbons := Ns} <- [Kept]]
+		++ [Pair || #{push := Id} <- [Kept], Pair <- [{push_enabled, true}, {push_session_id, Id}]])).
 
 %% The presence is what everybody knows already. Messages that came while nobody had the session have waited in the offline store.
 present(#{presence := Xml}, #{sid := Sid, user := User, server := Server, resource := Resource, jid := Jid} = State) ->

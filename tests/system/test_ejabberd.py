@@ -213,6 +213,27 @@ def test_what_comes_while_the_link_is_away_waits(server, link):
 
 def test_what_cannot_be_taken_back_is_lost(link):
     assert link.refused(fakegate.REATTACH, 99)
+    link.until(lambda: link.domains, "DOMAIN")
+    for number, jid in enumerate(("nobody@localhost/x", "alice@localhost", "alice@elsewhere/x", "localhost", "a@b@c/d")):
+        assert link.refused(fakegate.ADOPT, 100 + number, jid)
+
+
+@pytest.mark.parametrize("kept", [b"\x83", b"\x83h\2a\1t\0\0\0\1d\0\2xxa\1", b"\x83a\1"], ids=["cut", "atom", "other"])
+def test_what_was_kept_may_be_nothing_of_ours(link, kept):
+    alice = fakegate.Session(link, next(link.numbers), "alice@localhost/phone")
+    alice.received, alice.kept = 1, kept
+    alice = link.adopt(alice)
+    assert alice and alice.ask("<ping xmlns='urn:xmpp:ping'/>")
+
+
+@pytest.mark.parametrize("xml", ["<message", "<a></b>", "<?xml version='1.0'?>", "text", "<x:y/>", "<message/><message/>", "</stream:stream>"])
+def test_a_client_that_is_ill_formed_ends_alone(link, xml):
+    """A gate sends nothing of the sort; if one does, nobody else has to suffer."""
+    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+    alice.send(xml)
+    alice.send("<iq type='get' id='after' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
+    link.until(lambda: alice.closed or any("after" in element for element in alice.elements), "something")
+    assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
 
 
 @pytest.fixture(scope="module")
@@ -234,12 +255,13 @@ def settle(link, friend, resource):
     assert alice.ask("<enable xmlns='urn:xmpp:carbons:2'/>", "set", None)
     alice.send(f"<enable xmlns='{SM_NS}' resume='true'/>")
     assert alice.wait("<enabled")
+    assert "result" in alice.ask("<enable xmlns='urn:xmpp:push:0' jid='push.localhost' node='n'/>", "set", None)
     friend.send(f"<message to='{alice.jid}' type='chat'><body>before</body></message>")
     assert alice.wait("before") and alice.ask("<ping xmlns='urn:xmpp:ping'/>")
     return alice
 
 
-def check_goes_on(alice, friend, stanzas_in):
+def check_goes_on(server, alice, friend, stanzas_in):
     """The client notices nothing, its friend neither; its stream management counts on."""
     friend.send(f"<message to='{alice.jid}' type='chat'><body>behind</body></message>")
     assert alice.wait("behind")
@@ -247,6 +269,9 @@ def check_goes_on(alice, friend, stanzas_in):
     assert friend.wait("answer")
     alice.send(f"<r xmlns='{SM_NS}'/>")
     assert f"h='{stanzas_in}'" in alice.wait("<a ")
+    for name in ("carboncopy", "push_id"):
+        info = f'ejabberd_sm:get_user_info(<<\\"alice\\">>, <<\\"localhost\\">>, <<\\"{alice.jid.split("/")[1]}\\">>)'
+        server.tell(f"true = lists:keymember({name}, 1, {info})")
     assert not [xml for xml in friend.elements if "unavailable" in xml]
 
 
@@ -267,7 +292,7 @@ def test_a_session_is_adopted_from_a_node_that_lives(server, other):
         alice = second.adopt(alice, HERE)
         assert alice.attached == alice.sent + 1
         assert alice.wait("lost on the way")
-        check_goes_on(alice, bob, 2)
+        check_goes_on(server, alice, bob, 3)
         assert bodies(alice) == ["lost on the way", "behind"]
 
 
@@ -281,7 +306,7 @@ def test_a_session_is_adopted_from_a_node_that_was_killed(server, other):
         bob.ask("<ping xmlns='urn:xmpp:ping'/>")
         alice = second.adopt(alice, HERE)
         assert alice.attached == alice.sent and alice.wait("while away")
-        check_goes_on(alice, bob, 2)
+        check_goes_on(server, alice, bob, 3)
         bob.send("<message to='alice@localhost' type='chat'><body>by priority</body></message>")
         assert alice.wait("by priority")
 
@@ -295,7 +320,7 @@ def test_sessions_leave_a_node_that_stops(server, other):
         assert not problem
         assert first.wait_end() and alice.closed is None and first.drained
         alice = second.adopt(alice, HERE)
-        check_goes_on(alice, bob, 2)
+        check_goes_on(server, alice, bob, 3)
 
 
 def test_a_node_of_two_is_killed_behind_a_gate(server, other, make_gate):

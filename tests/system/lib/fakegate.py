@@ -219,10 +219,10 @@ class Link:
         self.until(lambda: session.attached is not None or session.number in self.lost, "ATTACHED")
         return session if session.attached is not None else None
 
-    def refused(self, kind, number):
+    def refused(self, kind, number, jid="alice@localhost/phone"):
         payload = field(RECEIVED, 0, ">I") + field(SERIAL, next(self.serials), ">Q")
         if kind == ADOPT:
-            payload += fields(domain_name="localhost", jid="alice@localhost/phone", address="192.0.2.1")
+            payload += fields(domain_name="localhost", jid=jid, address="192.0.2.1")
             payload += b"".join(field(key, 0, ">I") for key in (ACKED, STANZAS_IN, STANZAS_OUT))
         self.send(frame(kind, number, payload))
         return self.until(lambda: number in self.lost, "LOST")
