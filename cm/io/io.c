@@ -1,6 +1,7 @@
 #include "io.h"
 
 #include "direct.h"
+#include "restrict.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -72,7 +73,8 @@ static void say_refused(int error, char to[static IO_ERROR_BYTES])
 
 static int ring_try(struct io *io, unsigned flags)
 {
-	struct io_uring_params params = {.flags = flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+	struct io_uring_params params = {.flags = flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP |
+						  IORING_SETUP_R_DISABLED,
 					 .cq_entries = IO_COMPLETIONS};
 
 	return io_uring_queue_init_params(IO_SUBMISSIONS, &io->ring, &params);
@@ -168,8 +170,11 @@ struct io *io_new(char error[static IO_ERROR_BYTES])
 		return NULL;
 	}
 	refused = buffers_open(io);
+	if (refused == 0)
+		refused = restrict_ring(io->ring.ring_fd);
 	if (refused != 0) {
-		snprintf(error, IO_ERROR_BYTES, "io_uring buffer rings are refused: %s; Linux 6.1 or later is needed",
+		snprintf(error, IO_ERROR_BYTES,
+			 "io_uring's buffer rings or restrictions are refused: %s; Linux 6.1 or later is needed",
 			 strerror(-refused));
 		io_free(io);
 		return NULL;

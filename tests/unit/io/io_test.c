@@ -4,12 +4,15 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { PATIENCE_MS = 5000 };
@@ -455,4 +458,29 @@ Test(io, asks_more_than_a_queue_holds)
 	}
 	cr_assert_eq(sum, expected);
 	expect_none();
+}
+
+/* The ring's descriptor, as whoever has got hold of the process would find it. */
+static int ring_find(void)
+{
+	char link[64], target[64];
+
+	for (int fd = 3; fd < 256; fd++) {
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		ssize_t len = readlink(link, target, sizeof target - 1);
+		target[len < 0 ? 0 : len] = '\0';
+		if (strcmp(target, "anon_inode:[io_uring]") == 0)
+			return fd;
+	}
+	return -1;
+}
+
+Test(io, the_ring_takes_no_orders_from_others)
+{
+	int event = eventfd(0, EFD_CLOEXEC), fd = ring_find();
+
+	cr_assert_neq(fd, -1);
+	cr_assert_eq(syscall(__NR_io_uring_register, fd, IORING_REGISTER_EVENTFD, &event, 1), -1);
+	cr_assert_eq(errno, EACCES);
+	close(event);
 }
