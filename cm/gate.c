@@ -6,7 +6,10 @@
 #include "desk.h"
 #include "discovery.h"
 #include "log.h"
+#include "notify.h"
+#include "privilege.h"
 #include "reload.h"
+#include "sandbox.h"
 #include "tls_memory.h"
 #include "watch.h"
 #include "worker.h"
@@ -40,6 +43,7 @@ struct gate {
 	struct discovery *discovery;
 	struct watch watch;
 	struct desk *desk;
+	struct notify notify;		     /* the service manager */
 	struct worker *workers[WORKERS_MAX]; /* crew_count of them, NULL before they are made */
 	struct crew crew[WORKERS_MAX];
 	size_t crew_count;
@@ -270,16 +274,30 @@ static void kernel_probe(struct gate *g, const struct config *config)
 	__atomic_store_n(&g->watch.process.kernel_can, &g->kernel_can, __ATOMIC_RELEASE);
 }
 
+/* Before any key is read. To change the user also changes who may trace the process. */
+static bool become(struct gate *g)
+{
+	char error[PRIVILEGE_ERROR_BYTES];
+
+	if (g->config->user != NULL && !privilege_drop(g->config->user, error))
+		return fail("user", error);
+	prctl(PR_SET_DUMPABLE, g->config->core_dumps);
+	if (geteuid() == 0)
+		log_event(CONFIG_LOG_WARNING, "gate.root",
+			  log_text("advice", "the gate runs as root and need not: set user"));
+	return true;
+}
+
 static bool begin(struct gate *g)
 {
 	char error[512];
 
-	if (!g->config->core_dumps) /* before any key is read */
-		prctl(PR_SET_DUMPABLE, 0);
-	if (!tls_memory_wipe_freed())
-		return fail("OpenSSL", "its memory is in use already");
 	g->crew_count = workers_wanted(g->config);
 	descriptors_plan(g);
+	if (!listen_all(g) || !become(g))
+		return false;
+	if (!tls_memory_wipe_freed())
+		return fail("OpenSSL", "its memory is in use already");
 	if (g->config->backend_count == 0) {
 		g->bundled = bundled_start(g->config, error);
 		if (g->bundled == NULL)
@@ -289,7 +307,7 @@ static bool begin(struct gate *g)
 	kernel_probe(g, g->config);
 	g->discovery = discovery_new();
 	discovery_set(g->discovery, g->config);
-	return listen_all(g) && hire_all(g) && watch(g);
+	return hire_all(g) && watch(g);
 }
 
 /* ---- while it runs */
@@ -316,6 +334,7 @@ static void say_ready(struct gate *g)
 		return;
 	g->ready_said = true;
 	log_event(CONFIG_LOG_INFO, "gate.ready", log_count("workers", g->crew_count));
+	notify_say(&g->notify, "READY=1");
 }
 
 static void hand_out_fleet(struct gate *g)
@@ -436,12 +455,44 @@ static bool open_desk(struct gate *g)
 	return g->desk != NULL || fail(g->config->control_socket, error);
 }
 
+/* Whether each worker has made its ring, or will not. */
+static bool rings_are_made(const struct gate *g)
+{
+	for (size_t i = 0; i < g->crew_count; i++)
+		if (atomic_load(&g->workers[i]->orders.io) == NULL && !atomic_load(&g->workers[i]->orders.done))
+			return false;
+	return true;
+}
+
+/* From here on the process cannot do what it does not need. */
+static void confine(struct gate *g)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+	char error[SANDBOX_ERROR_BYTES];
+
+	while (!rings_are_made(g))
+		nanosleep(&pause, NULL);
+	if (!g->config->sandbox)
+		log_event(CONFIG_LOG_WARNING, "gate.unconfined", log_text("why", "sandbox: no"));
+	else if (!sandbox_enter(error))
+		log_event(CONFIG_LOG_WARNING, "gate.unconfined", log_text("why", error));
+	else
+		log_event(CONFIG_LOG_INFO, "gate.confined", log_count("uid", geteuid()));
+}
+
+static void sign_of_life(struct gate *g)
+{
+	if (watch_health(&g->watch) == NULL)
+		notify_alive(&g->notify, io_now_us());
+}
+
 static void serve(struct gate *g, const sigset_t *set)
 {
 	int signal;
 
 	while (!any_done(g)) {
 		signal = wait_signal(set);
+		sign_of_life(g);
 		desk_look(g->desk);
 		say_ready(g);
 		renew(g);
@@ -459,6 +510,7 @@ static void serve(struct gate *g, const sigset_t *set)
 
 static void drain(struct gate *g, const sigset_t *set)
 {
+	notify_say(&g->notify, "STOPPING=1");
 	log_event(CONFIG_LOG_INFO, "gate.draining", log_count("within_ms", g->config->drain_ms_max));
 	for (size_t i = 0; i < g->crew_count; i++) {
 		if (g->workers[i] == NULL)
@@ -470,6 +522,7 @@ static void drain(struct gate *g, const sigset_t *set)
 		int signal = wait_signal(set);
 
 		desk_look(g->desk);
+		sign_of_life(g);
 		if (signal == SIGTERM || signal == SIGINT)
 			_exit(1); /* asked twice: at once */
 	}
@@ -500,6 +553,7 @@ static void give_back(struct gate *g)
 	if (g->bundled != NULL)
 		bundled_stop(g->bundled);
 	discovery_free(g->discovery);
+	notify_close(&g->notify);
 	reload_done(&g->reload);
 	config_free(g->config);
 	free(g->listeners);
@@ -550,9 +604,12 @@ int gate_run(const char *config_file, const char *xml_kernel)
 					.journal = g->config->log_to == 0 ? NULL : "/run/systemd/journal/socket"});
 	log_take(g->config);
 	signals_block(&set);
+	notify_open(&g->notify);
 	good = begin(g) && open_desk(g);
-	if (good)
+	if (good) {
+		confine(g);
 		serve(g, &set);
+	}
 	drain(g, &set);
 	good = dismiss(g) && good;
 	give_back(g);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *health(void *context)
+const char *watch_health(void *context)
 {
 	struct watch *watch = context;
 	uint64_t now_us = io_now_us();
@@ -55,7 +55,7 @@ bool watch_start(struct watch *watch, const char *address, struct worker *const 
 						    .process = &watch->process,
 						    .ask = &watch->ask,
 						    .xml_kernel = xml_kernel,
-						    .health = health,
+						    .health = watch_health,
 						    .readiness = watch_readiness,
 						    .context = watch};
 	if (strcmp(address, "off") == 0)

@@ -27,6 +27,8 @@ struct watch {
 bool watch_start(struct watch *, const char *address, struct worker *const *workers, size_t count,
 		 const char *xml_kernel, char error[static METRICS_ERROR_BYTES]);
 void watch_stop(struct watch *);
+/* NULL: every worker turns. Otherwise why not. */
+const char *watch_health(void *watch);
 /* NULL: new clients should be sent here. Otherwise why not. */
 const char *watch_readiness(void *watch);
 

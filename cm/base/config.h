@@ -59,6 +59,7 @@ struct config_domain {
 #define CONFIG_C_PATH	 char * /* a file that is made when it is not there */
 #define CONFIG_C_ADDR	 char *
 #define CONFIG_C_SOCKET	 char *	  /* NULL: off */
+#define CONFIG_C_ACCOUNT char *	  /* NULL: none */
 #define CONFIG_C_FORM	 uint32_t /* 0 text, 1 json */
 #define CONFIG_C_PLACE	 uint32_t /* 0 stderr, 1 journal */
 #define CONFIG_C_ROOMS	 char *	  /* "client=debug link=error"; NULL: none */

@@ -370,6 +370,14 @@ static bool user_read(const struct config_rule *rule, const char *directory, con
 	return true;
 }
 
+static bool account_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+{
+	if (strcmp(text, "none") != 0)
+		return getpwnam(text) != NULL && text_set(text, ret);
+	*(char **)ret = NULL;
+	return true;
+}
+
 static bool domain_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
 {
 	char prepared[JID_PART_BYTES_MAX + 1];
@@ -416,6 +424,7 @@ static const struct {
 	[CONFIG_KIND_MAYFILE] = {mayfile_read, true, false, "a file that can be read, or none"},
 	[CONFIG_KIND_PATH] = {path_read, true, false, "a path"},
 	[CONFIG_KIND_SOCKET] = {socket_read, true, false, "a path of 107 bytes at most, or off"},
+	[CONFIG_KIND_ACCOUNT] = {account_read, true, false, "the name of a user of this machine, or none"},
 	[CONFIG_KIND_ROOMS] = {rooms_read, true, false, "room=level with a space between two, or none"},
 	[CONFIG_KIND_ADDR] = {addr_read, true, false, "IPv4:port or [IPv6]:port, numeric, port 0 to 65535"},
 	[CONFIG_KIND_LINK] =
@@ -457,7 +466,10 @@ static const char *text_absent(enum config_kind kind)
 		return "any";
 	if (kind == CONFIG_KIND_SOCKET)
 		return "off";
-	return kind == CONFIG_KIND_MAYFILE || kind == CONFIG_KIND_NAMES || kind == CONFIG_KIND_ROOMS ? "none" : "";
+	return kind == CONFIG_KIND_MAYFILE || kind == CONFIG_KIND_NAMES || kind == CONFIG_KIND_ROOMS ||
+			       kind == CONFIG_KIND_ACCOUNT
+		       ? "none"
+		       : "";
 }
 
 void config_value_show(const struct config_rule *rule, const void *member, char to[static CONFIG_VALUE_BYTES])

@@ -30,6 +30,7 @@ enum config_kind {
 	CONFIG_KIND_MAYFILE, /* the same, or "none": NULL */
 	CONFIG_KIND_PATH,    /* a file */
 	CONFIG_KIND_SOCKET,  /* a path for a Unix socket, or "off": NULL */
+	CONFIG_KIND_ACCOUNT, /* a user of this machine by name, or "none": NULL */
 	CONFIG_KIND_ROOMS,   /* rooms of the log with their levels, or "none": NULL */
 	CONFIG_KIND_ADDR,    /* host:port; a setting may be "off" */
 	CONFIG_KIND_LINK,    /* unix:/path, tls:host:port or tcp:host:port */
