@@ -508,6 +508,22 @@ static void serve(struct gate *g, const sigset_t *set)
 
 /* ---- the end */
 
+/* Everything goes on, but load balancers are told. */
+static void give_notice(struct gate *g, const sigset_t *set)
+{
+	uint64_t until_us = io_now_us() + g->config->drain_notice_ms * 1000;
+	int signal = 0;
+
+	atomic_store(&g->watch.leaving, true);
+	if (g->config->drain_notice_ms > 0)
+		log_event(CONFIG_LOG_INFO, "gate.leaving", log_count("in_ms", g->config->drain_notice_ms));
+	while (io_now_us() < until_us && !any_done(g) && signal != SIGTERM && signal != SIGINT) {
+		signal = wait_signal(set);
+		desk_look(g->desk);
+		sign_of_life(g);
+	}
+}
+
 static void drain(struct gate *g, const sigset_t *set)
 {
 	notify_say(&g->notify, "STOPPING=1");
@@ -609,6 +625,7 @@ int gate_run(const char *config_file, const char *xml_kernel)
 	if (good) {
 		confine(g);
 		serve(g, &set);
+		give_notice(g, &set);
 	}
 	drain(g, &set);
 	good = dismiss(g) && good;

@@ -26,6 +26,8 @@ const char *watch_readiness(void *context)
 {
 	struct watch *watch = context;
 
+	if (atomic_load(&watch->leaving))
+		return "the gate is leaving";
 	for (size_t i = 0; i < watch->count; i++) {
 		const struct worker *w = watch->workers[i];
 

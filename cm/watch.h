@@ -17,6 +17,7 @@ struct watch {
 	const struct counters **counters;
 	struct worker *const *workers;
 	size_t count;
+	atomic_bool leaving; /* new clients should be sent elsewhere */
 	struct metrics_process process;
 	struct ask ask;
 	struct metrics_settings settings; /* for whoever else wants to know what the gate is doing */

@@ -27,7 +27,7 @@ static const struct {
 	{"metrics:\n  zzzzzzzzz: 1\n", "FILE:8: metrics.zzzzzzzzz: found an unknown key, allowed address\n"},
 	{"xxxxxxxxxxxxxxxxxxxxxxxxxx: 1\n",
 	 "FILE:7: xxxxxxxxxxxxxxxxxxxxxxxxxx: found an unknown key, allowed "
-	 "workers, drain_ms_max, user, sandbox, core_dumps, io, log, control, metrics, tls, "
+	 "workers, drain_ms_max, drain_notice_ms, user, sandbox, core_dumps, io, log, control, metrics, tls, "
 	 "proxy, discovery, link, limits, startalk, addresses, sessiond, listeners, backends, pools, certificates\n"},
 	{"backends:\n  - {name: a, adress: x, address: 'unix:/a'}\n",
 	 "FILE:8: backends[0].adress: found an unknown key, allowed backends[].address\n"},
