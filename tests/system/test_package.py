@@ -1,0 +1,97 @@
+"""The Debian package: made, installed, run and removed on a copy of this system that is thrown away."""
+import json
+import os
+import shutil
+import subprocess
+
+import gate as gates
+import pytest
+
+BUILD = gates.ROOT / "deploy" / "debian" / "build"
+
+# The copy: what is written goes to memory. Its network and processes are its own.
+COPY = """
+set -e
+mount -t tmpfs none "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+mount -t proc proc "$1/root/proc"
+mount --rbind /dev "$1/root/dev"
+mount -t tmpfs none "$1/root/run"
+mount -t tmpfs none "$1/root/tmp"
+ip link set lo up
+cp "$2" "$1/root/tmp/package.deb"
+cp "$3" "$1/root/tmp/install"
+"""
+
+INSTALL = r"""
+set -e
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive
+touch /tmp/before
+dpkg -i /tmp/package.deb >/dev/null
+stanzagate --version
+stanzagate check -c /etc/stanzagate/stanzagate.yaml
+[ "$(stat -c %U:%G:%a /etc/stanzagate/key.pem)" = root:stanzagate:640 ]
+[ "$(stat -c %U:%a /var/lib/stanzagate)" = stanzagate:700 ]
+! setpriv --reuid=nobody --clear-groups cat /etc/stanzagate/key.pem 2>/dev/null
+systemd-analyze verify /lib/systemd/system/stanzagate.service /lib/systemd/system/stanzagate-sessiond.service
+install -d -o stanzagate /run/stanzagate
+cd /
+setpriv --reuid=stanzagate --regid=stanzagate --init-groups --no-new-privs stanzagate run -c /etc/stanzagate/stanzagate.yaml 2>/tmp/log &
+gate=$!
+for i in $(seq 200); do stanzagate ctl status >/tmp/status 2>/dev/null && grep -q 'healthy; ready' /tmp/status && break; sleep .05; done
+grep 'healthy; ready' /tmp/status
+kill -TERM $gate
+wait $gate
+echo ended $?
+dpkg -i /tmp/package.deb >/dev/null
+dpkg -r stanzagate >/dev/null
+[ ! -e /usr/bin/stanzagate ] && [ -e /var/lib/stanzagate/sessiond.db ] && [ -e /etc/stanzagate/stanzagate.yaml ] && echo removed
+dpkg -P stanzagate >/dev/null
+! getent passwd stanzagate
+find / -xdev -newer /tmp/before \( -name '*stanzagate*' -o -path '*stanzagate/*' \) ! -path '/tmp/*' ! -path '/proc/*' ! -path '*/info/*' 2>/dev/null
+echo gone
+"""
+
+
+def run(command, **options):
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+@pytest.fixture(scope="module")
+def package():
+    home = gates.new_folder("package")
+    done = run([BUILD, "--build", gates.BUILD, "--out", home])
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_what_is_in_it(package):
+    about = run(["dpkg-deb", "-f", package]).stdout
+    assert "Package: stanzagate" in about
+    for library in ("liburing2", "libssl3", "libsqlite3-0", "libseccomp2", "libjansson4"):
+        assert library in about, library
+    files = run(["dpkg-deb", "-c", package]).stdout
+    for wanted in ("./usr/bin/stanzagate", "./usr/bin/stanzagate-sessiond", "./lib/systemd/system/stanzagate.service", "./etc/stanzagate/stanzagate.yaml"):
+        assert f" {wanted}\n" in files, wanted
+    assert " root/root " in files and all(" root/root " in line for line in files.splitlines())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can install")
+def test_installed_run_removed(package, tmp_path):
+    options = json.loads((gates.BUILD / "meson-info" / "intro-buildoptions.json").read_text())
+    if any(option["name"] == "b_sanitize" and option["value"] not in ("none", []) for option in options):
+        pytest.skip("what is built with sanitizers is not packaged")
+    (tmp_path / "install").write_text(INSTALL)
+    (tmp_path / "copy").mkdir()
+    words = ["unshare", "--mount", "--pid", "--fork", "--net", "--kill-child", "bash", "-c"]
+    arguments = ["copy", str(tmp_path / "copy"), package, str(tmp_path / "install")]
+    probe = run([*words, COPY, *arguments])
+    if probe.returncode != 0:
+        pytest.skip(f"no copy of the system can be made here: {probe.stderr.strip()}")
+    done = run([*words, COPY + 'exec chroot "$1/root" /bin/bash /tmp/install\n', *arguments])
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("stanzagate ") and lines[-1] == "gone" and "removed" in lines and "ended 0" in lines, done.stdout + done.stderr
+    assert lines[lines.index("removed") + 1:] == ["gone"], f"left behind: {done.stdout}"
+    assert shutil.which("stanzagate") is None, "nothing of this was done to the system itself"
