@@ -17,6 +17,7 @@ import secrets
 import socket
 import ssl
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
@@ -67,6 +68,7 @@ class Wire:
         self.socket = socket.create_connection(address, timeout=TIMEOUT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.tls = None
+        self.tls_lock = threading.Lock()  # one thread may send while another one receives
         self.ended = False  # nothing more can be received
         self.close_notify = False  # the peer ended TLS in the proper way
         self.tcp_ended = False
@@ -76,10 +78,11 @@ class Wire:
 
     def send(self, data):
         """Whether all could be handed to the kernel."""
-        if self.tls:
+        if not self.tls:
+            return self.send_raw(data)
+        with self.tls_lock:
             self.tls.write(data)
-            data = self.outgoing.read()
-        return self.send_raw(data)
+            return self.send_raw(self.outgoing.read())
 
     def send_raw(self, data):
         try:
@@ -97,7 +100,8 @@ class Wire:
         """Some bytes; b'' at the end."""
         while not self.ended:
             if self.tls:
-                data = self._decrypt()
+                with self.tls_lock:
+                    data = self._decrypt()
                 if data or self.ended:
                     return data
             data = self._receive_raw(deadline)
