@@ -363,6 +363,18 @@ Test(adoption_late, waits_for_the_own_server)
 	settle(&server);
 }
 
+/* It may well be the same process. */
+Test(adoption_late, who_has_said_goodbye_has_given_up_what_it_had)
+{
+	server_bare(&server, FRAME_DRAIN, 0);
+	settle(&server);
+	server_free(&server);
+	server_accept_as(&stage, 0, &server, "one", 1);
+	expect_adopt(&server);
+	attach(&server, 0);
+	settle(&server);
+}
+
 Test(adoption_late, does_not_wait_for_who_has_said_goodbye)
 {
 	server_accept_as(&stage, 1, &other, "two", 7);
