@@ -31,8 +31,6 @@ uint32_t xml_char_bytes(const uint8_t *p, uint32_t avail)
 
 enum xml_error xml_char_fault(const uint8_t *p, uint32_t avail, uint32_t *ret_at)
 {
-	if (avail == 0)
-		return XML_ERROR_NONE;
 	uint32_t bytes = sequence_bytes(p[0]);
 	if (bytes <= 1) {
 		*ret_at = 0;

@@ -36,8 +36,7 @@ static inline uint32_t sequence_bytes(uint8_t first)
 /* Bytes of the character at p, of which at least one is available; 0: it is incomplete or bad. */
 uint32_t xml_char_bytes(const uint8_t *p, uint32_t avail);
 /*
- * Says of what xml_char_bytes() answered 0 for, or of nothing: XML_ERROR_NONE means incomplete; else the offset of the
- * bad byte.
+ * Says of what xml_char_bytes() answered 0 for: XML_ERROR_NONE means incomplete; else the offset of the bad byte.
  */
 enum xml_error xml_char_fault(const uint8_t *p, uint32_t avail, uint32_t *ret_at);
 /* The code point of a character known to be good; answers its bytes. */
