@@ -35,6 +35,7 @@ static struct sessiond *sessiond_make(const struct config *config, const char *l
 				      .registration = config->sessiond_registration,
 				      .no_channel_binding = !config->sessiond_channel_binding,
 				      .iterations = (unsigned)config->sessiond_iterations,
+				      .password_key = config->sessiond_password_key,
 				      .offline_messages_max = (unsigned)config->sessiond_offline_messages_max,
 				      .archive_days_max = (unsigned)config->sessiond_archive_days_max,
 				      .archive_messages_max = (unsigned)config->sessiond_archive_messages_max,

@@ -37,6 +37,7 @@ static const char usage[] =
 	"  --no-channel-binding  offer no -PLUS mechanisms\n"
 	"  --name NAME         as gates see it (stanzagate-sessiond)\n"
 	"  --iterations N      of SCRAM for new passwords, at least 4096 (15000)\n"
+	"  --password-key FILE an RSA key: clients may encrypt the passwords that they send in PLAIN (Startalk)\n"
 	"  --core-dumps        the kernel may write a core dump, which holds what was in memory\n"
 	"  --offline-max N     messages kept for one account that is offline (100)\n"
 	"  --archive-days N    how long messages stay in the archive (30); 0: nothing is archived\n"
@@ -111,7 +112,8 @@ enum option_id {
 	OPTION_TLS_KEY,
 	OPTION_TLS_CA,
 	OPTION_TLS_GATE,
-	OPTION_SECRET
+	OPTION_SECRET,
+	OPTION_PASSWORD_KEY
 };
 static const struct option run_options[] = {
 	{"database", required_argument, NULL, OPTION_DATABASE},
@@ -131,6 +133,7 @@ static const struct option run_options[] = {
 	{"tls-key", required_argument, NULL, OPTION_TLS_KEY},
 	{"tls-ca", required_argument, NULL, OPTION_TLS_CA},
 	{"secret", required_argument, NULL, OPTION_SECRET},
+	{"password-key", required_argument, NULL, OPTION_PASSWORD_KEY},
 	{"tls-gate", required_argument, NULL, OPTION_TLS_GATE},
 	{0},
 };
@@ -182,6 +185,9 @@ static bool option_take(int option, struct sessiond_settings *settings)
 		return true;
 	case OPTION_SECRET:
 		settings->secret = optarg;
+		return true;
+	case OPTION_PASSWORD_KEY:
+		settings->password_key = optarg;
 		return true;
 	case OPTION_TLS_KEY:
 		settings->tls.key = optarg;

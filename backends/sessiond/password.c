@@ -1,4 +1,5 @@
 #include "password.h"
+#include "password_opened.h"
 #include <gsasl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -12,6 +13,9 @@ enum { SHA256_BYTES = 32, REMEMBERED = 4096 };
 struct passwords {
 	struct store *store;
 	unsigned iterations;
+	struct password_key *key; /* NULL: passwords are not encrypted */
+	sessiond_judge *judge;
+	void *judge_context;
 	uint8_t secret[STORE_SECRET_BYTES]; /* of what is made up */
 	uint8_t remember_key[SHA256_BYTES]; /* of what is remembered; as old as the process */
 	uint8_t remembered[REMEMBERED][SHA256_BYTES];
@@ -101,8 +105,18 @@ void passwords_free(struct passwords *passwords)
 {
 	if (!passwords)
 		return;
+	password_key_free(passwords->key);
 	OPENSSL_cleanse(passwords, sizeof *passwords);
 	free(passwords);
+}
+
+bool passwords_allow(struct passwords *passwords, const char *key_file, sessiond_judge *judge, void *judge_context,
+		     char error[static STORE_ERROR_BYTES])
+{
+	passwords->judge = judge;
+	passwords->judge_context = judge_context;
+	passwords->key = key_file ? password_key_read(key_file, error) : NULL;
+	return passwords->key || !key_file;
 }
 
 /* One keyed hash over texts, each with its NUL, so that no two lists of texts look the same. */
@@ -166,8 +180,9 @@ bool passwords_remember(const struct passwords *passwords, const char *bare_jid,
 	return CRYPTO_memcmp(tag, remember_slot(passwords, bare_jid), SHA256_BYTES) == 0;
 }
 
-bool passwords_check(struct passwords *passwords, const char *bare_jid, const struct store_account *account,
-		     const char *password)
+/* The account's own password. */
+static bool own_check(struct passwords *passwords, const char *bare_jid, const struct store_account *account,
+		      const char *password)
 {
 	char *prepared = password_prepare(password, GSASL_ALLOW_UNASSIGNED);
 	struct store_keys keys = account->sha256;
@@ -180,4 +195,29 @@ bool passwords_check(struct passwords *passwords, const char *bare_jid, const st
 		password_forget(prepared);
 	OPENSSL_cleanse(&keys, sizeof keys);
 	return good;
+}
+
+/* Encrypted, it is another text each time: what is remembered is what was in it. */
+static bool opened_check(struct passwords *passwords, const char *bare_jid, const struct store_account *account,
+			 const char *text)
+{
+	char opened[PASSWORD_BYTES_MAX + 1];
+	bool is = password_open(passwords->key, bare_jid, text, opened);
+	bool good = (is && passwords_remember(passwords, bare_jid, account, opened)) ||
+		    own_check(passwords, bare_jid, account, is ? opened : text);
+	OPENSSL_cleanse(opened, sizeof opened);
+	return good;
+}
+
+bool passwords_check(struct passwords *passwords, const char *bare_jid, const struct store_account *account,
+		     const char *password)
+{
+	enum sessiond_verdict verdict = SESSIOND_VERDICT_NONE;
+	if (passwords->judge)
+		verdict = passwords->judge(passwords->judge_context, bare_jid, password);
+	if (verdict != SESSIOND_VERDICT_NONE)
+		return verdict == SESSIOND_VERDICT_RIGHT;
+	if (passwords->key)
+		return opened_check(passwords, bare_jid, account, password);
+	return own_check(passwords, bare_jid, account, password);
 }

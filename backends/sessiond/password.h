@@ -6,6 +6,7 @@
 #ifndef SESSIOND_PASSWORD_H
 #define SESSIOND_PASSWORD_H
 
+#include "sessiond.h"
 #include "store.h"
 
 enum { PASSWORD_BYTES_MAX = 1023, PASSWORD_ITERATIONS_MIN = 4096 };
@@ -19,6 +20,13 @@ struct passwords;
 
 /* NULL: the store failed, or no memory. The store must stay open. */
 struct passwords *passwords_new(struct store *, unsigned iterations);
+/*
+ * What else may be right besides the account's password, of what comes in PLAIN: a password encrypted with this RSA key
+ * (password_opened.h; the file is read now), and what the function says is right (sessiond.h). NULL: neither. False:
+ * `error` says what is wrong with the file.
+ */
+bool passwords_allow(struct passwords *, const char *key_file, sessiond_judge *, void *judge_context,
+		     char error[static STORE_ERROR_BYTES]);
 /* Accepts NULL. */
 void passwords_free(struct passwords *);
 
@@ -32,7 +40,7 @@ bool passwords_account(struct passwords *, const char *bare_jid, struct store_ac
 /* Whether the password was right before, under the same keys. Cheap. */
 bool passwords_remember(const struct passwords *, const char *bare_jid, const struct store_account *,
 			const char *password);
-/* Whether it is right: milliseconds of work. A right one is remembered. */
+/* Whether it is right, or something that was allowed: milliseconds of work. A right password is remembered. */
 bool passwords_check(struct passwords *, const char *bare_jid, const struct store_account *, const char *password);
 
 #endif

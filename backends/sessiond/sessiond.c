@@ -166,6 +166,9 @@ static bool server_open_store(struct sessiond *server, char error[static SESSION
 	if (!server->store)
 		return false;
 	server->passwords = passwords_new(server->store, server->settings.iterations);
+	if (server->passwords && !passwords_allow(server->passwords, server->settings.password_key,
+						  server->settings.judge, server->settings.judge_context, error))
+		return false;
 	server->sasl = server->passwords ? sasl_server_new(server->passwords) : NULL;
 	if (!server->sasl)
 		snprintf(error, SESSIOND_ERROR_BYTES, "cannot prepare SASL: %.128s", store_error(server->store));

@@ -3,7 +3,9 @@ import asyncio
 import base64
 import functools
 import gzip
+import json
 import pathlib
+import subprocess
 
 import fixtures
 import gate as gates
@@ -136,6 +138,24 @@ def test_a_wrong_password_may_be_tried_again(talk_gate):
         client.send(startalk.AUTH, payload)
         assert client.next().payload["error"] == error
     assert client.authenticate("alice", gates.PASSWORDS["alice"]).signal == startalk.SUCCEEDED
+
+
+def test_a_password_may_be_encrypted(make_gate, tmp_path):
+    """RSA, PKCS#1 v1.5, of JSON, in base64: what clients for Windows and macOS send."""
+    key, public = tmp_path / "key.pem", tmp_path / "public.pem"
+    subprocess.run(["openssl", "genrsa", "-out", key, "1024"], check=True, capture_output=True)
+    subprocess.run(["openssl", "rsa", "-in", key, "-pubout", "-out", public], check=True, capture_output=True)
+    gate = make_gate({"listeners": LISTENERS, "sessiond": {"password_key": str(key)}})
+
+    def encrypted(password):
+        text = json.dumps({"a": "testapp", "d": "2021-03-01 19:47:38", "p": password, "u": "bob"}, ensure_ascii=False)
+        command = ["openssl", "pkeyutl", "-encrypt", "-pubin", "-inkey", public]
+        return base64.b64encode(subprocess.run(command, input=text.encode(), check=True, capture_output=True).stdout).decode()
+
+    client = startalk.Client(gate.startalk)
+    client.begin("bob")
+    assert client.authenticate("bob", encrypted("wrong")).payload["error"] == "not-authorized"
+    assert client.authenticate("bob", encrypted(gates.PASSWORDS["bob"])).signal == startalk.SUCCEEDED
 
 
 def test_the_id_of_a_login_comes_back(talk_gate):

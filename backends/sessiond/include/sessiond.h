@@ -27,6 +27,14 @@ struct sessiond_tls {
 	size_t gate_count;
 };
 
+/*
+ * Judges what a client has sent as its password in PLAIN, for those that are no passwords: tokens, say. Called from
+ * sessiond's thread, which waits for it: it is to answer at once, from what it has. The account must exist. `password`
+ * is any text, and is gone after the call. NONE: it is none of the judge's, and is checked as a password.
+ */
+enum sessiond_verdict { SESSIOND_VERDICT_NONE, SESSIOND_VERDICT_RIGHT, SESSIOND_VERDICT_WRONG };
+typedef enum sessiond_verdict sessiond_judge(void *context, const char *bare_jid, const char *password);
+
 /* Strings are copied by sessiond_new, but those of tls, which live as long as the server. */
 struct sessiond_settings {
 	const char *name;     /* as backend, in HELLO */
@@ -46,6 +54,9 @@ struct sessiond_settings {
 	bool no_channel_binding; /* offer no -PLUS mechanisms: some clients that know no tls-exporter give SCRAM up then
 				  */
 	unsigned iterations; /* of SCRAM for new passwords; at least 4096, SESSIOND_ITERATIONS is good (RFC 7677, 4) */
+	const char *password_key; /* file of an RSA key, for passwords that clients encrypt (docs/startalk.md); NULL */
+	sessiond_judge *judge;	  /* NULL: there are passwords only */
+	void *judge_context;
 	unsigned offline_messages_max; /* kept for one account */
 	/* The archive (XEP-0313): for how long, and how much of one account; 0 days: there is none */
 	unsigned archive_days_max, archive_messages_max, archive_mib_max;
