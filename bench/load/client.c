@@ -1,6 +1,7 @@
 #include "client.h"
 #include "load.h"
 #include "login.h"
+#include "startalk.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -100,7 +101,7 @@ void client_expire(struct load *load, struct client *client, uint64_t now_ns)
 
 void client_end(struct load *load, struct client *client)
 {
-	static const char footer[] = "</stream:stream>";
+	const char *footer = startalk_is(load) ? "" : "</stream:stream>";
 
 	if (client->state == CLIENT_NEW || client->state == CLIENT_ENDED)
 		return;
@@ -170,6 +171,8 @@ static void connected(struct load *load, struct client *client)
 {
 	if (load->options->direct) {
 		client_start_tls(load, client);
+	} else if (startalk_is(load)) {
+		startalk_connected(load, client);
 	} else {
 		client->state = CLIENT_OFFER;
 		login_stream_open(load, client);
@@ -255,22 +258,33 @@ static void rest_grow(struct client *client, const struct wire_input *text)
 	rest->len = wanted;
 }
 
+/* Everything that is whole; answers how many bytes that was. */
+static size_t items_read(struct load *load, struct client *client, const uint8_t *bytes, size_t len)
+{
+	size_t at = 0, used;
+
+	if (startalk_is(load))
+		return startalk_read(load, client, bytes, len);
+	while (item_read(load, client, bytes + at, len - at, &used))
+		at += used;
+	return at + used;
+}
+
 static void text_read(struct load *load, struct client *client, const struct wire_input *text)
 {
 	const uint8_t *bytes = text->at;
-	size_t at = 0, len = text->len, used;
+	size_t len = text->len, used;
 
 	if (client->rest) {
 		rest_grow(client, text);
 		bytes = client->rest->bytes;
 		len = client->rest->len;
 	}
-	while (item_read(load, client, bytes + at, len - at, &used))
-		at += used;
+	used = items_read(load, client, bytes, len);
 	if (client->state == CLIENT_TLS || client->state == CLIENT_ENDED) /* behind <proceed/> TLS begins */
 		rest_free(client);
 	else
-		rest_keep(load, client, bytes + at + used, len - at - used);
+		rest_keep(load, client, bytes + used, len - used);
 }
 
 static void input_read(struct load *load, struct client *client, const struct io_done *done)
@@ -287,7 +301,10 @@ static void input_read(struct load *load, struct client *client, const struct io
 			client->exporter = load->exporter;
 			load->exporter = NULL;
 			client->state = CLIENT_FEATURES;
-			login_stream_open(load, client);
+			if (startalk_is(load))
+				startalk_secured(load, client);
+			else
+				login_stream_open(load, client);
 		}
 	}
 	if (found == WIRE_END)

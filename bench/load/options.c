@@ -237,6 +237,21 @@ static const char *group_fault(const struct options *o)
 	return NULL;
 }
 
+static const char *protocol_fault(const struct options *o)
+{
+	unsigned weights[ACTION_COUNT];
+
+	if (!one_of(o->protocol, (const char *const[]){"xmpp", "startalk", NULL}))
+		return "--protocol: xmpp or startalk";
+	if (strcmp(o->protocol, "xmpp") == 0)
+		return NULL;
+	if (o->direct || strcmp(o->mechanism, "PLAIN") != 0)
+		return "--protocol startalk wants --mechanism PLAIN, and not --direct";
+	if (o->room_size || o->resources || (traffic_mix_read(o->mix, weights) && weights[ACTION_presence]))
+		return "--protocol startalk has no rooms, no presence and no shared accounts here";
+	return NULL;
+}
+
 static const char *combination_fault(const struct options *o)
 {
 	if (o->starttls && o->direct)
@@ -266,6 +281,8 @@ bool options_read(int argc, char **argv, struct options *ret)
 	fault = combination_fault(ret);
 	if (!fault)
 		fault = group_fault(ret);
+	if (!fault)
+		fault = protocol_fault(ret);
 	if (!fault)
 		fault = value_fault(ret);
 	if (fault)

@@ -121,6 +121,8 @@ static void messages_print(FILE *to, const struct lead *lead)
 			counts->answers);
 		histogram_print(to, "ping_us", &sum->ping_ns, 1e3);
 	}
+	if (counts->acknowledged)
+		fprintf(to, ", \"messages_acknowledged\": %" PRIu64, counts->acknowledged);
 	slow_print(to, lead);
 	returns_print(to, lead);
 	fprintf(to, ", \"stanzas_received\": %" PRIu64 ", \"foreign_messages\": %" PRIu64, counts->stanzas,

@@ -1,5 +1,6 @@
 #include "crowd.h"
 #include "load.h"
+#include "startalk.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -161,6 +162,10 @@ static void pair_send(struct load *load, struct client *from, enum action action
 	load_jid(load, to, jid);
 	traffic_mark(load, &mark, id);
 	pair_count(load, to);
+	if (startalk_is(load)) {
+		startalk_chat(load, from, jid, id, load->traffic.body, traffic_size(load));
+		return;
+	}
 	if (action == ACTION_presence) {
 		len = snprintf(head, sizeof head, "<presence to='%s' id='%s'/>", jid, id);
 		client_say(load, from, head, (size_t)len);
@@ -180,6 +185,10 @@ static void ping_send(struct load *load, struct client *from, uint64_t due_ns)
 	int len;
 
 	traffic_mark(load, &mark, id);
+	if (startalk_is(load)) {
+		startalk_ping(load, from, id);
+		return;
+	}
 	len = snprintf(text, sizeof text, "<iq type='get' to='%s' id='%s'><ping xmlns='urn:xmpp:ping'/></iq>",
 		       load->options->domain, id);
 	client_say(load, from, text, (size_t)len);
@@ -267,17 +276,12 @@ uint64_t traffic_send_due(struct load *load, uint64_t now_ns)
 /* ---- what arrives */
 
 /* False: not one of this run's. */
-static bool mark_read(const struct load *load, const struct xml_event *event, const uint8_t *bytes, struct mark *ret)
+static bool mark_read(const struct load *load, const char *id, struct mark *ret)
 {
 	size_t run = strlen(load->board->run);
-	char id[MARK_TEXT_BYTES];
 
-	if (!event->id.at || event->id.len >= sizeof id || event->id.len <= run)
-		return false;
-	memcpy(id, bytes + event->id.at, event->id.len);
-	id[event->id.len] = 0;
-	return memcmp(id, load->board->run, run) == 0 && sscanf(id + run, "-%c-%u-%" SCNu64 "-%" SCNu64, &ret->kind,
-								&ret->sender, &ret->number, &ret->due_ns) == 4;
+	return strncmp(id, load->board->run, run) == 0 && sscanf(id + run, "-%c-%u-%" SCNu64 "-%" SCNu64, &ret->kind,
+								 &ret->sender, &ret->number, &ret->due_ns) == 4;
 }
 
 /* A gap is only a loss if nothing fills it later; what fills it was overtaken. */
@@ -344,23 +348,36 @@ static void answer_receive(struct load *load, struct client *client, const struc
 	latency_add(&load->tally->ping_ns, mark->due_ns, now_ns);
 }
 
-void traffic_receive(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes,
-		     uint64_t now_ns)
+void traffic_take(struct load *load, struct client *client, const struct arrival *arrival)
 {
 	struct mark mark;
 
-	if (!mark_read(load, event, bytes, &mark)) {
-		load->tally->counts.foreign += xml_is_equal(bytes, event->name, "message");
+	if (!mark_read(load, arrival->id, &mark)) {
+		load->tally->counts.foreign += arrival->is_message;
 		return;
 	}
 	if (mark.kind == MARK_PING) { /* a server that knows no pings answers too */
-		answer_receive(load, client, &mark, now_ns);
+		answer_receive(load, client, &mark, arrival->now_ns);
 		return;
 	}
-	if (event->type.at && xml_is_equal(bytes, event->type, "error")) {
+	if (arrival->is_error) {
 		load_fault(load, FAULT_STANZA_ERROR, client->number, "");
 		return;
 	}
 	if (mark.kind != MARK_GROUP || mark.sender != client->number) /* groups echo */
-		flow_receive(load, client, &mark, now_ns);
+		flow_receive(load, client, &mark, arrival->now_ns);
+}
+
+void traffic_receive(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes,
+		     uint64_t now_ns)
+{
+	char id[MARK_TEXT_BYTES] = "";
+	struct arrival arrival = {.id = id,
+				  .is_message = xml_is_equal(bytes, event->name, "message"),
+				  .is_error = event->type.at && xml_is_equal(bytes, event->type, "error"),
+				  .now_ns = now_ns};
+
+	if (event->id.at && event->id.len < sizeof id)
+		memcpy(id, bytes + event->id.at, event->id.len);
+	traffic_take(load, client, &arrival);
 }

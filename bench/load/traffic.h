@@ -63,6 +63,14 @@ uint64_t traffic_send_due(struct load *, uint64_t now_ns);
 /* A stanza arrived at this client. */
 void traffic_receive(struct load *, struct client *, const struct xml_event *, const uint8_t *bytes, uint64_t now_ns);
 
+/* The same for those that have no XML. */
+struct arrival {
+	const char *id;
+	bool is_message, is_error;
+	uint64_t now_ns;
+};
+void traffic_take(struct load *, struct client *, const struct arrival *);
+
 /* For crowd.c. */
 void traffic_mark(const struct load *, const struct mark *, char to[static MARK_TEXT_BYTES]);
 /* As many bytes of body as it is this one's turn to have. */

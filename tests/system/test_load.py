@@ -59,6 +59,22 @@ def test_what_it_measures_of_the_server(crowd):
     assert report["rss_bytes_baseline"] > 0
 
 
+def test_clients_of_startalk(make_gate):
+    home = gates.new_folder("crowd")
+    make_users("sessiond", home / "accounts.db", 4)
+    gate = make_gate({"listeners": [{"address": "127.0.0.1:0", "protocol": "startalk"}]}, home=home)
+    host, port = gate.startalk
+    command = [LOAD, "--host", host, "--port", port, "--ca", gate.authority, "--password", PASSWORD, "--users", 4, "--quiet"]
+    command += ["--protocol", "startalk", "--mechanism", "PLAIN", "--clients", 8, "--size", "10-4000", "--seconds", 1]
+    for options in [["--window", 2], ["--messages-per-second", 300, "--mix", "chat=80,ping=20", "--churn", 5]]:
+        done = subprocess.run([str(word) for word in command + options], capture_output=True, text=True, timeout=60)
+        report = json.loads(done.stdout)
+        assert done.returncode == 0, report
+        assert (report["online"], report["lost"], report["errors"]) == (8, 0, 0)
+        assert report["messages_acknowledged"] == report["messages_received"] == report["messages_sent"] > 8
+    assert report["pings_answered"] == report["pings_sent"] > 20
+
+
 def test_accounts_for_prosody_and_ejabberd(tmp_path):
     make_users("prosody", tmp_path / "data", 2)
     assert f'["password"] = "{PASSWORD}"' in (tmp_path / "data" / "localhost" / "accounts" / "u1.dat").read_text()
