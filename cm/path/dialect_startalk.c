@@ -248,11 +248,22 @@ static void take_packet(struct worker *w, struct client *c, const struct st_view
 	}
 }
 
+/* Before the client is bound, what the automaton does not see is limited like what it sees. */
+static void count_extra(struct worker *w, struct client *c)
+{
+	counter_add(&w->counters, COUNTER_startalk_ignored_in, 1);
+	if (c->conn.life == CONN_OPEN && c->login != NULL &&
+	    ++c->login->stream.elements >= c->login->stream.elements_max)
+		client_close_for(w, c, REASON_LOGIN_LIMIT);
+}
+
 /* Nothing of a password stays. */
 static void take_auth(struct worker *w, struct client *c, const struct st_view *view, const struct st_packet *packet)
 {
 	if (auth_begin(w, c, packet->auth))
 		take_packet(w, c, view, packet);
+	else
+		count_extra(w, c);
 	st_arena_wipe(&w->startalk.arena);
 }
 
@@ -276,7 +287,7 @@ static void take_frame(struct worker *w, struct client *c, uint8_t *bytes, size_
 	else if (order == ST_END)
 		refuse(w, c, opened == ST_OPENED_ODD ? REASON_FRAME : REASON_FRAME_ORDER, NULL);
 	else
-		counter_add(&w->counters, COUNTER_startalk_ignored_in, 1);
+		count_extra(w, c);
 }
 
 static size_t take(struct worker *w, struct client *c, uint8_t *text, size_t len)

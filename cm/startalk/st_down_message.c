@@ -1,5 +1,6 @@
 #include "st_client_type.h"
 #include "st_down_own.h"
+#include "st_time.h"
 
 #include <string.h>
 
@@ -194,16 +195,31 @@ static void senders(struct message *g)
 	}
 }
 
-static void fill(struct message *g)
+/* When it was said: what was kept for the client says so (XEP-0203), if it is the client's own domain that says it. */
+static int64_t received_ms(const struct message *g)
 {
 	int64_t now_ms = (int64_t)g->m->view->now_ms;
+	const struct st_node *delay = st_node_child(g->m->node, "delay", "urn:xmpp:delay");
+	const char *stamp = attribute(g, delay, "stamp"), *by = attribute(g, delay, "from");
+	const char *domain = strchr(g->m->view->bare, '@');
+	uint64_t then_ms;
 
+	if (g->m->view->native)
+		return number(attribute(g, g->m->node, "msec_times"), now_ms);
+	if (stamp == NULL || by == NULL || domain == NULL || strcmp(by, domain + 1) != 0 ||
+	    !st_time_read(stamp, &then_ms) || then_ms > g->m->view->now_ms)
+		return now_ms;
+	return (int64_t)then_ms;
+}
+
+static void fill(struct message *g)
+{
 	g->out.messagetype = small(said(g, g->body, "msgType"), 1);
 	g->out.clienttype = client_of(g);
 	g->out.clientversion = number(said(g, g->m->node, "client_ver"), 0);
 	g->out.messageid = st_as_field(id_of(g));
 	g->out.has_receivedtime = true;
-	g->out.receivedtime = g->m->view->native ? number(attribute(g, g->m->node, "msec_times"), now_ms) : now_ms;
+	g->out.receivedtime = received_ms(g);
 	g->out.body = st_body_new(g->m->arena, g->text);
 	headers(g);
 	senders(g);

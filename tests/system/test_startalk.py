@@ -206,6 +206,14 @@ def test_what_is_not_bind_is_not_answered_before_it(gate_of_startalk):
     assert client.next().payload["categoryType"] == 3
 
 
+@pytest.mark.parametrize("frame", [startalk.frame(77), startalk.frame(startalk.AUTH, {"mechanism": "X", "authKey": "eA=="})], ids=["unknown", "auth"])
+def test_what_is_ignored_before_login_is_limited(gate_of_startalk, frame):
+    client = startalk.Client(gate_of_startalk.startalk)
+    client.begin("alice")
+    client.send_raw(frame * 60)
+    ends(client, 201)
+
+
 def test_nothing_may_stand_behind_starttls(gate_of_startalk):
     client = startalk.Client(gate_of_startalk.startalk)
     client.greet("alice")

@@ -66,6 +66,35 @@ Test(startalk_down, a_message_without_id_gets_one)
 	field_is(&packet, "to", DESK_FULL);
 }
 
+Test(startalk_down, what_was_kept_says_when_it_was_said)
+{
+	static const struct {
+		const char *delay, *ms;
+	} cases[] = {
+		{"from='startalk.tech' stamp='2021-03-01T11:47:37.5Z'", "1614599257500"},
+		{"from='startalk.tech' stamp='2000-02-29T00:00:00Z'", "951782400000"},
+		{"from='startalk.tech' stamp='1970-01-01T00:00:01.0019Z'", "1001"},
+		{"from='bob@startalk.tech' stamp='2021-03-01T11:47:37Z'", "1614599258867"},
+		{"from='startalk.tech' stamp='2031-03-01T11:47:37Z'", "1614599258867"},
+		{"from='startalk.tech' stamp='2021-03-01T11:47:37'", "1614599258867"},
+		{"from='startalk.tech' stamp='2021-3-01T11:47:37Z'", "1614599258867"},
+		{"from='startalk.tech' stamp='2021-13-01T11:47:37Z'", "1614599258867"},
+		{"from='startalk.tech' stamp='1969-03-01T11:47:37Z'", "1614599258867"},
+		{"from='startalk.tech' stamp=''", "1614599258867"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char element[256];
+		struct st_packet packet;
+
+		desk_clear(false);
+		snprintf(element, sizeof element, "<message><body>x</body><delay xmlns='urn:xmpp:delay' %s/></message>",
+			 cases[i].delay);
+		packet = sent(element);
+		field_is(&packet, "payload.receivedTime", cases[i].ms);
+	}
+}
+
 Test(startalk_down, standards_are_marks)
 {
 	struct st_packet packet;
