@@ -232,9 +232,8 @@ static size_t take(struct worker *w, struct client *c, uint8_t *text, size_t len
 
 static void begin(struct worker *w, struct client *c)
 {
-	(void)w;
-	c->frames = calloc(1, sizeof *c->frames);
-	assert(c->frames != NULL);
+	c->frames = shelf_take(&w->texts, sizeof *c->frames);
+	*c->frames = (struct startalk){0};
 }
 
 static void greet(struct worker *w, struct client *c, struct pool_text features)
@@ -316,7 +315,7 @@ static void done(struct worker *w, struct client *c)
 	startalk_others_free(c->frames);
 	free(c->frames->auth_id);
 	free(c->frames->session_key);
-	free(c->frames);
+	shelf_give(&w->texts, c->frames, sizeof *c->frames);
 }
 
 const struct dialect dialect_startalk = {

@@ -1,4 +1,5 @@
 #include "desk.h"
+#include "st_order.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -337,4 +338,43 @@ Test(startalk_up, a_welcome_has_a_domain_and_version_one)
 	cr_assert_eq((int)desk_up(ST_SIGNAL_WELCOME, NULL, NULL, &welcome.base).is, ST_UP_BAD);
 	welcome.version = st_as_field("1.0");
 	cr_assert_eq((int)desk_up(ST_SIGNAL_WELCOME, NULL, NULL, &welcome.base).is, ST_UP_ELEMENT);
+}
+
+/* ---- when */
+
+static enum st_order order_of(enum st_phase phase, int32_t signal, const char *word)
+{
+	Startalk__ProtoMessage outer = STARTALK__PROTO_MESSAGE__INIT;
+	struct st_packet packet;
+	struct st_bytes frame;
+
+	begin(false);
+	p.iq.key = st_as_field(word);
+	outer.signaltype = signal;
+	cr_assert(st_packet_write(&desk_arena, &outer, signal == ST_SIGNAL_IQ ? &p.iq.base : &p.message.base, &frame));
+	if (desk_open(&frame, &packet) != ST_OPENED)
+		return st_order_odd(phase, signal);
+	return st_order(phase, &packet);
+}
+
+Test(startalk_up, each_frame_has_its_time)
+{
+	static const struct {
+		int32_t signal;
+		const char *word;
+		enum st_order orders[ST_PHASES];
+	} cases[] = {
+		{ST_SIGNAL_STARTTLS, NULL, {ST_END, ST_TAKE, ST_END, ST_IGNORE, ST_IGNORE}},
+		{ST_SIGNAL_IQ, "BIND", {ST_END, ST_END, ST_END, ST_TAKE, ST_TAKE}},
+		{ST_SIGNAL_IQ, "PING", {ST_END, ST_END, ST_END, ST_IGNORE, ST_TAKE}},
+		{ST_SIGNAL_CHAT, NULL, {ST_END, ST_END, ST_END, ST_IGNORE, ST_TAKE}},
+		{ST_SIGNAL_MSTAT, NULL, {ST_END, ST_IGNORE, ST_IGNORE, ST_IGNORE, ST_IGNORE}},
+		{77, NULL, {ST_END, ST_IGNORE, ST_IGNORE, ST_IGNORE, ST_IGNORE}},
+		{ST_SIGNAL_AUTH, NULL, {ST_END, ST_END, ST_END, ST_END, ST_END}}, /* a payload of something else */
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		for (int phase = ST_NEW; phase < ST_PHASES; phase++)
+			cr_assert_eq((int)order_of((enum st_phase)phase, cases[i].signal, cases[i].word),
+				     (int)cases[i].orders[phase], "%d %d", cases[i].signal, phase);
 }
