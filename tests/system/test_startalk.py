@@ -9,9 +9,11 @@ import subprocess
 
 import fixtures
 import gate as gates
+import prosody
 import pytest
 import slixmpp
 import startalk
+import xmppwire as xmpp
 from startalk import CHAT, ERROR, FAILURE, GROUPCHAT, IQ, MSTAT, PRESENCE, READMARK, REVOKE, STARTTLS, STREAM_END, TYPING, WELCOME
 from test_clients import Talker, until
 
@@ -389,6 +391,26 @@ def test_other_resources_are_told_of(talk_gate):
     assert first.wait(lambda p: p.payload.get("categoryType") == 9).text == '["P[Mac]","P[PC64]"]'
     second.close()
     assert first.wait(lambda p: p.payload.get("categoryType") == 9).text == '["P[Mac]"]'
+
+
+@pytest.mark.skipif(not prosody.is_there(), reason="there is no Prosody")
+def test_in_front_of_prosody(make_gate):
+    """It does not notice."""
+    server = prosody.Prosody()
+    gate = make_gate({"workers": 1, "listeners": LISTENERS, "backends": [{"name": "prosody-1", "address": server.address}]})
+    gates.wait_until(lambda: gate.metrics()["stanzagate_links_up"] == 1)
+    alice, bob = log_in(gate, "alice"), xmpp.Client(gate.starttls, False, gate.authority)
+    assert alice.be_there().text == '["P[Mac]"]'
+    bob.login("bob", gates.PASSWORDS["bob"], "phone")
+    bob.send("<presence/>")
+    alice.say("bob@localhost/phone", TEXT, "m-1")
+    bob.wait_message(TEXT)
+    assert alice.wait_signal(MSTAT).payload["messageId"] == "m-1"
+    bob.send(f"<message to='{alice.full}' type='chat' id='b-1'><body>你好 😀</body></message>")
+    message = alice.wait_signal(CHAT)
+    assert (message.text, message.payload["messageId"], message.outer["from"]) == ("你好 😀", "b-1", "bob@localhost/phone")
+    assert alice.ask(16).headers() == {"friends": "[]"}
+    assert server.stop() == ""
 
 
 def test_long_messages_are_compressed(talk_gate):
