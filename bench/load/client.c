@@ -2,6 +2,7 @@
 #include "load.h"
 #include "login.h"
 #include "startalk.h"
+#include "xml_scope.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -106,7 +107,8 @@ void client_end(struct load *load, struct client *client)
 	if (client->state == CLIENT_NEW || client->state == CLIENT_ENDED)
 		return;
 	if (client_is_online(client)) {
-		wire_put(&client->wire, footer, strlen(footer));
+		if (!load->options->raw)
+			wire_put(&client->wire, footer, strlen(footer));
 		wire_end(&client->wire);
 	} else {
 		wire_kill(&load->wires, &client->wire);
@@ -167,6 +169,22 @@ void client_begin(struct load *load, struct client *client, unsigned number, uin
 	load_mark_dirty(load, client);
 }
 
+/* Without a login it is online at once. */
+static void secure(struct load *load, struct client *client)
+{
+	if (load->options->raw) {
+		xml_enter(&client->xml);
+		client->state = CLIENT_ONLINE;
+		load_client_online(load, client);
+		return;
+	}
+	client->state = CLIENT_FEATURES;
+	if (startalk_is(load))
+		startalk_secured(load, client);
+	else
+		login_stream_open(load, client);
+}
+
 static void connected(struct load *load, struct client *client)
 {
 	if (load->options->direct) {
@@ -196,16 +214,54 @@ static void element_read(struct load *load, struct client *client, const struct 
 	}
 }
 
+/*
+ * What the stream's header declares. Servers declare the same for all, so that a few are enough for all clients. False:
+ * too much, or too many.
+ */
+static bool scope_keep(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes)
+{
+	struct xml_scope *scope;
+	unsigned at = 1;
+	size_t size;
+
+	client->scope = 0;
+	if (xml_scope_measure(bytes, event, &size) != XML_ERROR_NONE)
+		return false;
+	if (!size)
+		return true;
+	scope = calloc(1, size);
+	assert(scope);
+	xml_scope_keep(scope, bytes, event);
+	while (at < LOAD_SCOPES_MAX && load->scopes[at].at &&
+	       (load->scopes[at].size != size || memcmp(load->scopes[at].at, scope, size) != 0))
+		at++;
+	if (at < LOAD_SCOPES_MAX && !load->scopes[at].at) {
+		load->scopes[at].at = scope;
+		load->scopes[at].size = size;
+	} else {
+		free(scope);
+	}
+	client->scope = (uint8_t)at;
+	return at < LOAD_SCOPES_MAX;
+}
+
+static const struct xml_scope *scope_of(const struct load *load, const struct client *client)
+{
+	return client->scope ? load->scopes[client->scope].at : &xml_scope_usual;
+}
+
 /* One item; false: no more can be read now. */
 static bool item_read(struct load *load, struct client *client, const uint8_t *bytes, size_t len, size_t *used)
 {
 	struct xml_work *work = client->rest ? client->rest->work : load->work;
 	struct xml_event event;
 
-	xml_next(&client->xml, work, &limits, bytes, len, &event);
+	xml_next_within(&client->xml, work, &limits, scope_of(load, client), bytes, len, &event);
 	*used = event.used;
 	if (event.is == XML_ELEMENT)
 		element_read(load, client, &event, bytes);
+	else if (event.is == XML_HEADER && !scope_keep(load, client, &event, bytes))
+		client_fail(load, client, FAULT_XML, "the stream's header declares too much");
 	else if (event.is == XML_BAD)
 		client_fail(load, client, FAULT_XML, xml_error_text(event.error));
 	else if (event.is == XML_FOOTER)
@@ -300,11 +356,7 @@ static void input_read(struct load *load, struct client *client, const struct io
 		} else if (found == WIRE_SECURE) {
 			client->exporter = load->exporter;
 			load->exporter = NULL;
-			client->state = CLIENT_FEATURES;
-			if (startalk_is(load))
-				startalk_secured(load, client);
-			else
-				login_stream_open(load, client);
+			secure(load, client);
 		}
 	}
 	if (found == WIRE_END)

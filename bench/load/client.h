@@ -45,6 +45,7 @@ struct client {
 	uint64_t begun_ns; /* when the login was due; when the end began */
 	unsigned number;
 	uint8_t state; /* enum client_state */
+	uint8_t scope; /* of load->scopes; 0: the usual */
 	bool dirty, joined, returning;
 };
 

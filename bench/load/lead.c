@@ -341,23 +341,34 @@ void lead_hold(struct lead *lead, unsigned seconds)
 		tick();
 }
 
-void lead_close(struct lead *lead)
+/* Whether some are left; what became of the others is in *ret_good. */
+static bool members_reap(struct lead *lead, bool *ret_good)
+{
+	bool some = false;
+
+	for (unsigned i = 0; i < lead->processes; i++) {
+		int status = 0;
+		if (!lead->members[i].pid)
+			continue;
+		if (waitpid(lead->members[i].pid, &status, WNOHANG) == 0) {
+			some = true;
+			continue;
+		}
+		lead->members[i].pid = 0;
+		*ret_good &= WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	}
+	return some;
+}
+
+bool lead_close(struct lead *lead)
 {
 	uint64_t end = clock_ns() + QUIT_MS_MAX * 1000000ull;
-	bool some = true;
+	bool good = true;
 
 	if (lead->board && lead->board != MAP_FAILED)
 		phase_say(lead, PHASE_QUIT);
-	while (some && clock_ns() < end) {
-		some = false;
-		for (unsigned i = 0; i < lead->processes; i++) {
-			if (lead->members[i].pid && waitpid(lead->members[i].pid, NULL, WNOHANG) != 0)
-				lead->members[i].pid = 0;
-			some |= lead->members[i].pid != 0;
-		}
-		if (some)
-			tick();
-	}
+	while (members_reap(lead, &good) && clock_ns() < end)
+		tick();
 	for (unsigned i = 0; i < lead->processes; i++)
 		if (lead->members[i].pid)
 			kill(lead->members[i].pid, SIGKILL);
@@ -365,4 +376,5 @@ void lead_close(struct lead *lead)
 	free(lead->members);
 	free(lead->sum);
 	free(lead->before);
+	return good;
 }

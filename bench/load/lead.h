@@ -46,8 +46,8 @@ bool lead_open(struct lead *, const struct options *);
 void lead_run(struct lead *);
 /* Stays connected so long. */
 void lead_hold(struct lead *, unsigned seconds);
-/* Ends the processes. */
-void lead_close(struct lead *);
+/* Ends the processes. False: one of them did not end as it should. */
+bool lead_close(struct lead *);
 /* Ends the run early, from a signal handler. */
 void lead_interrupt(void);
 

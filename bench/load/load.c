@@ -394,6 +394,12 @@ static void load_close(struct load *load)
 	if (load->wires.tls.context)
 		tls_shared_close(&load->wires.tls);
 	traffic_free(&load->traffic);
+	if (load->wires.io)
+		io_free(load->wires.io);
+	if (load->timer_fd > 0)
+		close(load->timer_fd);
+	for (unsigned i = 0; i < LOAD_SCOPES_MAX; i++)
+		free(load->scopes[i].at);
 	free(load->clients);
 	free(load->places);
 	free(load->dirty);

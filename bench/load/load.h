@@ -15,7 +15,7 @@
 #include "xml.h"
 
 #define SECOND_NS 1000000000ull
-enum { LOAD_ELEMENT_BYTES_MAX = 128 * 1024, LOAD_JID_BYTES = 1024 };
+enum { LOAD_ELEMENT_BYTES_MAX = 128 * 1024, LOAD_JID_BYTES = 1024, LOAD_SCOPES_MAX = 16 };
 
 struct load {
 	const struct options *options;
@@ -38,7 +38,11 @@ struct load {
 	struct client **dirty;	       /* those with something to do */
 	unsigned dirty_count;
 	struct xml_work *work; /* of the tokenizer while no element is partly there */
-	unsigned char *exporter;
+	struct {
+		struct xml_scope *at;
+		size_t size;
+	} scopes[LOAD_SCOPES_MAX]; /* that stream headers declared; of the first there is none */
+	unsigned char *exporter;   /* of the handshake that was just over */
 
 	struct traffic traffic;
 	struct flow *flows; /* of groups: for each client one for each member of its group */

@@ -44,14 +44,13 @@ static int run(const struct options *options)
 		answer = page_write(&lead) && report_is_good(&lead) ? EXIT_GOOD : EXIT_BAD;
 		lead_hold(&lead, options->hold);
 	}
-	lead_close(&lead);
-	return answer;
+	return lead_close(&lead) ? answer : EXIT_BAD;
 }
 
 int main(int argc, char **argv)
 {
+	static struct options options; /* for good, as the texts in it */
 	struct sockaddr_storage address;
-	struct options options;
 	socklen_t len;
 
 	if (argc > 1 && strcmp(argv[1], "users") == 0)

@@ -228,6 +228,8 @@ static const char *group_fault(const struct options *o)
 
 	if (o->room_size && o->resources)
 		return "--room-size and --resources exclude each other";
+	if (o->echo && (groups || o->slow))
+		return "--echo has no groups, and nobody who does not read";
 	if (groups && (o->window || o->churn || o->slow || o->storm))
 		return "groups send by --messages-per-second alone, and nobody leaves them";
 	if (o->resources && o->users < (o->clients + o->resources - 1) / o->resources)
@@ -278,6 +280,8 @@ bool options_read(int argc, char **argv, struct options *ret)
 	}
 	if (!scenario_apply(ret))
 		return false;
+	ret->direct |= ret->raw;
+	ret->echo |= ret->raw;
 	fault = combination_fault(ret);
 	if (!fault)
 		fault = group_fault(ret);

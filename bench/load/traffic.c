@@ -131,10 +131,15 @@ void traffic_mark(const struct load *load, const struct mark *mark, char to[stat
 		 mark->number, mark->due_ns);
 }
 
+static unsigned partner_number(const struct load *load, unsigned number)
+{
+	return load->options->echo ? number : number ^ 1;
+}
+
 /* NULL: the last of an odd number, or not there. */
 static struct client *partner_of(struct load *load, const struct client *client)
 {
-	unsigned place = (client->number ^ 1) - load->first;
+	unsigned place = partner_number(load, client->number) - load->first;
 
 	if (place >= load->count || !client_is_online(&load->clients[place]))
 		return NULL;
@@ -237,7 +242,7 @@ static void one_send(struct load *load, uint64_t due_ns)
 
 void traffic_begin(struct load *load, uint64_t now_ns)
 {
-	for (unsigned i = 0; i + 1 < load->count && load->options->window; i += 2) {
+	for (unsigned i = 0; i < load->count && load->options->window; i += load->options->echo ? 1 : 2) {
 		struct client *client = &load->clients[i];
 		if (!client_is_online(client) || !partner_of(load, client) || !number_is_talker(load, client->number))
 			continue;
@@ -315,7 +320,7 @@ static struct flow *flow_of(struct load *load, struct client *client, const stru
 {
 	if (mark->kind == MARK_GROUP)
 		return crowd_flow(load, client, mark->sender);
-	return mark->sender == (client->number ^ 1) ? &client->flow : NULL;
+	return mark->sender == partner_number(load, client->number) ? &client->flow : NULL;
 }
 
 static void flow_receive(struct load *load, struct client *client, const struct mark *mark, uint64_t now_ns)
