@@ -12,7 +12,7 @@ def packages():
 def test_every_package_has_its_reason():
     readme = (gates.ROOT / "README.md").read_text()
     marks = {"build": "", "test": " (tests)", "bench": " (bench)", "cross": " (cross)", "scan": " (scan)",
-             "guest": " (guest)"}
+             "guest": " (guest)", "compare": " (compare)"}
     for kind, name, reason in packages():
         mark = marks[kind]
         assert f"| `{name}`{mark} | {reason} |" in readme, name

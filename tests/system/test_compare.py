@@ -1,0 +1,52 @@
+"""What bench/compare makes of what it has measured."""
+import importlib.machinery
+import importlib.util
+import sys
+
+import gate as gates
+import pytest
+
+FOLDER = gates.ROOT / "bench" / "compare"
+FIGURES = {"messages_per_second": 1000, "half_p99_us": 50, "half_p50_us": 20}
+
+
+@pytest.fixture
+def compare(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(FOLDER), *sys.path])
+    loader = importlib.machinery.SourceFileLoader("compare_run", str(FOLDER / "run"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("compare_run", loader))
+    loader.exec_module(module)
+    return module
+
+
+def figures(message_us):
+    return FIGURES | {"front_message_us": message_us, "front_login_us": 300, "front_client_bytes": 500, "back_login_us": 20, "back_message_us": 1, "back_client_bytes": 80}
+
+
+def result(compare, rounds):
+    machine = {"cpu": "A & B", "processors": 2, "kernel": "6", "date": "2026-01-01"}
+    return {"machine": machine, "rounds": rounds, "clients": 3, "seconds": 1, "peers": compare.summarize(rounds), "ratios": compare.ratios(rounds)}
+
+
+def test_ratios_are_of_a_round(compare):
+    rounds = [{"stanzagate, echo": figures(ours), "HAProxy, echo": figures(theirs)} for ours, theirs in [(10, 40), (30, 60), (20, 20)]]
+    ratio = next(one for one in compare.ratios(rounds) if one["what"].startswith("CPU of a message: of HAProxy"))
+    assert (ratio["median"], ratio["least"], ratio["most"], ratio["holds"]) == (0.5, 0.25, 1.0, True)
+    found = compare.summarize(rounds)["stanzagate, echo"]["front_message_us"]
+    assert (found["median"], found["least"], found["most"]) == (20, 10, 30)
+
+
+def test_the_page_and_the_tables(compare):
+    rounds = [{"stanzagate, echo": figures(10), "HAProxy, echo": figures(40)}]
+    made = result(compare, rounds)
+    text = compare.page.of(made)
+    assert "A &amp; B" in text and "stanzagate, echo" in text and "src=" not in text and "href=" not in text
+    tables = compare.tables(made)
+    assert "| HAProxy, echo | 300 | 40.0 | 500 | 20 | 1.0 | 80 |" in tables
+    assert "| CPU of a message: of HAProxy's | 0.250 |" in tables and "at most 0.5: yes" in tables
+
+
+def test_calls_are_those_of_the_measured_phase(compare):
+    logins, messages, end = [9000] * 4, [500] * 6, [100, 100]
+    assert compare.calls_per_message([*logins, *messages, *end], 4, 1000) == 1.0
+    assert compare.calls_per_message([], 4, 1000) is None
