@@ -1,6 +1,7 @@
 """Debian's Prosody behind the gate: what works there without a gate must work with it."""
 import asyncio
 import contextlib
+import json
 import re
 import subprocess
 
@@ -300,3 +301,17 @@ def test_install(tmp_path, make_gate):
         client.login("alice", gates.PASSWORDS["alice"])
         assert client.logout()
         subprocess.run(["prosodyctl", "--config", gates.ROOT / "deploy" / "prosody" / "prosody.cfg.lua", "about"], check=True, capture_output=True)
+
+
+def test_a_crowd_in_rooms(server, make_gate):
+    """By the load generator: what one says all others of its room hear, once and in order."""
+    gate = make_gate(config(server))
+    load = gates.BUILD / "bench" / "stanzagate-load"
+    users = ["users", "--server", "prosody", "--to", server.home / "data", "--user-prefix", "crowd", "--users", 9]
+    subprocess.run([str(word) for word in [load, *users]], check=True)
+    command = [load, "--port", gate.direct[1], "--direct", "--ca", gate.authority, "--user-prefix", "crowd", "--users", 9, "--clients", 9]
+    command += ["--mechanism", "PLAIN", "--scenario", "rooms", "--room-size", 3, "--room-host", "rooms.localhost", "--seconds", 1]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["messages_received"] == 2 * report["messages_sent"] > 20
