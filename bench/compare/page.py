@@ -43,8 +43,7 @@ def plot(key, title, unit, sided, figures):
     """A row for each peer; in it a bar for each side that it has."""
     rows = []
     for name, values in figures.items():
-        alone = values.get("back_login_us") == values.get("front_login_us")
-        sides = [side for side in ("front", "back") if f"{side}_{key}" in values and not (alone and side == "back")] if sided else ["front"]
+        sides = [side for side in ("front", "back") if f"{side}_{key}" in values and not ("alone" in values and side == "back")] if sided else ["front"]
         rows.append((name, [(side, values[f"{side}_{key}" if sided else key]) for side in sides]))
     most = max(value["most"] for _, bars in rows for _, value in bars) or 1
     scale, y, parts = (WIDTH - NAME - VALUE / 2) / most, 6, []

@@ -172,8 +172,8 @@ loglevel: warning
 certfiles: ["{home}/server.pem"]
 auth_password_format: plain
 listen:
-  - {{port: {tls}, ip: "127.0.0.1", module: ejabberd_c2s, tls: true, max_stanza_size: 1048576, max_fsm_queue: 10000, access: c2s, shaper: none}}
-  - {{port: {plain}, ip: "127.0.0.1", module: ejabberd_c2s, max_stanza_size: 1048576, max_fsm_queue: 10000, access: c2s, shaper: none}}
+  - {{port: {tls}, ip: "127.0.0.1", module: ejabberd_c2s, tls: true, max_stanza_size: 1048576, max_fsm_queue: 10000, backlog: 4096, access: c2s, shaper: none}}
+  - {{port: {plain}, ip: "127.0.0.1", module: ejabberd_c2s, max_stanza_size: 1048576, max_fsm_queue: 10000, backlog: 4096, access: c2s, shaper: none}}
 {link}
 access_rules: {{c2s: [allow]}}
 modules: {{mod_disco: {{}}, mod_ping: {{}}, mod_roster: {{}}, mod_stream_mgmt: {{}}{module}}}
