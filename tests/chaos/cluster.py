@@ -22,7 +22,8 @@ class Backend:
         self.start()
 
     def start(self):
-        self.server = gates.Sessiond(f"unix:{self.path}", home=self.home, database=self.cluster.database)
+        name = ("--name", self.home.name)
+        self.server = gates.Sessiond(f"unix:{self.path}", home=self.home, database=self.cluster.database, more=name)
 
     def begin(self):
         """Without waiting until it can be reached."""
