@@ -81,6 +81,8 @@ def test_selectors_ports_and_volumes_fit():
     for budget in (one for one in manifests() if one["kind"] == "PodDisruptionBudget"):
         assert budget["spec"]["selector"]["matchLabels"]["app"] in workloads
     assert of_kind("Service", "sessiond")["spec"]["clusterIP"] == "None"
+    [server] = of_kind("StatefulSet", "sessiond")["spec"]["template"]["spec"]["containers"]
+    assert server["args"][1:3] == ["--name", "$(POD_NAME)"], "users are spread by name: each has its own"
     assert of_kind("Service", "stanzagate")["spec"]["externalTrafficPolicy"] == "Local"
 
 
