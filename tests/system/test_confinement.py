@@ -17,14 +17,9 @@ def tasks(pid):
         yield dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
 
 
-def sanitized(gate):
-    return "built with sanitizers" in gate.log()
-
-
+@pytest.mark.skipif(gates.is_sanitized(), reason="sanitizers need more")
 def test_every_thread_has_the_filter(make_gate):
     gate = make_gate()
-    if sanitized(gate):
-        pytest.skip("sanitizers need more")
     gate.wait_log(r"gate\.confined")
     found = list(tasks(gate.pid))
     assert len(found) >= 4, "workers, the pages, the bundled session server"

@@ -58,6 +58,12 @@ def free_port():
 
 
 @functools.cache
+def is_sanitized():
+    """Whether the programs were built with AddressSanitizer."""
+    return "libasan" in subprocess.run(["ldd", GATE], capture_output=True, text=True, check=True).stdout
+
+
+@functools.cache
 def certificate():
     """(certificate, key) for localhost, made once."""
     home = new_folder("certificate")
