@@ -1,12 +1,14 @@
 -- Prosody behind a gate: accepts links of stanzagate (docs/link-protocol.md), and makes of each client that comes over them a
 -- connection of its own for mod_c2s. docs/prosody.md tells how to set it up.
 --
--- mod_c2s and all modules above it do their work as ever. The clients' connections are in client.lib.lua, the links themselves, free
--- of sockets, in backend.lib.lua, their bytes in frames.lib.lua; here is what Prosody tells, and the gates' sockets.
+-- mod_c2s and all modules above it do their work as ever. The clients' connections are in client.lib.lua, sessions of before a restart
+-- in adopt.lib.lua, what is kept of them in keep.lib.lua; the links themselves, free of sockets, in backend.lib.lua, their bytes in
+-- frames.lib.lua; here is what Prosody tells, and the gates' sockets.
 
 module:set_global();
 module:depends("c2s");
 
+local async = require "util.async";
 local hashes = require "util.hashes";
 local id = require "util.id";
 local ip = require "util.ip";
@@ -33,6 +35,7 @@ local opt_silence_s = module:get_option_number("stanzagate_silence_s", 30);
 
 local FEATURES_BYTES_MAX = 16384;
 local HELLO_S, LOAD_S, PATIENCE_MARGIN_S, TEARDOWNS_A_TICK = 5, 2, 5, 50;
+local ACK_WAITS_S, LEAVE_S = 1, 3;
 
 -- The shared key is the file's bytes, as for the gate.
 local function secret_read(path)
@@ -57,7 +60,10 @@ local function guarded(f, ...)
 	return xpcall(f, report, ...);
 end
 
-local clients = module:require("client")(c2s, c2s_sessions, guarded);
+local keep = module:require("keep");
+local clients = module:require("client")(c2s, c2s_sessions, keep);
+local tokens = module:shared("/*/smacks/resumption-tokens");
+local adoption = module:require("adopt")(c2s, c2s_sessions, tokens, clients, keep, guarded);
 
 -- ---- domains ----
 
@@ -182,11 +188,16 @@ function on.up(link)
 	end
 end
 
-function on.opened(session, fields)
+local function client_of(session, fields)
 	local state = session.link.state_of_connection;
 	local client = clients.new(fields, state.connection, session, nil, function () client_count = client_count - 1; end);
 	session.client, client.link_state = client, state;
 	client_count = client_count + 1;
+	return client;
+end
+
+function on.opened(session, fields)
+	local client = client_of(session, fields);
 	guarded(function ()
 		c2s.onconnect(client);
 		clients.feed_header(client);
@@ -197,6 +208,10 @@ function on.element(session, xml)
 	local client = session.client;
 	if client and not client.closed then
 		guarded(clients.incoming, client, xml);
+		if client.is_adopted and xml:find("^<presence") then
+			client.is_adopted = nil;
+			adoption.knows_no_more(client);
+		end
 	end
 end
 
@@ -239,8 +254,23 @@ function on.reattached(session)
 	end
 end
 
-function on.adopt(session)
-	session:refused("sessions do not outlive this server");
+function on.adopt(session, fields)
+	local client = client_of(session, fields);
+	local is_done, reason, condition = guarded(adoption.adopt, client, fields);
+	if is_done and not reason and not client.closed then
+		client.is_adopted, client.link_state.touched[client] = true, true;
+		session:adopted(fields.ACKED);
+		return;
+	end
+	session.client, client.session = nil, nil;
+	guarded(clients.finish, client, reason);
+	if condition then
+		session:adopted(fields.ACKED);
+		session:close(condition, reason);
+	else
+		module:log("warn", "%s cannot be adopted: %s", fields.JID, reason or "see above");
+		session:refused(reason);
+	end
 end
 
 function on.dead(link)
@@ -266,6 +296,52 @@ local backend = new_backend({
 	equal = hashes.equals,
 });
 
+-- ---- going ----
+
+local is_stopping;
+local leaving = {}; -- states of links whose gates have not taken all yet
+local on_left; -- told when there are none any more
+
+local function left(state)
+	if leaving[state] then
+		leaving[state] = nil;
+		state.connection:close();
+		if not next(leaving) and on_left then
+			on_left();
+		end
+	end
+end
+
+local function left_if_all(state)
+	if state.link:has_all() then
+		left(state);
+	end
+end
+
+-- A gate that is patient has its clients adopted when this server is back; till then they notice nothing.
+local function leave(state)
+	local link = state.link;
+	if link.state ~= "up" then
+		return;
+	elseif link.patience_ms == 0 then
+		link:drain();
+		return;
+	end
+	state.is_leaving, leaving[state] = true, true;
+	for _, session in ipairs(link:sessions()) do
+		if session.bound and session.client and not session.client.closed then
+			guarded(adoption.release, session.client);
+		end
+	end
+	link:leave();
+end
+
+local function leave_all()
+	for _, state in pairs(links) do
+		leave(state);
+	end
+end
+
 -- ---- connections of gates ----
 
 local function is_loopback(address)
@@ -287,6 +363,49 @@ local function busy_thousandths()
 	return busy.thousandths;
 end
 
+-- An acknowledgement says that what the frames led to is safe from a kill of this process. So it waits until what has come up
+-- for other gates meanwhile has been written, but not long: one that does not read shall not stop the others.
+local function is_writing(state)
+	return state.is_writing or state.link.told;
+end
+
+local function ack_plan(state)
+	local link = state.link;
+	if state.ack or link.handled == link.handled_said then
+		return;
+	end
+	local waits = {};
+	for _, other in pairs(links) do
+		if other ~= state and is_writing(other) then
+			waits[other] = true;
+		end
+	end
+	if not next(waits) then
+		link:ack();
+	else
+		state.ack = { count = link.handled, waits = waits, at_s = time.now() };
+	end
+end
+
+local function ack_go_on(state, has_written)
+	local ack = state.ack;
+	if ack then
+		ack.waits[has_written or state] = nil;
+		if not next(ack.waits) or time.now() - ack.at_s > ACK_WAITS_S then
+			state.ack = nil;
+			state.link:ack(ack.count);
+			ack_plan(state);
+		end
+	end
+end
+
+local function has_written(state)
+	state.is_writing = false;
+	for _, other in pairs(links) do
+		ack_go_on(other, state);
+	end
+end
+
 local function watch(state)
 	local link = state.link;
 	if state.is_gone then
@@ -300,6 +419,7 @@ local function watch(state)
 	elseif silent_s >= opt_ping_s then
 		link:ping("");
 	end
+	ack_go_on(state);
 	link:load(client_count, busy_thousandths());
 	return LOAD_S;
 end
@@ -335,9 +455,9 @@ end
 function listener.onconnect(connection)
 	local address = connection:ip();
 	local is_unix = address == nil or address == "unix" or address == opt_socket;
-	local fault = refuse_gate(connection, address, is_unix);
+	local fault = is_stopping and "this server is being stopped" or refuse_gate(connection, address, is_unix);
 	if fault then
-		module:log("error", "A gate at %s is refused: %s", address, fault);
+		module:log(is_stopping and "info" or "error", "A gate at %s is refused: %s", address, fault);
 		connection:close();
 		return;
 	end
@@ -363,8 +483,10 @@ function listener.onincoming(connection, data)
 		module:log("error", "Gate %s broke the protocol: %s", state.link.peer_name or connection:ip() or "?", err);
 		state.is_dead = true;
 		connection:close();
+	elseif state.is_leaving then
+		left_if_all(state);
 	elseif not state.is_dead then
-		state.link:ack();
+		ack_plan(state);
 	end
 end
 
@@ -390,7 +512,18 @@ function listener.onpredrain(connection)
 	local bytes = state.link:take();
 	state.is_draining = false;
 	if bytes ~= "" then
+		state.is_writing = true;
 		connection:write(bytes);
+	end
+end
+
+function listener.ondrain(connection)
+	local state = links[connection];
+	if state then
+		has_written(state);
+		if state.is_leaving then
+			left_if_all(state);
+		end
 	end
 end
 
@@ -404,6 +537,8 @@ function listener.ondisconnect(connection, err)
 		return;
 	end
 	links[connection], state.is_gone = nil, true;
+	has_written(state);
+	left(state);
 	local link = state.link;
 	module:log("info", "Gate %s is gone: %s", link.peer_name or "?", err or "connection closed");
 	if link.state ~= "cut" then
@@ -461,15 +596,25 @@ else
 	module:hook_global("server-started", start);
 end
 
+-- Before mod_smacks and mod_c2s end what is left. A signal may have come in the midst of anything, so all waits for the next round.
 module:hook_global("server-stopping", function ()
-	for _, state in pairs(links) do
-		if state.link.state == "up" then
-			state.link:drain();
-		end
+	is_stopping = true;
+	if next(links) and async.ready() then
+		local wait, done = async.waiter(1, true);
+		on_left = done;
+		timer.add_task(0, function ()
+			leave_all();
+			if not next(leaving) then
+				done();
+			end
+		end);
+		timer.add_task(LEAVE_S, done);
+		wait();
 	end
 end, 100);
 
 function module.unload()
+	leave_all();
 	for connection in pairs(links) do
 		connection:close();
 	end

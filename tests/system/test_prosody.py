@@ -185,7 +185,6 @@ def test_what_comes_while_the_link_is_away_waits(server, link):
 
 def test_what_cannot_be_taken_back_is_lost(server, link):
     assert link.refused(fakegate.REATTACH, 99)
-    assert link.refused(fakegate.ADOPT, 98)
 
 
 def test_window_and_acknowledgements(server):
@@ -212,6 +211,18 @@ def test_a_paused_session_gets_its_elements_later(server, link):
     assert not alice.elements
     alice.resume()
     assert alice.wait("patience")
+
+
+def test_a_limit_of_prosody_pauses_the_client_at_the_gate():
+    """mod_limits; what is on its way is taken, in its order."""
+    with running(rate="50kb/s") as server, fakegate.Link(server.link) as link:
+        alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+        for number in range(70):
+            alice.send(f"<message to='{bob.jid}' type='chat'><body>{number} {'x' * 1000}</body></message>")
+        link.until(lambda: alice.paused_us, "PAUSE")
+        assert bob.wait("<body>69 ") and alice.paused_us and not bob.paused_us
+        assert [int(re.search("<body>(\\d+)", xml)[1]) for xml in bob.elements] == list(range(70))
+        link.until(lambda: not alice.paused_us, "RESUME")
 
 
 @pytest.mark.parametrize(

@@ -168,11 +168,12 @@ function link_methods:take()
 	return table.concat(out);
 end
 
--- Says how much has been handled, if that is news.
-function link_methods:ack()
-	if self.handled > self.handled_said then
-		self.handled_said = self.handled;
-		self:put(encode("ACK", 0, string.pack(">I8", self.handled)));
+-- Says how much has been handled, if that is news: all, or `count` frames, where others have to wait.
+function link_methods:ack(count)
+	count = count or self.handled;
+	if count > self.handled_said then
+		self.handled_said = count;
+		self:put(encode("ACK", 0, string.pack(">I8", count)));
 	end
 end
 
@@ -482,6 +483,8 @@ local function link_dispatch(link, kind, number, payload)
 		return on_hello(link, meaning);
 	elseif kind == kinds.PROOF then
 		return on_proof(link, meaning);
+	elseif link.leaving and kind ~= kinds.ACK and kind ~= kinds.PING then
+		return nil;
 	elseif kind.numbered and (link_is_full(link) or link.inbox_from <= link.inbox_to) then
 		return link_delay(link, kind, number, meaning, frames.HEAD_BYTES + #payload);
 	end
@@ -579,6 +582,29 @@ end
 
 function link_methods:drain()
 	self:put(encode("DRAIN", 0, ""));
+end
+
+-- This server goes, and others, or itself later, shall adopt the sessions: nothing more of the gate is handled. The caller ends the
+-- link when all that was sent has been taken (has_all).
+function link_methods:leave()
+	self.leaving = true;
+	self:drain();
+end
+
+-- Whether the gate has acknowledged all that was sent, and nothing waits to be sent.
+function link_methods:has_all()
+	return self.acked == self.sent and not link_is_full(self) and not self.told;
+end
+
+-- The sessions that are at home here.
+function link_methods:sessions()
+	local at_home = {};
+	for _, session in pairs(self.gate or {}) do
+		if session.link == self then
+			at_home[#at_home + 1] = session;
+		end
+	end
+	return at_home;
 end
 
 function link_methods:load(sessions, share)

@@ -6,10 +6,12 @@
 -- and the end of the stream.
 
 local id = require "util.id";
+local time = require "util.time";
 local timer = require "util.timer";
 
 local STREAM_NS = "http://etherx.jabber.org/streams";
 local FEED_BYTES_MAX, REASON_BYTES_MAX = 4096, 256;
+local U32 = 0xffffffff;
 local TLS_VERSIONS = { [0x0303] = "TLSv1.2", [0x0304] = "TLSv1.3" };
 
 local function escape(text)
@@ -28,10 +30,15 @@ local function cut(text, most)
 	return text:sub(1, utf8.offset(text, 0, most + 1) - 1);
 end
 
--- c2s: the listener of mod_c2s; sessions: its table of connections. guarded(f, ...) calls f and lets no fault of it out.
-return function (c2s, sessions, guarded)
+-- What counts for stream management and for STANZAS_IN and STANZAS_OUT of the link.
+local function is_stanza(text)
+	return text:find("^<message[%s/>]") or text:find("^<presence[%s/>]") or text:find("^<iq[%s/>]");
+end
 
-local client_methods = { starttls = false };
+-- c2s: the listener of mod_c2s; sessions: its table of connections; keep: keep.lib.lua.
+return function (c2s, sessions, keep)
+
+local client_methods = { starttls = false, is_of_gate = true };
 local client_mt = { __index = client_methods, __tostring = function (client) return "stanzagate client "..client.id; end };
 
 -- fields: those of OPEN. link_connection: where it comes from. on_features: told each time, in place of a session. on_end: told once.
@@ -39,7 +46,7 @@ local function client_new(fields, link_connection, session, on_features, on_end)
 	local client = setmetatable({
 		id = id.short(), created = os.time(), address = fields.ADDRESS, client_port = fields.PORT or 0, domain = fields.DOMAIN,
 		lang = fields.LANG, exporter = fields.TLS_EXPORTER, link_connection = link_connection, session = session,
-		on_features = on_features, on_end = on_end, stage = 0,
+		on_features = on_features, on_end = on_end, stage = 0, stanzas_in = 0, stanzas_out = 0, kept = "",
 	}, client_mt);
 	if fields.TLS_VERSION then
 		client.tls = { protocol = TLS_VERSIONS[fields.TLS_VERSION] or "TLS", cipher = fields.TLS_CIPHER, compression = false };
@@ -92,45 +99,90 @@ local function client_feed(client, xml)
 	end
 end
 
--- What has come while the session was paused, as far as it goes now.
-local function client_feed_inbox(client)
-	client.is_feeding = nil;
-	while client.inbox and not client.paused and not client.closed do
-		local inbox = client.inbox;
-		local xml = table.remove(inbox, 1);
-		client.inbox = inbox[1] and inbox or nil;
-		guarded(client_feed, client, xml);
+-- Says what the gate shall keep, if that is news.
+local function client_say_keep(client)
+	local session = sessions[client];
+	if client.stage ~= 2 or not client.session or not session or not session.full_jid then
+		return;
+	end
+	local state = session.state;
+	local bytes = keep.encode({
+		interested = session.interested, interested_blocklist = session.interested_blocklist, mam_requested = session.mam_requested,
+		is_inactive = state == "inactive" or state == "flushing", carbons = session.want_carbons or nil, directed = session.directed,
+		sm = client.sm_in and session.smacks and {
+			xmlns = session.smacks, id = session.resumption_token, stanzas_in = client.sm_in, stanzas_out = client.sm_out,
+		},
+	});
+	if bytes ~= client.kept then
+		client.kept = bytes;
+		client.session:keep(bytes);
 	end
 end
 
--- A socket that is paused delivers nothing; its bytes wait. So do elements that were on their way.
-function client_methods:pause()
-	self.paused = true;
-	if self.session then
-		self.session:pause(true);
+local function client_say_pause(client)
+	if client.session then
+		client.session:pause((client.is_waiting or client.is_over_limit) and true or false);
 	end
+end
+
+-- mod_c2s has no more to do for now. What is on its way is taken all the same, and waits there.
+function client_methods:pause()
+	self.is_waiting = true;
+	client_say_pause(self);
 end
 
 function client_methods:resume()
-	if not self.paused then
-		return;
-	end
-	self.paused = false;
-	if self.session then
-		self.session:pause(false);
-	end
-	if self.inbox and not self.is_feeding then
-		self.is_feeding = true;
-		timer.add_task(0, function () client_feed_inbox(self); end);
+	if self.is_waiting then
+		self.is_waiting = nil;
+		client_say_pause(self);
+		client_say_keep(self);
 	end
 end
 
+-- mod_limits: so many bytes a second, and those of one second at once.
+function client_methods:setlimit(bytes_per_s)
+	self.bytes_per_s = bytes_per_s > 0 and bytes_per_s or nil;
+	self.debt_bytes, self.debt_at_s = 0, time.now();
+end
+
+local function client_debt(client)
+	local now_s = time.now();
+	client.debt_bytes = math.max(0, client.debt_bytes - (now_s - client.debt_at_s) * client.bytes_per_s);
+	client.debt_at_s = now_s;
+	return client.debt_bytes;
+end
+
+local function client_calm_down(client)
+	if client.bytes_per_s and not client.closed then
+		local debt_s = client_debt(client) / client.bytes_per_s;
+		if debt_s > 0.5 then
+			return debt_s - 0.4;
+		end
+	end
+	client.is_over_limit = nil;
+	client_say_pause(client);
+end
+
+local function client_spend(client, bytes)
+	client.debt_bytes = client_debt(client) + bytes;
+	if client.debt_bytes > client.bytes_per_s and not client.is_over_limit then
+		client.is_over_limit = true;
+		client_say_pause(client);
+		timer.add_task(client.debt_bytes / client.bytes_per_s - 0.4, function () return client_calm_down(client); end);
+	end
+end
+
+-- An element of the client. Messages, and what acknowledges, change nothing that is kept.
 local function client_incoming(client, xml)
-	if client.paused or client.inbox then
-		client.inbox = client.inbox or {};
-		table.insert(client.inbox, xml);
-	else
-		client_feed(client, xml);
+	if client.bytes_per_s then
+		client_spend(client, #xml);
+	end
+	if not client.sm_in and is_stanza(xml) then
+		client.stanzas_in = client.stanzas_in + 1;
+	end
+	client_feed(client, xml);
+	if not client.closed and not xml:find("^<message") and not xml:find("^<[ar][%s/>]") then
+		client_say_keep(client);
 	end
 end
 
@@ -160,8 +212,17 @@ local function client_say_stage(client, session, features)
 		});
 	end
 	if client.stage == 1 and session.full_jid then
-		client.stage = 2;
+		client.stage, client.stanzas_in, client.stanzas_out = 2, 0, 0;
 		client.session:state({ { "STAGE", 2 }, { "JID", session.full_jid } });
+	end
+end
+
+-- From the element that begins stream management on, the counts of Prosody and of the link differ by the same all the time.
+local function client_begin_sm(client, session, text)
+	if text:find("^<enabled[%s/>]") then
+		client.sm_in, client.sm_out = -client.stanzas_in & U32, -client.stanzas_out & U32;
+	elseif text:find("^<resumed[%s/>]") then
+		client.sm_in, client.sm_out = session.handled_stanza_count & U32, session.outgoing_stanza_queue:count_acked() & U32;
 	end
 end
 
@@ -210,12 +271,21 @@ local function client_take_element(client, text)
 	elseif client.stage == 1 and session then
 		client_say_stage(client, session);
 	end
+	if client.stage == 2 and not client.sm_in then
+		if is_stanza(text) then
+			client.stanzas_out = client.stanzas_out + 1;
+		elseif session then
+			client_begin_sm(client, session, text);
+		end
+	end
 	client.session:element(text);
 end
 
 function client_methods:write(text)
 	if self.closed then
 		return nil, "closed";
+	elseif self.is_mute then
+		return #text;
 	end
 	if self.is_corked then
 		self.corked = self.corked or {};
@@ -243,7 +313,7 @@ local function client_end(client, reason)
 		return;
 	end
 	client.closed = true;
-	client.session, client.inbox, client.waiting, client.corked = nil, nil, nil, nil;
+	client.session, client.waiting, client.corked = nil, nil, nil;
 	if client.on_end then
 		client.on_end();
 	end
@@ -262,6 +332,6 @@ function client_methods:close()
 end
 client_methods.destroy = client_methods.close;
 
-return { new = client_new, feed_header = client_feed_header, incoming = client_incoming, finish = client_end };
+return { new = client_new, feed_header = client_feed_header, incoming = client_incoming, say_keep = client_say_keep, finish = client_end };
 
 end

@@ -40,10 +40,13 @@ class Session:
         self.link, self.number, self.jid = link, number, jid
         self.stage, self.received, self.elements, self.numbers, self.closed, self.attached = 0, 0, [], {}, None, None
         self.paused_us, self.features, self.kept, self.sent, self.stanzas_in, self.stanzas_out = False, None, None, 0, 0, 0
+        self.presence = None  # the last that was broadcast
 
     def send(self, xml):
         self.sent += self.stage == 2
         self.stanzas_in += self.stage == 2 and is_stanza(xml)
+        if xml.startswith("<presence") and " to=" not in xml:
+            self.presence = xml
         self.link.send(frame(ELEMENT, self.number, xml.encode()))
 
     def pause(self):
@@ -172,7 +175,7 @@ class Link:
         elif kind == CLOSE:
             session.closed = read_fields(payload)
 
-    def login(self, user, resource):
+    def authenticate(self, user):
         self.until(lambda: "localhost" in self.domains, "DOMAIN")
         session = Session(self, next(self.numbers))
         self.sessions[session.number] = session
@@ -181,6 +184,10 @@ class Link:
         session.send(f"<auth xmlns='{xmpp.SASL_NS}' mechanism='PLAIN'>{xmpp.plain_response(user, gates.PASSWORDS[user])}</auth>")
         self.until(lambda: any("<success" in xml for xml in session.elements), "success")
         assert session.stage == 1 and session.jid == f"{user}@localhost" and "xmpp-bind" in session.features
+        return session
+
+    def login(self, user, resource):
+        session = self.authenticate(user)
         bind = f"<bind xmlns='{xmpp.BIND_NS}'><resource>{resource}</resource></bind>"
         session.send(f"<iq type='set' id='bind'>{bind}</iq>")
         self.until(lambda: any("id='bind'" in xml for xml in session.elements), "the result of binding")
@@ -203,20 +210,28 @@ class Link:
         self.until(lambda: session.attached is not None, "ATTACHED")
         return session
 
-    def adopt(self, old, presence=None):
-        """Asks for a session of another backend, which had taken all that it was sent; answers the new one, or None for LOST."""
+    def adopt(self, old, presence=None, unacked=()):
+        """
+        Asks for a session of another backend, which had taken all that it was sent, but for the last elements `unacked`: these are
+        sent again. Answers the new one, or None for LOST.
+        """
         self.until(lambda: "localhost" in self.domains, "DOMAIN")
         session = Session(self, old.number, old.jid)
         session.stage, session.kept = 2, old.kept
         session.received, session.sent, session.stanzas_in, session.stanzas_out = old.received, old.sent, old.stanzas_in, old.stanzas_out
+        session.presence = old.presence
+        session.sent -= len(unacked)
+        session.stanzas_in -= sum(map(is_stanza, unacked))
         self.sessions[session.number] = session
         payload = fields(domain_name="localhost", jid=old.jid, address="192.0.2.1", tls_version=b"\3\4", tls_cipher="TLS_AES_128_GCM_SHA256")
-        for key, count in ((RECEIVED, old.received), (ACKED, old.sent), (STANZAS_IN, old.stanzas_in), (STANZAS_OUT, old.stanzas_out)):
+        for key, count in ((RECEIVED, old.received), (ACKED, session.sent), (STANZAS_IN, session.stanzas_in), (STANZAS_OUT, old.stanzas_out)):
             payload += field(key, count, ">I")
         for key, value in ((KEPT, old.kept), (PRESENCE, presence and presence.encode())):
             payload += struct.pack(">BH", key, len(value)) + value if value else b""
         self.send(frame(ADOPT, session.number, payload + field(SERIAL, next(self.serials), ">Q")))
         self.until(lambda: session.attached is not None or session.number in self.lost, "ATTACHED")
+        for xml in unacked if session.attached is not None else ():
+            session.send(xml)
         return session if session.attached is not None else None
 
     def refused(self, kind, number, jid="alice@localhost/phone"):

@@ -27,7 +27,7 @@ https_ports = {{}}
 modules_enabled = {{ {modules} }}
 authentication = "{authentication}"
 storage = "internal"
-limits = {{ c2s = {{ rate = "10mb/s" }} }}
+limits = {{ c2s = {{ rate = "{rate}" }} }}
 log = {{ {level} = "{home}/prosody.log" }}
 ssl = {{ key = "{key}", certificate = "{certificate}" }}
 stanzagate_ports = {{ {link} }}
@@ -45,7 +45,7 @@ def is_there():
 class Prosody(gates.Program):
     """more: further lines of configuration; without: a module less, and no folder of ours; prepare: called with the configuration."""
 
-    def __init__(self, home=None, authentication="internal_hashed", more="", level="info", without=None, prepare=None, modules=MODULES):
+    def __init__(self, home=None, authentication="internal_hashed", more="", level="info", without=None, prepare=None, modules=MODULES, rate="10mb/s"):
         home = home or gates.new_folder("prosody")
         certificate, key = gates.certificate()
         self.direct = ("127.0.0.1", gates.free_port())
@@ -66,6 +66,7 @@ class Prosody(gates.Program):
                 certificate=certificate,
                 more=more,
                 level=level,
+                rate=rate,
             )
         )
         if prepare:

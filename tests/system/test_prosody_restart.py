@@ -1,0 +1,192 @@
+"""Debian's Prosody killed and started again behind gates: their sessions go on there, and neither clients nor contacts notice."""
+import re
+import signal
+
+import fakegate
+import gate as gates
+import prosody
+import pytest
+from test_prosody import SM_NS, running
+
+pytestmark = pytest.mark.skipif(not prosody.is_there(), reason="there is no Prosody")
+CARBONS_NS, CSI_NS, MUC_NS = "urn:xmpp:carbons:2", "urn:xmpp:csi:0", "http://jabber.org/protocol/muc"
+
+
+def presence_of(session):
+    """What has come of presence, as (from, type)."""
+    found = [xml for xml in session.elements if xml.startswith("<presence")]
+    return [(re.search(" from='(.*?)'", xml)[1], (re.search(" type='(.*?)'", xml) or [None, None])[1]) for xml in found]
+
+
+def attend(session):
+    """As clients begin: roster, and presence, which says who it is."""
+    session.send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>")
+    session.wait("id='roster'")
+    session.send(f"<presence><status>{session.jid}</status></presence>")
+    session.wait(f"<status>{session.jid}")
+
+
+def befriend(one, other):
+    for asker, asked in ((one, other), (other, one)):
+        bare = [session.jid.split("/")[0] for session in (asker, asked)]
+        asker.send(f"<presence type='subscribe' to='{bare[1]}'/>")
+        asked.wait("type='subscribe'")
+        asked.send(f"<presence type='subscribed' to='{bare[0]}'/>")
+        asker.wait(f"<status>{asked.jid}")
+
+
+def enable(session):
+    """The id, and how many stanzas do not count because they were there before: of the client, and for it (with that of binding)."""
+    before = session.stanzas_in
+    session.send(f"<enable xmlns='{SM_NS}' resume='true'/>")
+    answer = session.wait("<enabled")
+    earlier = session.elements[: session.elements.index(answer)]
+    return re.search(" id='(.*?)'", answer)[1], before, 1 + sum(map(fakegate.is_stanza, earlier))
+
+
+def join(session, room, nick):
+    session.send(f"<presence to='{room}@rooms.localhost/{nick}'><x xmlns='{MUC_NS}'/></presence>")
+    session.wait("<subject")
+
+
+def make_persistent(session, room):
+    form = "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"
+    form += "<field var='muc#roomconfig_persistentroom'><value>1</value></field>"
+    query = f"<query xmlns='{MUC_NS}#owner'><x xmlns='jabber:x:data' type='submit'>{form}</x></query>"
+    session.send(f"<iq type='set' id='config' to='{room}@rooms.localhost'>{query}</iq>")
+    assert "type='result'" in session.wait("id='config'")
+
+
+def adopt(link, old, unacked=()):
+    return link.adopt(old, old.presence, unacked)
+
+
+def message(to, body, kind="chat"):
+    return f"<message to='{to}' type='{kind}'><body>{body}</body></message>"
+
+
+def kill(server):
+    server.process.kill()
+    server.process.wait()
+    server.start(server.home)
+
+
+@pytest.fixture
+def server():
+    with running() as server:
+        yield server
+
+
+def test_what_a_client_has_is_there_again(server):
+    """Roster, presence, contacts, carbons, stream management and its id, rooms; and nothing is sent that has been sent before."""
+    with fakegate.Link(server.link) as link:
+        phone, desk, bob = link.login("alice", "phone"), link.login("alice", "desk"), link.login("bob", "sofa")
+        for session in (phone, desk, bob):
+            attend(session)
+        befriend(phone, bob)
+        token, earlier_in, earlier_out = enable(phone)
+        desk.send(f"<iq type='set' id='carbons'><enable xmlns='{CARBONS_NS}'/></iq>")
+        desk.wait("id='carbons'")
+        join(phone, "tea", "alice")
+        make_persistent(phone, "tea")
+        join(bob, "tea", "bob")
+        join(bob, "gone", "bob")
+        bob.send(message("alice@localhost/phone", "before"))
+        phone.wait("before")
+        link.ping()
+        kill(server)
+        with fakegate.Link(server.link, epoch=link.epoch) as again, fakegate.Link(server.link) as other:
+            carol = other.login("carol", "new")
+            attend(carol)
+            phone, desk, bob = adopt(again, phone), adopt(again, desk), adopt(again, bob)
+            bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+            assert presence_of(phone) == presence_of(desk) == [] and "<r " in phone.elements[0] and len(phone.elements) == 1
+            assert presence_of(bob) == [("gone@rooms.localhost/bob", "unavailable")] and "332" in bob.elements[0]
+            # Stream management counts on; what the client acknowledges is what it has had in all.
+            phone.send(f"<r xmlns='{SM_NS}'/>")
+            assert f" h='{phone.stanzas_in - earlier_in}'" in phone.wait("<a ")
+            bob.send(message("alice@localhost/phone", "after"))
+            assert phone.wait("<body>after") and desk.wait("<body>after")
+            phone.send(message("tea@rooms.localhost", "for all", "groupchat"))
+            assert "tea@rooms.localhost/alice" in bob.wait("<body>for all")
+            # The client is lost, and resumes with the id that it has from before.
+            seen = phone.stanzas_out - earlier_out
+            phone.send(f"<a xmlns='{SM_NS}' h='{seen}'/>")
+            again.send(fakegate.frame(fakegate.CLOSE, phone.number))
+            bob.send(message("alice@localhost/phone", "asleep"))
+            back = again.authenticate("alice")
+            back.send(f"<resume xmlns='{SM_NS}' previd='{token}' h='{seen}'/>")
+            assert back.wait("<resumed") and back.wait("<body>asleep")
+
+
+def test_who_has_come_meanwhile_is_told(server):
+    """A client whose contact logs in after the restart, before it is adopted itself: each hears of the other. A third one knows."""
+    with fakegate.Link(server.link) as link:
+        alice, bob, carol = link.login("alice", "phone"), link.login("bob", "sofa"), link.login("carol", "old")
+        for session in (alice, bob, carol):
+            attend(session)
+        befriend(alice, bob)
+        befriend(alice, carol)
+        kill(server)
+        with fakegate.Link(server.link, epoch=link.epoch) as again, fakegate.Link(server.link) as other:
+            carol = other.login("carol", "new")
+            attend(carol)
+            bob = adopt(again, bob)
+            alice = adopt(again, alice)
+            assert alice.wait("<presence") and presence_of(alice) == [("carol@localhost/new", None)]
+            assert carol.wait("from='alice@localhost/phone'")
+            bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+            assert presence_of(bob) == []
+            # Who has spoken of himself again is told everything again.
+            bob.send("<presence/>")
+            assert alice.wait("from='bob@localhost/sofa'")
+
+
+def test_a_server_that_is_stopped_lets_its_sessions_go(server):
+    """It waits till the gate has all, and leaves to its successor what comes meanwhile; the contact of a client hears nothing."""
+    with fakegate.Link(server.link) as link:
+        alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+        for session in (alice, bob):
+            attend(session)
+        befriend(alice, bob)
+        token = enable(alice)[0]
+        alice.elements.clear()
+        bob.elements.clear()
+        alice.send(f"<inactive xmlns='{CSI_NS}'/>")
+        bob.send("<presence><status>later</status></presence>")
+        bob.wait("later")
+        link.ping()
+        assert not presence_of(alice)
+        link.acks = False
+        server.signal(signal.SIGTERM)
+        link.until(lambda: link.drained, "DRAIN")
+        late = ["<presence><status>very late</status></presence>", message("alice@localhost/phone", "late")]
+        for xml in late:
+            bob.send(xml)
+        assert alice.wait("later") and server.running()
+        link.acks = True
+        link.ack()
+        assert link.wait_end() and not alice.closed and not [xml for xml in alice.elements + bob.elements if "unavailable" in xml]
+        server.wait_exit()
+        server.start(server.home)
+        with fakegate.Link(server.link, epoch=link.epoch) as again:
+            alice, bob = adopt(again, alice), adopt(again, bob, late)
+            assert alice.wait("<body>late") and token.encode() in alice.kept
+            # It is inactive still: what can wait did so, and came with what cannot.
+            assert "<delay " in alice.wait("very late")
+
+
+def test_what_cannot_be_adopted(server):
+    with fakegate.Link(server.link) as link:
+        alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+        kill(server)
+        with fakegate.Link(server.link, epoch=link.epoch) as again:
+            again.login("alice", "phone")
+            assert adopt(again, alice).attached == alice.sent
+            again.until(lambda: again.sessions[alice.number].closed, "CLOSE")
+            assert again.sessions[alice.number].closed[fakegate.CONDITION] == b"conflict"
+            bob.jid = "nobody@localhost/sofa"
+            assert adopt(again, bob) is None
+            bob.jid = "bob@example.org/sofa"
+            bob.number += 1000
+            assert adopt(again, bob) is None
