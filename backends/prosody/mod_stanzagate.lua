@@ -258,7 +258,8 @@ function on.adopt(session, fields)
 	local client = client_of(session, fields);
 	local is_done, reason, condition = guarded(adoption.adopt, client, fields);
 	if is_done and not reason and not client.closed then
-		client.is_adopted, client.link_state.touched[client] = true, true;
+		client.is_adopted = true;
+		clients.touch(client);
 		session:adopted(fields.ACKED);
 		return;
 	end
@@ -499,14 +500,17 @@ function listener.onpredrain(connection)
 	state.is_draining = true;
 	local touched = state.touched;
 	state.touched = {};
-	for client in pairs(touched) do
-		if not client.closed then
-			guarded(c2s.onpredrain, client);
+	for i = 1, #touched do
+		touched[i].is_touched = nil;
+	end
+	for i = 1, #touched do
+		if not touched[i].closed then
+			guarded(c2s.onpredrain, touched[i]);
 		end
 	end
-	for client in pairs(touched) do
-		if not client.closed then
-			guarded(c2s.ondrain, client);
+	for i = 1, #touched do
+		if not touched[i].closed then
+			guarded(c2s.ondrain, touched[i]);
 		end
 	end
 	local bytes = state.link:take();

@@ -23,6 +23,7 @@ return function (frames)
 local encode, kinds = frames.encode, frames.kinds;
 local U32 = 0xffffffff;
 local WINDOW_SLACK = 16777216 + 12;
+local OUT_KEPT_MAX, LENGTHS_KNOWN_MAX = 8192, 2048;
 
 -- ---- sessions ----
 
@@ -30,7 +31,10 @@ local session_methods = {};
 local session_mt = { __index = session_methods };
 
 local function session_new(link, number)
-	return setmetatable({ link = link, gate = link.gate, number = number, received = 0, sent = 0, acked = 0, serial = -1, held_bytes = 0 }, session_mt);
+	return setmetatable({
+		link = link, gate = link.gate, number = number, received = 0, sent = 0, acked = 0, serial = -1, held_bytes = 0,
+		element_head = string.pack(">I8", kinds.ELEMENT.id << 56 | number),
+	}, session_mt);
 end
 
 local function session_forget(session)
@@ -91,11 +95,6 @@ local function session_release(session)
 	end
 end
 
--- One element for the client. Held back while it cannot be sent. false: the session is over.
-function session_methods:element(xml)
-	return session_push(self, "ELEMENT", xml);
-end
-
 -- fields: a list of pairs, with STAGE and JID.
 function session_methods:state(fields)
 	return session_push(self, "STATE", fields);
@@ -152,20 +151,32 @@ end
 local link_methods = {};
 local link_mt = { __index = link_methods };
 
-function link_methods:put(bytes)
-	local out = self.out;
-	out[#out + 1] = bytes;
-	if not self.told then
-		self.told = true;
-		self.on.dirty(self);
+local function link_tell(link)
+	if not link.told then
+		link.told = true;
+		link.on.dirty(link);
 	end
+end
+
+function link_methods:put(bytes)
+	local count = self.out_count + 1;
+	self.out[count], self.out_count = bytes, count;
+	link_tell(self);
 end
 
 -- All that is to be written to the gate; '' for nothing. It is as good as written.
 function link_methods:take()
-	local out = self.out;
-	self.out, self.told = {}, false;
-	return table.concat(out);
+	local out, count = self.out, self.out_count;
+	self.out_count, self.told = 0, false;
+	local bytes = table.concat(out, "", 1, count);
+	if count > OUT_KEPT_MAX then
+		self.out = {};
+	else
+		for i = 1, count do
+			out[i] = nil;
+		end
+	end
+	return bytes;
 end
 
 -- Says how much has been handled, if that is news: all, or `count` frames, where others have to wait.
@@ -177,20 +188,67 @@ function link_methods:ack(count)
 	end
 end
 
+-- Frames that are not acknowledged, in a ring of slots: a table for each would be most of what a stanza costs the collector of
+-- garbage. A slot has session, name, payload, size and number in the session (0 before it is bound).
+local SLOT, RING_LEAST = 5, 64;
+
+local function ring_new(count)
+	local ring = {};
+	for i = 1, count * SLOT do
+		ring[i] = false;
+	end
+	return ring;
+end
+
+local function link_grow(link)
+	local old, old_count = link.ring, link.ring_count;
+	link.ring, link.ring_count = ring_new(old_count * 2), old_count * 2;
+	for i = link.acked + 1, link.sent do
+		local from = (i & old_count - 1) * SLOT;
+		table.move(old, from + 1, from + SLOT, (i & link.ring_count - 1) * SLOT + 1, link.ring);
+	end
+end
+
+-- Counts a numbered frame that is sent now.
+local function link_keep(link, session, name, payload, size)
+	local number = 0;
+	if session.bound then
+		number = session.sent + 1 & U32;
+		session.sent = number;
+	end
+	if link.sent - link.acked == link.ring_count then
+		link_grow(link);
+	end
+	local sent, ring = link.sent + 1, link.ring;
+	local at = (sent & link.ring_count - 1) * SLOT;
+	ring[at + 1], ring[at + 2], ring[at + 3], ring[at + 4], ring[at + 5] = session, name, payload, size, number;
+	link.sent, link.unacked_bytes = sent, link.unacked_bytes + size;
+end
+
+-- Forgets the frames up to this one.
+local function link_forget(link, count)
+	local ring, mask, bytes = link.ring, link.ring_count - 1, 0;
+	for i = link.acked + 1, count do
+		local at = (i & mask) * SLOT;
+		local session, number = ring[at + 1], ring[at + 5];
+		if number > 0 then
+			session.acked = number;
+		end
+		bytes = bytes + ring[at + 4];
+		ring[at + 1], ring[at + 3] = false, false;
+	end
+	link.acked, link.unacked_bytes = count, link.unacked_bytes - bytes;
+	if count == link.sent and link.ring_count > RING_LEAST then
+		link.ring, link.ring_count = ring_new(RING_LEAST), RING_LEAST;
+	end
+end
+
 local function link_emit(link, entry, bytes)
 	local session = entry.session;
-	if session.bound then
-		session.sent = session.sent + 1 & U32;
-		entry.number = session.sent;
-	else
-		entry.number = 0;
-		if entry.name == "STATE" and entry.is_binding then
-			session.bound, session.sent, session.acked, session.received = true, 0, 0, 0;
-		end
+	link_keep(link, session, entry.name, entry.payload, #bytes);
+	if entry.is_binding and not session.bound then
+		session.bound, session.sent, session.acked, session.received = true, 0, 0, 0;
 	end
-	link.sent = link.sent + 1;
-	link.unacked[link.sent], entry.bytes = entry, #bytes;
-	link.unacked_bytes = link.unacked_bytes + #bytes;
 	link:put(bytes);
 end
 
@@ -253,15 +311,7 @@ function on_frame.ACK(link, _, payload)
 	if count < link.acked or count > link.sent then
 		return "ACK";
 	end
-	for i = link.acked + 1, count do
-		local entry = link.unacked[i];
-		link.unacked[i] = nil;
-		link.unacked_bytes = link.unacked_bytes - entry.bytes;
-		if entry.number > 0 then
-			entry.session.acked = entry.number;
-		end
-	end
-	link.acked = count;
+	link_forget(link, count);
 	link_send_waiting(link);
 	return link:handle_inbox();
 end
@@ -544,22 +594,25 @@ function link_methods:cut()
 		session.link, session.left = nil, self;
 		session.held = {};
 	end
-	local function keep(entry)
-		if entry.session.left == self and entry.number ~= 0 and entry.session.held then
+	local ring, mask = self.ring, self.ring_count - 1;
+	for i = self.acked + 1, self.sent do
+		local at = (i & mask) * SLOT;
+		local session = ring[at + 1];
+		if session.left == self and ring[at + 5] ~= 0 and session.held then
+			table.insert(session.held, { session = session, name = ring[at + 2], payload = ring[at + 3], number = ring[at + 5] });
+		end
+	end
+	for i = self.waiting_from, self.waiting_to do
+		local entry = self.waiting[i];
+		if entry.session.left == self and entry.session.held then
 			entry.encoded = nil;
 			table.insert(entry.session.held, entry);
 		end
 	end
-	for i = self.acked + 1, self.sent do
-		keep(self.unacked[i]);
-	end
-	for i = self.waiting_from, self.waiting_to do
-		keep(self.waiting[i]);
-	end
 	for _, session in ipairs(orphans) do
 		table.move(before[session], 1, #before[session], #session.held + 1, session.held);
 	end
-	self.unacked, self.waiting, self.inbox, self.orphans = {}, {}, {}, orphans;
+	self.ring, self.ring_count, self.waiting, self.inbox, self.orphans = ring_new(1), 1, {}, {}, orphans;
 	self.waiting_from, self.waiting_to = 1, 0;
 	for _, session in ipairs(unbound) do
 		session_over(session);
@@ -616,6 +669,31 @@ function link_methods:domain(fields)
 	self:put(encode("DOMAIN", 0, fields));
 end
 
+-- The bytes of lengths, which come again and again.
+local lengths = setmetatable({}, { __index = function (known, length)
+	local bytes = string.pack(">I4", length);
+	if length <= LENGTHS_KNOWN_MAX then
+		known[length] = bytes;
+	end
+	return bytes;
+end });
+
+-- One element for the client. Held back while it cannot be sent. false: the session is over. Most of what is sent goes here: nothing
+-- is made for it but what stays.
+function session_methods:element(xml)
+	local link, size = self.link, #xml + frames.HEAD_BYTES;
+	if not link or self.paused or self.attaching or self.gone or self.closed_out
+	or link.waiting_from <= link.waiting_to or not link_has_credit(link, size) then
+		return session_push(self, "ELEMENT", xml);
+	end
+	link_keep(link, self, "ELEMENT", xml, size);
+	local out, count = link.out, link.out_count;
+	out[count + 1], out[count + 2], out[count + 3] = lengths[size - 4], self.element_head, xml;
+	link.out_count = count + 3;
+	link_tell(link);
+	return true;
+end
+
 -- ---- the backend ----
 
 local backend_methods = {};
@@ -626,8 +704,8 @@ function backend_methods:link(binding)
 	local config = self.config;
 	local link = setmetatable({
 		config = config, on = config.on, gates = self.gates, state = "opening", binding = binding,
-		nonce = config.key and config.nonce(), out = {}, pieces = {}, there = 0, needed = 4,
-		handled = 0, handled_said = 0, sent = 0, acked = 0, unacked = {}, unacked_bytes = 0,
+		nonce = config.key and config.nonce(), out = {}, out_count = 0, pieces = {}, there = 0, needed = 4,
+		handled = 0, handled_said = 0, sent = 0, acked = 0, ring = ring_new(RING_LEAST), ring_count = RING_LEAST, unacked_bytes = 0,
 		waiting = {}, waiting_from = 1, waiting_to = 0, inbox = {}, inbox_from = 1, inbox_to = 0, inbox_bytes = 0,
 	}, link_mt);
 	local hello = {

@@ -281,6 +281,15 @@ local function client_take_element(client, text)
 	client.session:element(text);
 end
 
+-- Modules want to know when what they have written goes out.
+local function client_touch(client)
+	local state = client.link_state;
+	if state then
+		client.is_touched = true;
+		table.insert(state.touched, client);
+	end
+end
+
 function client_methods:write(text)
 	if self.closed then
 		return nil, "closed";
@@ -301,8 +310,8 @@ function client_methods:write(text)
 	elseif text == "</stream:stream>" then
 		client_close_session(self);
 	end
-	if self.link_state then
-		self.link_state.touched[self] = true;
+	if not self.is_touched then
+		client_touch(self);
 	end
 	return #text;
 end
@@ -332,6 +341,6 @@ function client_methods:close()
 end
 client_methods.destroy = client_methods.close;
 
-return { new = client_new, feed_header = client_feed_header, incoming = client_incoming, say_keep = client_say_keep, finish = client_end };
+return { new = client_new, feed_header = client_feed_header, incoming = client_incoming, say_keep = client_say_keep, touch = client_touch, finish = client_end };
 
 end
