@@ -35,7 +35,7 @@ local opt_silence_s = module:get_option_number("stanzagate_silence_s", 30);
 
 local FEATURES_BYTES_MAX = 16384;
 local HELLO_S, LOAD_S, PATIENCE_MARGIN_S, TEARDOWNS_A_TICK = 5, 2, 5, 50;
-local ACK_WAITS_S, LEAVE_S = 1, 3;
+local ACK_WAITS_S, LEAVE_S, SETTLE_S, SETTLE_S_MAX = 1, 3, 0.5, 15;
 
 -- The shared key is the file's bytes, as for the gate.
 local function secret_read(path)
@@ -254,7 +254,30 @@ function on.reattached(session)
 	end
 end
 
+-- Just after a start, what clients send waits until those are here again to whom it goes.
+local settling = { began_at_s = time.now() };
+
+local function settle_end()
+	local now_s = time.now();
+	local wait_s = math.min(settling.last_at_s + SETTLE_S, settling.began_at_s + SETTLE_S_MAX) - now_s;
+	if wait_s > 0 then
+		return wait_s;
+	end
+	settling.is_on = false;
+	settling.hold(false);
+end
+
+local function settle()
+	settling.last_at_s = time.now();
+	if not settling.is_on and settling.last_at_s < settling.began_at_s + SETTLE_S_MAX then
+		settling.is_on = true;
+		settling.hold(true);
+		timer.add_task(SETTLE_S, settle_end);
+	end
+end
+
 function on.adopt(session, fields)
+	settle();
 	local client = client_of(session, fields);
 	local is_done, reason, condition = guarded(adoption.adopt, client, fields);
 	if is_done and not reason and not client.closed then
@@ -473,22 +496,32 @@ function listener.onconnect(connection)
 	timer.add_task(HELLO_S, function () return watch(state); end);
 end
 
+local function link_handled(state, err)
+	if err then
+		module:log("error", "Gate %s broke the protocol: %s", state.link.peer_name or state.connection:ip() or "?", err);
+		state.is_dead = true;
+		state.connection:close();
+	elseif state.is_leaving then
+		left_if_all(state);
+	elseif not state.is_dead then
+		ack_plan(state);
+	end
+end
+
+function settling.hold(is_wanted)
+	backend:hold(is_wanted);
+	for _, state in pairs(is_wanted and {} or links) do
+		link_handled(state, state.link:handle_inbox());
+	end
+end
+
 function listener.onincoming(connection, data)
 	local state = links[connection];
 	if not state or state.is_dead then
 		return;
 	end
 	state.heard_at = os.time();
-	local err = state.link:hears(data);
-	if err then
-		module:log("error", "Gate %s broke the protocol: %s", state.link.peer_name or connection:ip() or "?", err);
-		state.is_dead = true;
-		connection:close();
-	elseif state.is_leaving then
-		left_if_all(state);
-	elseif not state.is_dead then
-		ack_plan(state);
-	end
+	link_handled(state, state.link:hears(data));
 end
 
 -- Modules may have something to say at the end of a turn, and writing may lead to more writing.

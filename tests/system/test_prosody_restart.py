@@ -6,7 +6,8 @@ import fakegate
 import gate as gates
 import prosody
 import pytest
-from test_prosody import SM_NS, running
+import xmppwire as xmpp
+from test_prosody import SM_NS, config, connect, running
 
 pytestmark = pytest.mark.skipif(not prosody.is_there(), reason="there is no Prosody")
 CARBONS_NS, CSI_NS, MUC_NS = "urn:xmpp:carbons:2", "urn:xmpp:csi:0", "http://jabber.org/protocol/muc"
@@ -190,3 +191,76 @@ def test_what_cannot_be_adopted(server):
             bob.jid = "bob@example.org/sofa"
             bob.number += 1000
             assert adopt(again, bob) is None
+
+
+class Talker:
+    """A client of the gate that counts for stream management, and knows what has come from its partner."""
+
+    def __init__(self, gate, user):
+        self.stream, self.user = connect(gate.starttls, gate), user
+        self.stream.login(user, "password", "phone", "PLAIN")
+        self.stream.send(f"<presence/><enable xmlns='{SM_NS}' resume='true'/>")
+        self.token = self.stream.wait(lambda element: element.tag == f"{{{SM_NS}}}enabled").get("id")
+        self.sent = self.acknowledged = self.taken = 0
+        self.heard = []
+
+    def say(self, to):
+        self.sent += 1
+        self.stream.send(f"<message to='{to.stream.jid}' type='chat' id='{self.sent}'><body>x</body></message><r xmlns='{SM_NS}'/>")
+
+    def listen(self, count):
+        """Until all of mine are acknowledged, and so many have come."""
+        while self.acknowledged < self.sent or len(set(self.heard)) < count:
+            element = self.stream.expect("ELEMENT", 20)
+            if element.tag == f"{{{SM_NS}}}a":
+                self.acknowledged = int(element.get("h"))
+            elif element.tag == f"{{{SM_NS}}}r":
+                self.stream.send(f"<a xmlns='{SM_NS}' h='{self.taken}'/>")
+            else:
+                assert element.tag == f"{{{xmpp.CLIENT_NS}}}message", element.tag
+                self.taken += 1
+                self.heard.append(int(element.get("id")))
+
+    def resume(self, gate):
+        again = connect(gate.starttls, gate)
+        again.secure()
+        again.authenticate(self.user, "password", "PLAIN")
+        again.greet()
+        again.send(f"<resume xmlns='{SM_NS}' previd='{self.token}' h='{self.taken}'/>")
+        assert again.expect("ELEMENT").tag == f"{{{SM_NS}}}resumed"
+        return again
+
+
+def add_accounts(config):
+    """As Prosody's file storage writes them: registering one by one takes minutes."""
+    folder = config.parent / "data" / "localhost" / "accounts"
+    folder.mkdir(parents=True)
+    for number in range(200):
+        (folder / f"u{number}.dat").write_text('return { ["password"] = "password"; };\n')
+
+
+@pytest.mark.parametrize(["end", "count"], [(signal.SIGKILL, 200), (signal.SIGTERM, 40)], ids=["killed", "stopped"])
+def test_nobody_notices_that_prosody_is_restarted(make_gate, end, count):
+    """Clients of two workers talk all the while. A message may come twice if a kill was just behind it, and is never lost."""
+    modules = prosody.MODULES.replace(" mam ", " ")
+    with running(authentication="internal_plain", modules=modules, level="warn", prepare=add_accounts) as server:
+        gate = make_gate(config(server) | {"workers": 2, "addresses": {"exempt": ["127.0.0.0/8"]}})
+        people = [Talker(gate, f"u{number}") for number in range(count)]
+        partners = [(person, people[number ^ 1]) for number, person in enumerate(people)]
+        for turn in range(4):
+            for person, other in partners:
+                person.say(other)
+            if turn == 1:
+                server.signal(end)
+                server.process.wait()
+            elif turn == 2:
+                server.start(server.home)
+        for person in people:
+            person.listen(4)
+            first = [number for at, number in enumerate(person.heard) if number not in person.heard[:at]]
+            assert first == [1, 2, 3, 4] and person.acknowledged == 4
+        assert gate.metrics()["stanzagate_sessions_adopted_total"] == count
+        assert end == signal.SIGKILL or all(len(person.heard) == 4 for person in people)
+        for person in people[:5]:
+            person.stream.close()
+            assert person.resume(gate).ping().get("type") == "result"

@@ -453,9 +453,9 @@ local function link_handle(link, kind, number, payload)
 	return err;
 end
 
--- What had to wait while we had no credit.
+-- What had to wait while we had no credit, or were holding. nil, or the error for which the link has to be closed.
 function link_methods:handle_inbox()
-	while self.inbox_from <= self.inbox_to and not link_is_full(self) do
+	while self.inbox_from <= self.inbox_to and not link_is_full(self) and not self.backend.is_holding do
 		local waiting = self.inbox[self.inbox_from];
 		self.inbox[self.inbox_from] = nil;
 		self.inbox_from = self.inbox_from + 1;
@@ -535,7 +535,7 @@ local function link_dispatch(link, kind, number, payload)
 		return on_proof(link, meaning);
 	elseif link.leaving and kind ~= kinds.ACK and kind ~= kinds.PING then
 		return nil;
-	elseif kind.numbered and (link_is_full(link) or link.inbox_from <= link.inbox_to) then
+	elseif kind.numbered and (link.backend.is_holding or link_is_full(link) or link.inbox_from <= link.inbox_to) then
 		return link_delay(link, kind, number, meaning, frames.HEAD_BYTES + #payload);
 	end
 	return link_handle(link, kind, number, meaning);
@@ -703,7 +703,7 @@ local backend_mt = { __index = backend_methods };
 function backend_methods:link(binding)
 	local config = self.config;
 	local link = setmetatable({
-		config = config, on = config.on, gates = self.gates, state = "opening", binding = binding,
+		backend = self, config = config, on = config.on, gates = self.gates, state = "opening", binding = binding,
 		nonce = config.key and config.nonce(), out = {}, out_count = 0, pieces = {}, there = 0, needed = 4,
 		handled = 0, handled_said = 0, sent = 0, acked = 0, ring = ring_new(RING_LEAST), ring_count = RING_LEAST, unacked_bytes = 0,
 		waiting = {}, waiting_from = 1, waiting_to = 0, inbox = {}, inbox_from = 1, inbox_to = 0, inbox_bytes = 0,
@@ -719,6 +719,11 @@ function backend_methods:link(binding)
 	end
 	link:put(encode("HELLO", 0, hello));
 	return link;
+end
+
+-- While it is holding, numbered frames of all gates wait, within their windows. Afterwards the caller has each link handle_inbox().
+function backend_methods:hold(is_wanted)
+	self.is_holding = is_wanted;
 end
 
 return function (config)
