@@ -9,6 +9,7 @@ module:set_global();
 module:depends("c2s");
 
 local async = require "util.async";
+local configmanager = require "core.configmanager";
 local hashes = require "util.hashes";
 local id = require "util.id";
 local ip = require "util.ip";
@@ -60,10 +61,24 @@ local function guarded(f, ...)
 	return xpcall(f, report, ...);
 end
 
+-- Whether a log of this configuration has what is only for debugging.
+local function logs_debug(config)
+	if type(config) ~= "table" then
+		return false;
+	end
+	for key, sink in pairs(config) do
+		local levels = type(sink) == "table" and sink.levels;
+		if key == "debug" or type(key) == "number" and (type(levels) ~= "table" or levels.min == "debug" or levels[1] == "debug") then
+			return true;
+		end
+	end
+	return false;
+end
+
 local keep = module:require("keep");
-local clients = module:require("client")(c2s, c2s_sessions, keep);
+local clients = module:require("client")(c2s, c2s_sessions, keep, logs_debug(configmanager.get("*", "log")));
 local tokens = module:shared("/*/smacks/resumption-tokens");
-local adoption = module:require("adopt")(c2s, c2s_sessions, tokens, clients, keep, guarded);
+local adoption = module:require("adopt")(c2s_sessions, tokens, clients, keep, guarded);
 
 -- ---- domains ----
 
@@ -73,7 +88,7 @@ local function features_of(domain, exporter)
 	local fields = { DOMAIN = domain, ADDRESS = "127.0.0.1", TLS_VERSION = 0x0304, TLS_CIPHER = "TLS_AES_128_GCM_SHA256", TLS_EXPORTER = exporter };
 	local client = clients.new(fields, nil, nil, function (features) found = features; end);
 	guarded(function ()
-		c2s.onconnect(client);
+		clients.connect(client);
 		clients.feed_header(client);
 	end);
 	clients.finish(client);
@@ -199,7 +214,7 @@ end
 function on.opened(session, fields)
 	local client = client_of(session, fields);
 	guarded(function ()
-		c2s.onconnect(client);
+		clients.connect(client);
 		clients.feed_header(client);
 	end);
 end
@@ -398,13 +413,14 @@ local function ack_plan(state)
 	if state.ack or link.handled == link.handled_said then
 		return;
 	end
-	local waits = {};
+	local waits;
 	for _, other in pairs(links) do
 		if other ~= state and is_writing(other) then
+			waits = waits or {};
 			waits[other] = true;
 		end
 	end
-	if not next(waits) then
+	if not waits then
 		link:ack();
 	else
 		state.ack = { count = link.handled, waits = waits, at_s = time.now() };
@@ -488,7 +504,7 @@ function listener.onconnect(connection)
 	if not is_unix then
 		connection:setoption("tcp-nodelay", true);
 	end
-	local state = { connection = connection, heard_at = os.time(), touched = {} };
+	local state = { connection = connection, heard_at = os.time(), touched = {}, touched_before = {} };
 	links[connection] = state;
 	state.link = backend:link("");
 	state.link.state_of_connection = state;
@@ -527,24 +543,27 @@ end
 -- Modules may have something to say at the end of a turn, and writing may lead to more writing.
 function listener.onpredrain(connection)
 	local state = links[connection];
-	if not state then
+	if not state or state.is_draining then
 		return;
 	end
 	state.is_draining = true;
-	local touched = state.touched;
-	state.touched = {};
-	for i = 1, #touched do
+	local touched, count = state.touched, #state.touched;
+	state.touched, state.touched_before = state.touched_before, touched;
+	for i = 1, count do
 		touched[i].is_touched = nil;
 	end
-	for i = 1, #touched do
+	for i = 1, count do
 		if not touched[i].closed then
 			guarded(c2s.onpredrain, touched[i]);
 		end
 	end
-	for i = 1, #touched do
+	for i = 1, count do
 		if not touched[i].closed then
 			guarded(c2s.ondrain, touched[i]);
 		end
+	end
+	for i = count, 1, -1 do
+		touched[i] = nil;
 	end
 	local bytes = state.link:take();
 	state.is_draining = false;

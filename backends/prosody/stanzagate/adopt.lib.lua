@@ -20,7 +20,7 @@ local hosts, full_sessions, bare_sessions = prosody.hosts, prosody.full_sessions
 
 -- sessions: mod_c2s's table of connections; tokens: mod_smacks's of what can be resumed; clients: client.lib.lua; keep: keep.lib.lua.
 -- guarded(f, ...) calls f and lets no fault of it out.
-return function (c2s, sessions, tokens, clients, keep, guarded)
+return function (sessions, tokens, clients, keep, guarded)
 
 local showing; -- the session whose presence is being made known again
 
@@ -112,7 +112,7 @@ local function make_room(username, host, resource, token)
 end
 
 local function build(client, username, host, resource)
-	c2s.onconnect(client);
+	clients.connect(client);
 	local session = sessions[client];
 	session.host = host;
 	if not sessionmanager.make_authenticated(session, username) then

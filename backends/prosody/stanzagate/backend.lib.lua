@@ -190,7 +190,7 @@ end
 
 -- Frames that are not acknowledged, in a ring of slots: a table for each would be most of what a stanza costs the collector of
 -- garbage. A slot has session, name, payload, size and number in the session (0 before it is bound).
-local SLOT, RING_LEAST = 5, 64;
+local SLOT, RING_LEAST, RING_KEPT_MAX = 5, 64, 2048;
 
 local function ring_new(count)
 	local ring = {};
@@ -238,7 +238,7 @@ local function link_forget(link, count)
 		ring[at + 1], ring[at + 3] = false, false;
 	end
 	link.acked, link.unacked_bytes = count, link.unacked_bytes - bytes;
-	if count == link.sent and link.ring_count > RING_LEAST then
+	if count == link.sent and link.ring_count > RING_KEPT_MAX then
 		link.ring, link.ring_count = ring_new(RING_LEAST), RING_LEAST;
 	end
 end
@@ -569,7 +569,11 @@ function link_methods:hears(data)
 		end
 	end
 	local rest = buffer:sub(at);
-	self.pieces, self.there, self.needed, self.error = { rest }, #rest, needed, err;
+	for i = 1, #pieces do
+		pieces[i] = nil;
+	end
+	pieces[1] = rest ~= "" and rest or nil;
+	self.there, self.needed, self.error = #rest, needed, err;
 	return err;
 end
 

@@ -12,6 +12,9 @@ local timer = require "util.timer";
 local STREAM_NS = "http://etherx.jabber.org/streams";
 local FEED_BYTES_MAX, REASON_BYTES_MAX = 4096, 256;
 local U32 = 0xffffffff;
+local byte, find = string.byte, string.find;
+-- The second bytes of stanzas.
+local MESSAGE, PRESENCE, IQ = byte("m"), byte("p"), byte("i");
 local TLS_VERSIONS = { [0x0303] = "TLSv1.2", [0x0304] = "TLSv1.3" };
 
 local function escape(text)
@@ -32,11 +35,23 @@ end
 
 -- What counts for stream management and for STANZAS_IN and STANZAS_OUT of the link.
 local function is_stanza(text)
-	return text:find("^<message[%s/>]") or text:find("^<presence[%s/>]") or text:find("^<iq[%s/>]");
+	return find(text, "^<message[%s/>]") or find(text, "^<presence[%s/>]") or find(text, "^<iq[%s/>]");
 end
 
--- c2s: the listener of mod_c2s; sessions: its table of connections; keep: keep.lib.lua.
-return function (c2s, sessions, keep)
+-- What sessionmanager's send does, without the line for the log, which costs a good part of what writing the stanza does. mod_smacks
+-- changes these two upvalues, by their names.
+local function send_of(session, filter)
+	return function (t)
+		if t.name then
+			t = filter("stanzas/out", t);
+		end
+		return not t or session.rawsend(t);
+	end;
+end
+
+-- c2s: the listener of mod_c2s; sessions: its table of connections; keep: keep.lib.lua; logs_stanzas: whether somebody reads what is
+-- logged of each.
+return function (c2s, sessions, keep, logs_stanzas)
 
 local client_methods = { starttls = false, is_of_gate = true };
 local client_mt = { __index = client_methods, __tostring = function (client) return "stanzagate client "..client.id; end };
@@ -83,6 +98,15 @@ function client_methods:c2s_session()
 	return sessions[self];
 end
 
+-- Begins a session of mod_c2s.
+local function client_connect(client)
+	c2s.onconnect(client);
+	local session = sessions[client];
+	if session and not logs_stanzas then
+		session.send = send_of(session, session.filter);
+	end
+end
+
 -- The parser of mod_c2s begins with a header, and again behind each restart of the stream.
 local function client_feed_header(client)
 	local lang = client.lang and (" xml:lang='%s'"):format(escape(client.lang)) or "";
@@ -91,11 +115,15 @@ end
 
 -- In slices: the limit for stanzas is checked after each.
 local function client_feed(client, xml)
+	if #xml <= FEED_BYTES_MAX then
+		c2s.onincoming(client, xml);
+		return;
+	end
 	for at = 1, #xml, FEED_BYTES_MAX do
 		if client.closed then
 			return;
 		end
-		c2s.onincoming(client, #xml <= FEED_BYTES_MAX and xml or xml:sub(at, at + FEED_BYTES_MAX - 1));
+		c2s.onincoming(client, xml:sub(at, at + FEED_BYTES_MAX - 1));
 	end
 end
 
@@ -181,7 +209,7 @@ local function client_incoming(client, xml)
 		client.stanzas_in = client.stanzas_in + 1;
 	end
 	client_feed(client, xml);
-	if not client.closed and not xml:find("^<message") and not xml:find("^<[ar][%s/>]") then
+	if byte(xml, 2) ~= MESSAGE and not client.closed and not find(xml, "^<[ar][%s/>]") then
 		client_say_keep(client);
 	end
 end
@@ -257,10 +285,14 @@ end
 -- The success of an authentication waits until the features behind it are known: STATE has both, and goes first. So the new
 -- stream, whose header the client sends when it sees the success, begins here before.
 local function client_take_element(client, text)
-	local session = client:c2s_session();
 	if not client.session then
 		return;
-	elseif client.stage == 0 and session and session.username then
+	elseif client.stage == 2 and client.sm_in then
+		client.session:element(text);
+		return;
+	end
+	local session = sessions[client];
+	if client.stage == 0 and session and session.username then
 		client.waiting = client.waiting or {};
 		table.insert(client.waiting, text);
 		if session.notopen and not client.is_restarted then
@@ -286,7 +318,20 @@ local function client_touch(client)
 	local state = client.link_state;
 	if state then
 		client.is_touched = true;
-		table.insert(state.touched, client);
+		state.touched[#state.touched + 1] = client;
+	end
+end
+
+-- What is no element of the client: the header with its declaration, features, errors, the end, and white space.
+local function client_take_other(client, text)
+	if text:find("^<stream:features") then
+		client_take_features(client, text);
+	elseif text:find("^<stream:error") then
+		client_take_error(client, text);
+	elseif text == "</stream:stream>" then
+		client_close_session(client);
+	elseif text:find("^<%a") and not text:find("^<stream:") then
+		client_take_element(client, text);
 	end
 end
 
@@ -295,20 +340,16 @@ function client_methods:write(text)
 		return nil, "closed";
 	elseif self.is_mute then
 		return #text;
-	end
-	if self.is_corked then
+	elseif self.is_corked then
 		self.corked = self.corked or {};
 		table.insert(self.corked, text);
-	elseif text:sub(1, 8) ~= "<stream:" and text:sub(1, 2) ~= "</" and text:sub(1, 2) ~= "<?" then
-		if text:sub(1, 1) == "<" then
+	else
+		local first = byte(text, 2);
+		if first == MESSAGE or first == PRESENCE or first == IQ then
 			client_take_element(self, text);
+		else
+			client_take_other(self, text);
 		end
-	elseif text:find("^<stream:features") then
-		client_take_features(self, text);
-	elseif text:find("^<stream:error") then
-		client_take_error(self, text);
-	elseif text == "</stream:stream>" then
-		client_close_session(self);
 	end
 	if not self.is_touched then
 		client_touch(self);
@@ -341,6 +382,6 @@ function client_methods:close()
 end
 client_methods.destroy = client_methods.close;
 
-return { new = client_new, feed_header = client_feed_header, incoming = client_incoming, say_keep = client_say_keep, touch = client_touch, finish = client_end };
+return { new = client_new, connect = client_connect, feed_header = client_feed_header, incoming = client_incoming, say_keep = client_say_keep, touch = client_touch, finish = client_end };
 
 end
