@@ -79,7 +79,7 @@ def server():
 
 
 def test_what_a_client_has_is_there_again(server):
-    """Roster, presence, contacts, carbons, stream management and its id, rooms; and nothing is sent that has been sent before."""
+    """Roster, presence, contacts, carbons, push, stream management and its id, rooms; and nothing is sent that has been sent before."""
     with fakegate.Link(server.link) as link:
         phone, desk, bob = link.login("alice", "phone"), link.login("alice", "desk"), link.login("bob", "sofa")
         for session in (phone, desk, bob):
@@ -88,6 +88,8 @@ def test_what_a_client_has_is_there_again(server):
         token, earlier_in, earlier_out = enable(phone)
         desk.send(f"<iq type='set' id='carbons'><enable xmlns='{CARBONS_NS}'/></iq>")
         desk.wait("id='carbons'")
+        phone.send(f"<iq type='set' id='push'><enable xmlns='urn:xmpp:push:0' jid='{bob.jid}' node='of the phone'/></iq>")
+        phone.wait("id='push'")
         join(phone, "tea", "alice")
         make_persistent(phone, "tea")
         join(bob, "tea", "bob")
@@ -115,6 +117,7 @@ def test_what_a_client_has_is_there_again(server):
             phone.send(f"<a xmlns='{SM_NS}' h='{seen}'/>")
             again.send(fakegate.frame(fakegate.CLOSE, phone.number))
             bob.send(message("alice@localhost/phone", "asleep"))
+            assert "node='of the phone'" in bob.wait("<publish")
             back = again.authenticate("alice")
             back.send(f"<resume xmlns='{SM_NS}' previd='{token}' h='{seen}'/>")
             assert back.wait("<resumed") and back.wait("<body>asleep")

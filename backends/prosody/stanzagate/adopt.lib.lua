@@ -11,6 +11,7 @@ local parse = require "util.xml".parse;
 local recalc_resource_map = require "util.presence".recalc_resource_map;
 local sessionmanager = require "core.sessionmanager";
 local st = require "util.stanza";
+local storagemanager = require "core.storagemanager";
 local usermanager = require "core.usermanager";
 
 local U32 = 0xffffffff;
@@ -232,6 +233,18 @@ local function show_quietly(session, presence, directed)
 	end
 end
 
+-- What mod_cloud_notify has stored of where the client wants pushes to go.
+local function restore_push(session, identifier)
+	if not hosts[session.host].modules.cloud_notify then
+		return;
+	end
+	local store = storagemanager.open(session.host, "cloud_notify");
+	local services = store and store:get(session.username);
+	if services and services[identifier] then
+		session.push_identifier, session.push_settings = identifier, services[identifier];
+	end
+end
+
 local function restore(client, session, state, fields)
 	if state.sm and not restore_stream_management(client, session, state.sm, fields) then
 		return false;
@@ -240,6 +253,9 @@ local function restore(client, session, state, fields)
 	client.stanzas_in, client.stanzas_out = fields.STANZAS_IN, fields.STANZAS_OUT;
 	session.interested, session.interested_blocklist, session.mam_requested = state.interested, state.interested_blocklist, state.mam_requested;
 	session.want_carbons = state.carbons;
+	if state.push then
+		restore_push(session, state.push);
+	end
 	local presence = fields.PRESENCE and parse(fields.PRESENCE);
 	if presence then
 		presence.attr.from, presence.attr.xmlns = session.full_jid, nil;

@@ -136,7 +136,8 @@ local function client_say_keep(client)
 	local state = session.state;
 	local bytes = keep.encode({
 		interested = session.interested, interested_blocklist = session.interested_blocklist, mam_requested = session.mam_requested,
-		is_inactive = state == "inactive" or state == "flushing", carbons = session.want_carbons or nil, directed = session.directed,
+		is_inactive = state == "inactive" or state == "flushing", carbons = session.want_carbons or nil, push = session.push_identifier,
+		directed = session.directed,
 		sm = client.sm_in and session.smacks and {
 			xmlns = session.smacks, id = session.resumption_token, stanzas_in = client.sm_in, stanzas_out = client.sm_out,
 		},

@@ -3,7 +3,7 @@
 --
 -- Pure: tables in, strings out, and back.
 
-local BYTES_MAX = 1024;
+local BYTES_MAX, PUSH_BYTES_MAX = 1024, 400;
 
 -- Flags: letter in the text -> name of the field.
 local flags = { i = "interested", b = "interested_blocklist", m = "mam_requested", s = "is_inactive" };
@@ -34,8 +34,8 @@ local function encode_directed(directed, room)
 	return lines;
 end
 
--- state: the fields of `flags` (booleans), carbons (a namespace, or nil), directed (a set of JIDs, or nil) and sm: nil, or a table
--- with xmlns, id (or nil), and the offsets stanzas_in and stanzas_out (each 0 to 2^32 - 1). '' when there is nothing to keep.
+-- state: the fields of `flags` (booleans), carbons (a namespace, or nil), push (the identifier of where pushes go, or nil), directed
+-- (a set of JIDs, or nil) and sm: nil, or a table with xmlns, id (or nil), and the offsets stanzas_in and stanzas_out (each 0 to 2^32 - 1). '' when there is nothing to keep.
 local function encode(state)
 	local lines, word = { "1" }, "";
 	for _, letter in ipairs(letters) do
@@ -46,6 +46,9 @@ local function encode(state)
 	end
 	if state.carbons then
 		lines[#lines + 1] = "c "..state.carbons;
+	end
+	if state.push and #state.push <= PUSH_BYTES_MAX and not state.push:find("[%c]") then
+		lines[#lines + 1] = "p "..state.push;
 	end
 	local sm = state.sm;
 	if sm then
@@ -71,6 +74,10 @@ end
 
 function read.c(state, rest)
 	state.carbons = rest;
+end
+
+function read.p(state, rest)
+	state.push = rest;
 end
 
 function read.m(state, rest)

@@ -1,7 +1,8 @@
 """
 What people's clients do with a server, for a server by itself and the same behind the gate.
 
-    tour(address, authority)    name of feature -> what came of it, at a server that is new: it leaves things there
+    tour(address, authority)    name of feature -> what came of it, at a server that is new: it leaves things there; more: functions
+                                as those here, for what only some servers have
 """
 import asyncio
 import xml.etree.ElementTree as ET
@@ -183,7 +184,7 @@ async def feature_resource_conflict(phone, desk, friend):
 FEATURES = [function for name, function in list(globals().items()) if name.startswith("feature_")]
 
 
-async def tour(address, authority):
+async def tour(address, authority, more=()):
     """Name of feature -> what came of it."""
     people = [Talker("alice", "phone", authority), Talker("alice", "desk", authority), Talker("bob", "sofa", authority)]
     for person in people:
@@ -191,7 +192,7 @@ async def tour(address, authority):
         person.connect(address, use_ssl=False)
         await until(person.started.wait())
     found = {}
-    for feature in FEATURES:
+    for feature in [*more, *FEATURES]:
         try:
             found[feature.__name__[8:]] = await feature(*people)
         except (slixmpp.exceptions.XMPPError, asyncio.TimeoutError, AssertionError, AttributeError) as error:

@@ -11,7 +11,7 @@ import gate as gates
 
 MODULES = (
     "roster saslauth tls disco presence message iq offline carbons pep private smacks csi csi_simple ping version time vcard4 vcard_legacy"
-    " blocklist mam limits bookmarks posix c2s stanzagate"
+    " blocklist mam limits bookmarks cloud_notify posix c2s stanzagate"
 )
 CONFIG = """
 run_as_root = true

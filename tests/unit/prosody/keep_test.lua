@@ -39,7 +39,7 @@ local sm = { xmlns = "urn:xmpp:sm:3", stanzas_in = 4294967295, stanzas_out = 0, 
 for number, state in ipairs({
 	{ interested = true },
 	{ interested_blocklist = true, mam_requested = true, is_inactive = true },
-	{ carbons = "urn:xmpp:carbons:2" },
+	{ carbons = "urn:xmpp:carbons:2", push = "push.example.org<node with spaces" },
 	{ sm = sm },
 	{ sm = { xmlns = "urn:xmpp:sm:2", stanzas_in = 1, stanzas_out = 2 } },
 	{ directed = set("a@rooms/me", "b@rooms/me", "b@rooms/you", "c@other/you", "user@host", "host", "host/with@resource", "ü@h/ =:") },
@@ -49,6 +49,7 @@ for number, state in ipairs({
 end
 
 check(keep.encode({}) == "" and keep.encode({ directed = {}, interested = false }) == "", "nothing to keep");
+check(keep.encode({ push = "two\nlines" }) == "" and keep.encode({ push = ("x"):rep(401) }) == "", "what has no place");
 check(same(keep.decode(""), {}) and same(keep.decode("2\nf i"), {}), "nothing that is understood");
 check(same(keep.decode("1\nx y\nf iz\nm what\nd \nd a\t\t="), { interested = true }), "what is not understood");
 
