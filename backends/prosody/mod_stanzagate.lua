@@ -3,7 +3,7 @@
 --
 -- mod_c2s and all modules above it do their work as ever. The clients' connections are in client.lib.lua, sessions of before a restart
 -- in adopt.lib.lua, what is kept of them in keep.lib.lua; the links themselves, free of sockets, in backend.lib.lua, their bytes in
--- frames.lib.lua; here is what Prosody tells, and the gates' sockets.
+-- frames.lib.lua, what of them may have to be sent again in retained.lib.lua; here is what Prosody tells, and the gates' sockets.
 
 module:set_global();
 module:depends("c2s");
@@ -21,7 +21,7 @@ local timer = require "util.timer";
 local x509 = require "util.x509";
 local xpcall = require "util.xpcall".xpcall;
 
-local new_backend = module:require("backend")(module:require("frames"));
+local new_backend = module:require("backend")(module:require("frames"), module:require("retained"));
 local c2s = portmanager.get_service("c2s").listener;
 local c2s_sessions = module:shared("/*/c2s/sessions");
 

@@ -18,7 +18,8 @@
 -- config: name, epoch (integer), software, window (bytes), held_bytes_max (for one session that cannot take them), key (or nil),
 -- hmac(key, text) -> 32 bytes, nonce() -> 32 bytes, equal(a, b) -> boolean, in constant time; on.
 
-return function (frames)
+-- retained_new: retained.lib.lua.
+return function (frames, retained_new)
 
 local encode, kinds = frames.encode, frames.kinds;
 local U32 = 0xffffffff;
@@ -188,64 +189,19 @@ function link_methods:ack(count)
 	end
 end
 
--- Frames that are not acknowledged, in a ring of slots: a table for each would be most of what a stanza costs the collector of
--- garbage. A slot has session, name, payload, size and number in the session (0 before it is bound).
-local SLOT, RING_LEAST, RING_KEPT_MAX = 5, 64, 2048;
-
-local function ring_new(count)
-	local ring = {};
-	for i = 1, count * SLOT do
-		ring[i] = false;
-	end
-	return ring;
-end
-
-local function link_grow(link)
-	local old, old_count = link.ring, link.ring_count;
-	link.ring, link.ring_count = ring_new(old_count * 2), old_count * 2;
-	for i = link.acked + 1, link.sent do
-		local from = (i & old_count - 1) * SLOT;
-		table.move(old, from + 1, from + SLOT, (i & link.ring_count - 1) * SLOT + 1, link.ring);
-	end
-end
-
 -- Counts a numbered frame that is sent now.
-local function link_keep(link, session, name, payload, size)
+local function link_retain(link, session, name, payload, size)
 	local number = 0;
 	if session.bound then
 		number = session.sent + 1 & U32;
 		session.sent = number;
 	end
-	if link.sent - link.acked == link.ring_count then
-		link_grow(link);
-	end
-	local sent, ring = link.sent + 1, link.ring;
-	local at = (sent & link.ring_count - 1) * SLOT;
-	ring[at + 1], ring[at + 2], ring[at + 3], ring[at + 4], ring[at + 5] = session, name, payload, size, number;
-	link.sent, link.unacked_bytes = sent, link.unacked_bytes + size;
-end
-
--- Forgets the frames up to this one.
-local function link_forget(link, count)
-	local ring, mask, bytes = link.ring, link.ring_count - 1, 0;
-	for i = link.acked + 1, count do
-		local at = (i & mask) * SLOT;
-		local session, number = ring[at + 1], ring[at + 5];
-		if number > 0 then
-			session.acked = number;
-		end
-		bytes = bytes + ring[at + 4];
-		ring[at + 1], ring[at + 3] = false, false;
-	end
-	link.acked, link.unacked_bytes = count, link.unacked_bytes - bytes;
-	if count == link.sent and link.ring_count > RING_KEPT_MAX then
-		link.ring, link.ring_count = ring_new(RING_LEAST), RING_LEAST;
-	end
+	link.retained:add(session, name, payload, size, number);
 end
 
 local function link_emit(link, entry, bytes)
 	local session = entry.session;
-	link_keep(link, session, entry.name, entry.payload, #bytes);
+	link_retain(link, session, entry.name, entry.payload, #bytes);
 	if entry.is_binding and not session.bound then
 		session.bound, session.sent, session.acked, session.received = true, 0, 0, 0;
 	end
@@ -253,7 +209,8 @@ local function link_emit(link, entry, bytes)
 end
 
 local function link_has_credit(link, size)
-	return link.unacked_bytes == 0 or link.unacked_bytes + size <= link.peer_window;
+	local bytes = link.retained.bytes;
+	return bytes == 0 or bytes + size <= link.peer_window;
 end
 
 -- Sends a numbered frame, or lets it wait for credit.
@@ -308,10 +265,10 @@ function on_frame.DRAIN() end
 
 function on_frame.ACK(link, _, payload)
 	local count = string.unpack(">I8", payload);
-	if count < link.acked or count > link.sent then
+	if count < link.retained.acked or count > link.retained.sent then
 		return "ACK";
 	end
-	link_forget(link, count);
+	link.retained:forget(count);
 	link_send_waiting(link);
 	return link:handle_inbox();
 end
@@ -598,14 +555,11 @@ function link_methods:cut()
 		session.link, session.left = nil, self;
 		session.held = {};
 	end
-	local ring, mask = self.ring, self.ring_count - 1;
-	for i = self.acked + 1, self.sent do
-		local at = (i & mask) * SLOT;
-		local session = ring[at + 1];
-		if session.left == self and ring[at + 5] ~= 0 and session.held then
-			table.insert(session.held, { session = session, name = ring[at + 2], payload = ring[at + 3], number = ring[at + 5] });
+	self.retained:each(function (session, name, payload, number)
+		if session.left == self and number ~= 0 and session.held then
+			table.insert(session.held, { session = session, name = name, payload = payload, number = number });
 		end
-	end
+	end);
 	for i = self.waiting_from, self.waiting_to do
 		local entry = self.waiting[i];
 		if entry.session.left == self and entry.session.held then
@@ -616,7 +570,7 @@ function link_methods:cut()
 	for _, session in ipairs(orphans) do
 		table.move(before[session], 1, #before[session], #session.held + 1, session.held);
 	end
-	self.ring, self.ring_count, self.waiting, self.inbox, self.orphans = ring_new(1), 1, {}, {}, orphans;
+	self.retained, self.waiting, self.inbox, self.orphans = retained_new(), {}, {}, orphans;
 	self.waiting_from, self.waiting_to = 1, 0;
 	for _, session in ipairs(unbound) do
 		session_over(session);
@@ -650,7 +604,7 @@ end
 
 -- Whether the gate has acknowledged all that was sent, and nothing waits to be sent.
 function link_methods:has_all()
-	return self.acked == self.sent and not link_is_full(self) and not self.told;
+	return self.retained.acked == self.retained.sent and not link_is_full(self) and not self.told;
 end
 
 -- The sessions that are at home here.
@@ -690,7 +644,7 @@ function session_methods:element(xml)
 	or link.waiting_from <= link.waiting_to or not link_has_credit(link, size) then
 		return session_push(self, "ELEMENT", xml);
 	end
-	link_keep(link, self, "ELEMENT", xml, size);
+	link_retain(link, self, "ELEMENT", xml, size);
 	local out, count = link.out, link.out_count;
 	out[count + 1], out[count + 2], out[count + 3] = lengths[size - 4], self.element_head, xml;
 	link.out_count = count + 3;
@@ -709,7 +663,7 @@ function backend_methods:link(binding)
 	local link = setmetatable({
 		backend = self, config = config, on = config.on, gates = self.gates, state = "opening", binding = binding,
 		nonce = config.key and config.nonce(), out = {}, out_count = 0, pieces = {}, there = 0, needed = 4,
-		handled = 0, handled_said = 0, sent = 0, acked = 0, ring = ring_new(RING_LEAST), ring_count = RING_LEAST, unacked_bytes = 0,
+		handled = 0, handled_said = 0, retained = retained_new(),
 		waiting = {}, waiting_from = 1, waiting_to = 0, inbox = {}, inbox_from = 1, inbox_to = 0, inbox_bytes = 0,
 	}, link_mt);
 	local hello = {
