@@ -3,7 +3,8 @@
 --
 -- mod_c2s and all modules above it do their work as ever. The clients' connections are in client.lib.lua, sessions of before a restart
 -- in adopt.lib.lua, what is kept of them in keep.lib.lua; the links themselves, free of sockets, in backend.lib.lua, their bytes in
--- frames.lib.lua, what of them may have to be sent again in retained.lib.lua; here is what Prosody tells, and the gates' sockets.
+-- frames.lib.lua, what of them may have to be sent again in retained.lib.lua, and when gates are told that theirs are handled in
+-- acks.lib.lua; here is what Prosody tells, and the gates' sockets.
 
 module:set_global();
 module:depends("c2s");
@@ -49,6 +50,7 @@ end
 
 local secret = opt_secret and secret_read(opt_secret);
 local links = {}; -- connection -> what is known of it
+local acks = module:require("acks")(links, time.now, ACK_WAITS_S);
 local client_count = 0;
 local features_said = {}; -- domain -> list of fields, as they go into DOMAIN
 
@@ -402,50 +404,6 @@ local function busy_thousandths()
 	return busy.thousandths;
 end
 
--- An acknowledgement says that what the frames led to is safe from a kill of this process. So it waits until what has come up
--- for other gates meanwhile has been written, but not long: one that does not read shall not stop the others.
-local function is_writing(state)
-	return state.is_writing or state.link.told;
-end
-
-local function ack_plan(state)
-	local link = state.link;
-	if state.ack or link.handled == link.handled_said then
-		return;
-	end
-	local waits;
-	for _, other in pairs(links) do
-		if other ~= state and is_writing(other) then
-			waits = waits or {};
-			waits[other] = true;
-		end
-	end
-	if not waits then
-		link:ack();
-	else
-		state.ack = { count = link.handled, waits = waits, at_s = time.now() };
-	end
-end
-
-local function ack_go_on(state, has_written)
-	local ack = state.ack;
-	if ack then
-		ack.waits[has_written or state] = nil;
-		if not next(ack.waits) or time.now() - ack.at_s > ACK_WAITS_S then
-			state.ack = nil;
-			state.link:ack(ack.count);
-			ack_plan(state);
-		end
-	end
-end
-
-local function has_written(state)
-	state.is_writing = false;
-	for _, other in pairs(links) do
-		ack_go_on(other, state);
-	end
-end
-
 local function watch(state)
 	local link = state.link;
 	if state.is_gone then
@@ -459,7 +417,7 @@ local function watch(state)
 	elseif silent_s >= opt_ping_s then
 		link:ping("");
 	end
-	ack_go_on(state);
+	acks.go_on(state);
 	link:load(client_count, busy_thousandths());
 	return LOAD_S;
 end
@@ -520,7 +478,7 @@ local function link_handled(state, err)
 	elseif state.is_leaving then
 		left_if_all(state);
 	elseif not state.is_dead then
-		ack_plan(state);
+		acks.plan(state);
 	end
 end
 
@@ -568,7 +526,7 @@ function listener.onpredrain(connection)
 	local bytes = state.link:take();
 	state.is_draining = false;
 	if bytes ~= "" then
-		state.is_writing = true;
+		acks.writing(state);
 		connection:write(bytes);
 	end
 end
@@ -576,7 +534,7 @@ end
 function listener.ondrain(connection)
 	local state = links[connection];
 	if state then
-		has_written(state);
+		acks.written(state);
 		if state.is_leaving then
 			left_if_all(state);
 		end
@@ -593,7 +551,7 @@ function listener.ondisconnect(connection, err)
 		return;
 	end
 	links[connection], state.is_gone = nil, true;
-	has_written(state);
+	acks.written(state, true);
 	left(state);
 	local link = state.link;
 	module:log("info", "Gate %s is gone: %s", link.peer_name or "?", err or "connection closed");

@@ -66,9 +66,10 @@ def message(to, body, kind="chat"):
     return f"<message to='{to}' type='{kind}'><body>{body}</body></message>"
 
 
-def kill(server):
+def kill(server, meanwhile=lambda: None):
     server.process.kill()
     server.process.wait()
+    meanwhile()
     server.start(server.home)
 
 
@@ -124,14 +125,18 @@ def test_what_a_client_has_is_there_again(server):
 
 
 def test_who_has_come_meanwhile_is_told(server):
-    """A client whose contact logs in after the restart, before it is adopted itself: each hears of the other. A third one knows."""
+    """A client whose contact logs in after the restart, before it is adopted itself: each hears of the other. A third one knows,
+    and so do contacts at other servers."""
     with fakegate.Link(server.link) as link:
         alice, bob, carol = link.login("alice", "phone"), link.login("bob", "sofa"), link.login("carol", "old")
         for session in (alice, bob, carol):
             attend(session)
         befriend(alice, bob)
         befriend(alice, carol)
-        kill(server)
+        # This server talks to no other ones, and says so to who tries: nobody tries.
+        roster = server.home / "data" / "localhost" / "roster" / "alice.dat"
+        abroad = 'return { ["friend@example.org"] = { ["subscription"] = "both"; ["groups"] = {}; };'
+        kill(server, lambda: roster.write_text(roster.read_text().replace("return {", abroad, 1)))
         with fakegate.Link(server.link, epoch=link.epoch) as again, fakegate.Link(server.link) as other:
             carol = other.login("carol", "new")
             attend(carol)
@@ -178,6 +183,16 @@ def test_a_server_that_is_stopped_lets_its_sessions_go(server):
             assert alice.wait("<body>late") and token.encode() in alice.kept
             # It is inactive still: what can wait did so, and came with what cannot.
             assert "<delay " in alice.wait("very late")
+
+
+def test_what_is_said_waits_for_who_is_still_to_come(server):
+    with fakegate.Link(server.link) as link:
+        alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+        kill(server)
+        with fakegate.Link(server.link, epoch=link.epoch) as again:
+            adopt(again, alice).send(message(bob.jid, "first of all"))
+            again.ping()
+            assert "<delay " not in adopt(again, bob).wait("first of all")
 
 
 def test_what_cannot_be_adopted(server):

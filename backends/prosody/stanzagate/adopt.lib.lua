@@ -275,7 +275,7 @@ local function adopt(client, fields)
 	local of_host = hosts[host or ""];
 	if not resource or host ~= fields.DOMAIN or not of_host or of_host.type ~= "local" or not of_host.modules.c2s then
 		return "no such domain";
-	elseif not usermanager.user_exists(username, host) then
+	elseif not usermanager.user_exists(username, host) or usermanager.user_is_enabled and not usermanager.user_is_enabled(username, host) then
 		return "no such user";
 	end
 	local state = keep.decode(fields.KEEP or "");
