@@ -629,7 +629,8 @@ end, 100);
 
 function module.unload()
 	leave_all();
-	for connection in pairs(links) do
+	for connection, state in pairs(links) do
+		connection:write(state.link:take());
 		connection:close();
 	end
 	if unix_listener then
