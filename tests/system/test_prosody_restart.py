@@ -190,9 +190,10 @@ def test_what_is_said_waits_for_who_is_still_to_come(server):
         alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
         kill(server)
         with fakegate.Link(server.link, epoch=link.epoch) as again:
-            adopt(again, alice).send(message(bob.jid, "first of all"))
+            again.adopt(alice, message(bob.jid, "this is no presence")).send(message(bob.jid, "first of all"))
             again.ping()
-            assert "<delay " not in adopt(again, bob).wait("first of all")
+            bob = adopt(again, bob)
+            assert "<delay " not in bob.wait("first of all") and not [xml for xml in bob.elements if "no presence" in xml]
 
 
 def test_what_cannot_be_adopted(server):

@@ -233,6 +233,15 @@ local function show_quietly(session, presence, directed)
 	end
 end
 
+local function presence_of(session, text)
+	local presence = text and parse(text);
+	if not presence or presence.name ~= "presence" or presence.attr.to or presence.attr.type then
+		return nil;
+	end
+	presence.attr.from, presence.attr.xmlns = session.full_jid, nil;
+	return presence;
+end
+
 -- What mod_cloud_notify has stored of where the client wants pushes to go.
 local function restore_push(session, identifier)
 	if not hosts[session.host].modules.cloud_notify then
@@ -256,10 +265,7 @@ local function restore(client, session, state, fields)
 	if state.push then
 		restore_push(session, state.push);
 	end
-	local presence = fields.PRESENCE and parse(fields.PRESENCE);
-	if presence then
-		presence.attr.from, presence.attr.xmlns = session.full_jid, nil;
-	end
+	local presence = presence_of(session, fields.PRESENCE);
 	show_quietly(session, presence, state.directed or {});
 	if state.is_inactive then
 		session.state = "inactive";
