@@ -274,6 +274,12 @@ local function restore(client, session, state, fields)
 	return true;
 end
 
+-- Prosody 13 can disable users.
+local function is_user(username, host)
+	local is_enabled = usermanager.user_is_enabled;
+	return usermanager.user_exists(username, host) and (not is_enabled or is_enabled(username, host));
+end
+
 -- client: new, of the fields of ADOPT. nil: it is bound as it was; else a reason for humans, and the condition with which its
 -- stream is to end, where it shall not come back. The client is not finished then.
 local function adopt(client, fields)
@@ -281,7 +287,7 @@ local function adopt(client, fields)
 	local of_host = hosts[host or ""];
 	if not resource or host ~= fields.DOMAIN or not of_host or of_host.type ~= "local" or not of_host.modules.c2s then
 		return "no such domain";
-	elseif not usermanager.user_exists(username, host) or usermanager.user_is_enabled and not usermanager.user_is_enabled(username, host) then
+	elseif not is_user(username, host) then
 		return "no such user";
 	end
 	local state = keep.decode(fields.KEEP or "");

@@ -383,6 +383,9 @@ function client_methods:close()
 end
 client_methods.destroy = client_methods.close;
 
-return { new = client_new, connect = client_connect, feed_header = client_feed_header, incoming = client_incoming, say_keep = client_say_keep, touch = client_touch, finish = client_end };
+return {
+	new = client_new, connect = client_connect, feed_header = client_feed_header, incoming = client_incoming,
+	say_keep = client_say_keep, touch = client_touch, finish = client_end,
+};
 
 end
