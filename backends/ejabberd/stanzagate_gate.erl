@@ -140,7 +140,7 @@ now_ms() ->
 
 %% The end of a message: bytes are written when there is no other.
 next(#state{rounds = Rounds} = State) when Rounds >= ?ROUND_MAX ->
-	{noreply, flush(State)};
+	{noreply, flush(State), 0};
 next(#state{rounds = Rounds} = State) ->
 	{noreply, State#state{rounds = Rounds + 1}, 0}.
 
