@@ -2,15 +2,15 @@
 %% the gate's worker (stanzagate_gate).
 %%
 %% All of this runs in the client's ejabberd_c2s. It gets elements as {stanzagate, Xml}, by the hook c2s_handle_info, so that they
-%% are parsed on as many processors as there are; they go on as the events that ejabberd's own parsers make. What ejabberd_c2s
-%% sends is made into XML here, too, and told to the gate's process as {stanzagate, Number, What}:
+%% are parsed on as many processors as there are, and are handled at once, as the events that ejabberd's own parsers make. What
+%% ejabberd_c2s sends is made into XML here, too, and told to the gate's process as {stanzagate, Number, What}:
 %%
 %%    {element, Xml}, {features, Xml}      Xml of features: without its parent
 %%    {error, Condition, Text}, trailer    the end of the stream
 %%    close                                the socket is closed
 %%    {authenticated, Jid}, {bound, Jid}   before the element that tells the client
 %%    {keep, Bytes}                        for whoever adopts the session, also before
-%%    {done, Cost}                         elements of so much cost/1 have been taken
+%%    {done, Count, Cost}                  so many elements, of so much cost/1, have been handled
 %%    {wait, Milliseconds}                 the client shall be slower, by that much
 %%    {adopted, Count}, {refused, Reason}  what has come of an adoption
 %%    left                                 the session ends here, and goes on elsewhere
@@ -42,7 +42,8 @@
 %% What this process knows of its client; in its dictionary. Counts are as the gate counts, modulo 2^32, since the client was bound:
 %% stanzas in and out, and all elements in. kept: what KEEP is made of, told: as the gate was last told.
 -record(own, {
-	in = 0, out = 0, elements = 0, bound = false, taken = 0, size_max = infinity, shaper = none, enable_in = 0, kept = #{}, told = #{}
+	in = 0, out = 0, elements = 0, bound = false, size_max = infinity, shaper = none, enable_in = 0, kept = #{}, told = #{},
+	done = 0, done_cost = 0, is_marked = false
 }).
 
 -type socket() :: #stanzagate{}.
@@ -190,18 +191,20 @@ c2s_handle_info(State, _) ->
 
 take(Xml, State) when is_binary(Xml) ->
 	{Event, Own} = parse(Xml, own()),
-	self() ! {'$gen_event', Event},
-	put_own(case socket(State) of
-		none -> Own;
-		Socket -> shape(byte_size(Xml), Socket, report(cost(Xml), Socket, tell_kept(Socket, Own)))
-	end),
+	case socket(State) of
+		none -> ok;
+		Socket -> put_own(shape(byte_size(Xml), Socket, tell_kept(Socket, Own)))
+	end,
+	Handled = handle({'$gen_event', Event}, State),
+	put_own(done(cost(Xml), socket(Handled), own())),
+	Handled;
+take(mark, State) ->
+	put_own(tell_done(socket(State), (own())#own{is_marked = false})),
 	State;
 take(closed, State) ->
-	self() ! {'$gen_event', closed},
-	State;
+	handle({'$gen_event', closed}, State);
 take('end', State) ->
-	self() ! {'$gen_event', {xmlstreamend, <<"stream:stream">>}},
-	State;
+	handle({'$gen_event', {xmlstreamend, <<"stream:stream">>}}, State);
 take({adopt, Fields}, State) ->
 	adopt(socket(State), Fields, State);
 take(leave, State) ->
@@ -215,12 +218,36 @@ parse(Xml, Own) ->
 		_ -> {{xmlstreamerror, {1, <<"not well-formed">>}}, Own}
 	end.
 
-%% Tells the gate's process now and then how much has been taken: it pauses a client that is ahead.
-report(Cost, Socket, #own{taken = Taken} = Own) when Taken + Cost >= ?DONE_COST ->
-	tell(Socket, {done, Taken + Cost}),
-	Own#own{taken = 0};
-report(Cost, _, #own{taken = Taken} = Own) ->
-	Own#own{taken = Taken + Cost}.
+%% As if it had come as a message of its own. A fault in here would be forgiven by ejabberd_hooks, and the element forgotten.
+handle(Event, State) ->
+	try xmpp_stream_in:handle_info(Event, State) of
+		{noreply, State1, _} ->
+			State1;
+		{stop, _, State1} ->
+			ejabberd_c2s:stop_async(self()),
+			State1
+	catch Class:Why:Stack ->
+		?LOG_ERROR("An element of a client cannot be handled: ~tp:~tp~n~tp", [Class, Why, Stack]),
+		ejabberd_c2s:stop_async(self()),
+		State
+	end.
+
+%% The gate's process is told when there is nothing more to do, or much has been done: what is not handled is not acknowledged.
+done(Cost, Socket, #own{done = Count, done_cost = Before, is_marked = IsMarked} = Own) ->
+	Own1 = Own#own{done = Count + 1, done_cost = Before + Cost},
+	case process_info(self(), message_queue_len) of
+		{_, Waiting} when Waiting =:= 0; Before + Cost >= ?DONE_COST ->
+			tell_done(Socket, Own1);
+		_ ->
+			IsMarked orelse (self() ! {stanzagate, mark}),
+			Own1#own{is_marked = true}
+	end.
+
+tell_done(Socket, #own{done = Count, done_cost = Cost} = Own) when Count > 0, Socket =/= none ->
+	tell(Socket, {done, Count, Cost}),
+	Own#own{done = 0, done_cost = 0};
+tell_done(_, Own) ->
+	Own#own{done = 0, done_cost = 0}.
 
 shape(_, _, #own{shaper = none} = Own) ->
 	Own;

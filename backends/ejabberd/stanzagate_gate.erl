@@ -17,16 +17,19 @@
 -define(AHEAD_MAX, 131072).         % cost of elements that a client's process has not taken; then its gate is told to pause
 -define(ACTIVE, 100).               % deliveries of a socket before it asks for more
 -define(LEAVE_MS, 3000).
+-define(UNHANDLED_MS, 100).         % so long an element keeps back the acknowledgement of all that came behind it
 -define(WRITE_SLACK, 1048576).
 
-%% A socket: transport is gen_tcp or ssl. link: stanzagate_link, in the middle of what it has heard.
--record(connection, {transport, socket, link, patience_ms, heard_ms, pinged = false}).
+%% A socket: transport is gen_tcp or ssl. link: stanzagate_link, in the middle of what it has heard. given: {Count, Ms} of elements
+%% that clients' processes have been given, in their order; done: those of them that have been handled.
+-record(connection, {transport, socket, link, patience_ms, heard_ms, pinged = false, given = queue:new(), done = #{}}).
 
 %% stage: what the gate knows of it; 0 until it is authenticated, 2 when it is bound. adopting: nothing may be said yet.
-%% inbox: elements that wait here, because its process is behind: a message queue that grows too long would be the end of it.
+%% inbox: elements that wait here, because its process is behind: a message queue that grows too long would be the end of it. given:
+%% {Link, Count} of each element that is not handled yet.
 -record(client, {
 	pid, monitor, domain, lang = none, stage = 0 :: 0 | 1 | 2 | adopting, jid = none, waiting = [], error = [],
-	ahead = 0, is_ahead = false, is_waiting = false, inbox = queue:new()
+	ahead = 0, is_ahead = false, is_waiting = false, inbox = queue:new(), given = queue:new()
 }).
 
 %% leaving: who waits for the end, when this server goes.
@@ -155,10 +158,52 @@ leave_now(#state{leaving = From, connections = Connections} = State) ->
 set_options(gen_tcp, Socket, Options) -> inet:setopts(Socket, Options);
 set_options(ssl, Socket, Options) -> ssl:setopts(Socket, [Option || {active, _} = Option <- Options]).
 
-flush(#state{connections = Connections, sessions = Sessions} = State) ->
-	Acked = maps:fold(fun(Id, _, Acc) -> stanzagate_sessions:ack(Id, Acc) end, Sessions, Connections),
-	Ids = stanzagate_sessions:links_with_output(Acked),
-	lists:foldl(fun write/2, State#state{sessions = Acked, rounds = 0}, Ids).
+flush(#state{connections = Connections} = State) ->
+	#state{sessions = Sessions} = Acked = lists:foldl(fun acknowledge/2, State, maps:values(Connections)),
+	Ids = stanzagate_sessions:links_with_output(Sessions),
+	lists:foldl(fun write/2, Acked#state{rounds = 0}, Ids).
+
+%% What a client's process has not handled is not acknowledged, for a while: if this node dies now, whoever adopts the session gets it.
+%% One that takes longer must not keep all others waiting.
+acknowledge(#connection{socket = Id, given = Given, done = Done} = Connection, #state{connections = Connections, sessions = Sessions} = State) ->
+	case forget_done(Given, Done, now_ms() - ?UNHANDLED_MS) of
+		{Given, Done} ->
+			State#state{sessions = stanzagate_sessions:ack(Id, handled(Given), Sessions)};
+		{Given1, Done1} ->
+			Known = Connections#{Id := Connection#connection{given = Given1, done = Done1}},
+			State#state{connections = Known, sessions = stanzagate_sessions:ack(Id, handled(Given1), Sessions)}
+	end.
+
+handled(Given) ->
+	case queue:peek(Given) of
+		{value, {Count, _}} -> Count - 1;
+		empty -> all
+	end.
+
+forget_done(Given, Done, OldMs) ->
+	case queue:peek(Given) of
+		{value, {Count, _}} when is_map_key(Count, Done) -> forget_done(queue:drop(Given), maps:remove(Count, Done), OldMs);
+		{value, {_, AtMs}} when AtMs < OldMs -> forget_done(queue:drop(Given), Done, OldMs);
+		_ -> {Given, Done}
+	end.
+
+given(Id, Count, #state{connections = Connections} = State) ->
+	case Connections of
+		#{Id := #connection{given = Given} = Connection} ->
+			State#state{connections = Connections#{Id := Connection#connection{given = queue:in({Count, now_ms()}, Given)}}};
+		_ -> State
+	end.
+
+done({Id, Count}, #state{connections = Connections} = State) ->
+	case Connections of
+		#{Id := #connection{given = Given, done = Done} = Connection} ->
+			case queue:peek(Given) of
+				{value, {First, _}} when Count >= First ->
+					State#state{connections = Connections#{Id := Connection#connection{done = Done#{Count => true}}}};
+				_ -> State
+			end;
+		_ -> State
+	end.
 
 write(Id, #state{connections = Connections, sessions = Sessions} = State) ->
 	{Bytes, Sessions1} = stanzagate_sessions:take(Id, Sessions),
@@ -232,8 +277,8 @@ incoming(Id, Data, #state{connections = Connections} = State) ->
 heard([{frame, Name, Number, Body, Size} | Rest], Id, #state{sessions = Sessions, connections = Connections} = State)
 		when is_map_key(Id, Connections) ->
 	case stanzagate_sessions:frame(Id, Name, Number, Body, Size, Sessions) of
-		{ok, Sessions1} -> heard(Rest, Id, news(State#state{sessions = Sessions1}));
-		{error, Fault, Sessions1} -> broken(Fault, Id, news(State#state{sessions = Sessions1}))
+		{ok, Sessions1} -> heard(Rest, Id, news(Id, State#state{sessions = Sessions1}));
+		{error, Fault, Sessions1} -> broken(Fault, Id, news(Id, State#state{sessions = Sessions1}))
 	end;
 heard([{error, Fault} | _], Id, State) ->
 	broken(Fault, Id, State);
@@ -246,19 +291,27 @@ broken(Fault, Id, #state{name = Name} = State) ->
 
 %% ---- what the gate tells of sessions ----
 
-news(#state{sessions = Sessions} = State) ->
+news(State) ->
+	news(none, State).
+
+%% Elements can only be news of a link that has brought them.
+news(Id, #state{sessions = Sessions} = State) ->
 	case stanzagate_sessions:news(Sessions) of
 		{[], _} -> State;
-		{Events, Sessions1} -> lists:foldl(fun event/2, State#state{sessions = Sessions1}, Events)
+		{Events, Sessions1} -> lists:foldl(fun(Event, Acc) -> event(Event, Id, Acc) end, State#state{sessions = Sessions1}, Events)
 	end.
 
-event({element, Number, Xml}, #state{clients = Clients} = State) ->
+event({element, Number, Xml, Count}, Id, #state{clients = Clients} = State) ->
 	case Clients of
 		% A copy: else every client would hold on to all that came with its element.
-		#{Number := #client{inbox = Inbox} = Client} ->
-			pause(Number, hand_over_some(Client#client{inbox = queue:in(binary:copy(Xml), Inbox)}), State);
+		#{Number := #client{inbox = Inbox, given = Given} = Client} ->
+			Client1 = Client#client{inbox = queue:in(binary:copy(Xml), Inbox), given = queue:in({Id, Count}, Given)},
+			pause(Number, hand_over_some(Client1), given(Id, Count, State));
 		_ -> State
 	end;
+event(Event, _, State) ->
+	event(Event, State).
+
 event({opened, Number, Fields}, State) ->
 	open(Number, Fields, #client{}, State);
 event({adopt, Number, Fields}, State) ->
@@ -315,11 +368,11 @@ adopt(Number, Fields, #state{clients = Clients} = State) ->
 %% Our client's process has to hear of its end, if that is not known there, and nothing of it matters any more.
 client_end(Number, How, #state{clients = Clients} = State) ->
 	case maps:take(Number, Clients) of
-		{#client{pid = Pid, monitor = Monitor, inbox = Inbox}, Rest} ->
+		{#client{pid = Pid, monitor = Monitor, inbox = Inbox, given = Given}, Rest} ->
 			demonitor(Monitor, [flush]),
 			[stanzagate_client:hand_over(Pid, What) || How =/= known, What <- queue:to_list(Inbox) ++ [How]],
 			stanzagate_hub:count(-1),
-			State#state{clients = Rest};
+			lists:foldl(fun done/2, State#state{clients = Rest}, queue:to_list(Given));
 		error ->
 			State
 	end.
@@ -329,8 +382,7 @@ client_down(Number, Monitor, #state{clients = Clients, sessions = Sessions} = St
 	case Clients of
 		#{Number := #client{monitor = Monitor} = Client} ->
 			Fault = [{condition, <<"internal-server-error">>}],
-			stanzagate_hub:count(-1),
-			State#state{clients = maps:remove(Number, Clients), sessions = close_session(Number, Fault, Client, Sessions)};
+			client_end(Number, known, State#state{sessions = close_session(Number, Fault, Client, Sessions)});
 		_ ->
 			State
 	end.
@@ -360,8 +412,10 @@ pause(Number, #client{ahead = Ahead, is_ahead = IsAhead, is_waiting = IsWaiting}
 
 client_says({element, Xml}, Number, Client, State) ->
 	client_element(Xml, Number, Client, State);
-client_says({done, Cost}, Number, #client{ahead = Ahead} = Client, State) ->
-	pause(Number, hand_over_some(Client#client{ahead = Ahead - Cost}), State);
+client_says({done, Count, Cost}, Number, #client{ahead = Ahead, given = Given} = Client, State) ->
+	{Handled, Rest} = queue:split(min(Count, queue:len(Given)), Given),
+	Client1 = hand_over_some(Client#client{ahead = Ahead - Cost, given = Rest}),
+	pause(Number, Client1, lists:foldl(fun done/2, State, queue:to_list(Handled)));
 client_says({wait, Ms}, Number, #client{is_waiting = false} = Client, State) ->
 	erlang:send_after(Ms, self(), {go, Number}),
 	pause(Number, Client#client{is_waiting = true}, State);

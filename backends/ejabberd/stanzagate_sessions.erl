@@ -5,7 +5,7 @@
 %% Functions answer the new state; what happened meanwhile is fetched with news/1, in its order:
 %%
 %%    {opened, Number, Fields}         a client begins to authenticate: time for set_client/3
-%%    {element, Client, Xml}           one element of it
+%%    {element, Client, Xml, Count}    one element of it, the Count-th numbered frame of its link
 %%    {closed, Client, Fields}         the gate has ended it; the answer has been sent, and nothing that is said later will be
 %%    {ended, Client}                  the gate has answered our own end of it
 %%    {reattached, Client}             it goes on, after a cut
@@ -16,7 +16,7 @@
 %%
 %% What goes out is fetched with take/2, and is then as good as written.
 -module(stanzagate_sessions).
--export([new/1, link/4, frame/6, news/1, take/2, links_with_output/1, ack/2, cut/2, expire/2, put/3]).
+-export([new/1, link/4, frame/6, news/1, take/2, links_with_output/1, ack/3, cut/2, expire/2, put/3]).
 -export([set_client/3, element/3, state/3, keep/3, close/3, pause/3, adopted/3, refused/3]).
 -export([session_count/1]).
 -export_type([sessions/0]).
@@ -323,13 +323,13 @@ handle_numbered(Id, Name, Number, Body, Gate) ->
 			Other
 	end.
 
-handle(element, Id, Number, Xml, #gate{sessions = Sessions} = Gate) ->
+handle(element, Id, Number, Xml, #gate{sessions = Sessions, links = Links} = Gate) ->
 	case Sessions of
 		#{Number := #session{link = Id, received = Received, closed = Closed, client = Client} = Session} ->
 			Gate1 = store(Session#session{received = (Received + 1) band ?U32}, Gate),
 			{ok, case Closed of
 				true -> Gate1;
-				false -> tell({element, Client, Xml}, Gate1)
+				false -> tell({element, Client, Xml, (map_get(Id, Links))#link.handled + 1}, Gate1)
 			end};
 		_ ->
 			{ok, Gate}
@@ -428,11 +428,12 @@ adopt(Id, Number, #{serial := Serial, received := Received} = Fields, Gate) ->
 
 %% ---- links ----
 
-%% Says how much has been handled, if that is news.
-ack(Id, #gate{links = Links} = Gate) ->
+%% Says how many numbered frames have been handled, if that is news: so many, or all that have been told of.
+ack(Id, Count, #gate{links = Links} = Gate) ->
 	case Links of
-		#{Id := #link{handled = Handled, handled_said = Said} = Link} when Handled > Said ->
-			put_bytes(Id, Link#link{handled_said = Handled}, frame_bytes(ack, 0, <<Handled:64>>), Gate);
+		#{Id := #link{handled = Handled, handled_said = Said} = Link} when Handled > Said, Count > Said ->
+			Handled1 = min(Handled, Count), % an atom is greater than any number
+			put_bytes(Id, Link#link{handled_said = Handled1}, frame_bytes(ack, 0, <<Handled1:64>>), Gate);
 		_ -> Gate
 	end.
 

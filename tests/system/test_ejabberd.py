@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import subprocess
+import time
 
 import ejabberd
 import fakegate
@@ -372,10 +373,29 @@ def test_a_paused_session_gets_its_elements_later(link):
     assert alice.wait("patience")
 
 
+def suspend(server, ms):
+    """The process of alice's session."""
+    pid = 'ejabberd_sm:get_session_pid(<<\\"alice\\">>, <<\\"localhost\\">>, <<\\"phone\\">>)'
+    server.tell(f"spawn(fun() -> erlang:suspend_process({pid}), timer:sleep({ms}) end), timer:sleep(100)")
+
+
+def test_what_is_not_handled_is_not_acknowledged_for_a_while(server, link):
+    """So it goes to whoever adopts the session; but others must not wait for long."""
+    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+    assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+    suspend(server, 5000)
+    link.ping()
+    before, at = link.acked, time.monotonic()
+    alice.send("<iq type='get' id='late' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
+    assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+    assert link.acked == before or time.monotonic() > at + 0.1
+    link.until(lambda: link.acked == before + 2, "the acknowledgement")
+    assert not alice.elements
+
+
 def test_a_client_is_paused_whose_process_is_behind(server, link):
     alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
-    pid = 'ejabberd_sm:get_session_pid(<<\\"alice\\">>, <<\\"localhost\\">>, <<\\"phone\\">>)'
-    server.tell(f"spawn(fun() -> erlang:suspend_process({pid}), timer:sleep(1000) end), timer:sleep(100)")
+    suspend(server, 1000)
     for number in range(12000):  # more than the 10,000 messages that a process may have waiting
         alice.send(f"<message to='bob@localhost/sofa' type='chat'><body>{number}</body></message>" if number % 100 == 0 else "<x/>")
     link.until(lambda: alice.paused_us, "PAUSE")

@@ -76,7 +76,7 @@ class Link:
         self.connection = socket.create_connection(address)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.epoch, self.window, self.key, self.patience_ms = epoch or os.urandom(8), window, key, patience_ms
-        self.buffer, self.taken, self.said, self.acks, self.ended, self.drained = b"", 0, 0, True, False, False
+        self.buffer, self.taken, self.said, self.acks, self.ended, self.drained, self.acked = b"", 0, 0, True, False, False, 0
         self.sessions, self.domains, self.hello, self.pongs, self.lost = {}, {}, None, set(), set()
         self.names, self.numbers = itertools.count(1), itertools.count(int.from_bytes(os.urandom(3), "big") << 16)
         self.nonce = os.urandom(32)
@@ -145,6 +145,8 @@ class Link:
             self.send(frame(PONG, 0, payload))
         elif kind == PONG:
             self.pongs.add(payload)
+        elif kind == ACK:
+            self.acked = struct.unpack(">Q", payload)[0]
         elif kind == DOMAIN:
             about = read_fields(payload)
             self.domains[about[0x10].decode()] = about[0x11].decode()

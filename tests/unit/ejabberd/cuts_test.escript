@@ -64,7 +64,7 @@ step(What, World) when What =< 9 -> gate_says(any(), some_bytes(), World);
 step(What, World) when What =< 12 -> deliver_to_backend(rand:uniform(4), World);
 step(What, World) when What =< 15 -> deliver_to_gate(rand:uniform(4), flush(World));
 step(16, World) -> gate_acks(World);
-step(17, #world{link = Id} = World) -> change(fun(Backend) -> stanzagate_sessions:ack(Id, Backend) end, World);
+step(17, #world{link = Id} = World) -> change(fun(Backend) -> stanzagate_sessions:ack(Id, all, Backend) end, World);
 step(18, World) -> pause(any(), World);
 step(19, World) ->
 	Number = any(),
@@ -83,7 +83,7 @@ change(How, #world{backend = Backend} = World) ->
 	{News, Backend1} = stanzagate_sessions:news(How(Backend)),
 	lists:foldl(fun given/2, World#world{backend = Backend1}, News).
 
-given({element, Number, Xml}, #world{given = Given} = World) ->
+given({element, Number, Xml, _}, #world{given = Given} = World) ->
 	World#world{given = maps:update_with(Number, fun(List) -> [Xml | List] end, [Xml], Given)};
 given({Word, _}, World) when Word =:= reattached; Word =:= dead -> World;
 given({opened, _, _}, World) -> World.

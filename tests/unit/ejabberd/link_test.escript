@@ -173,7 +173,7 @@ play({<<"error">>, Text}, State) ->
 play({<<"cut">>, _}, #{count := Id} = State) ->
 	change(fun(Sessions) -> stanzagate_sessions:cut(Id, Sessions) end, State);
 play({<<"acks">>, _}, #{count := Id} = State) ->
-	change(fun(Sessions) -> stanzagate_sessions:ack(Id, Sessions) end, State);
+	change(fun(Sessions) -> stanzagate_sessions:ack(Id, all, Sessions) end, State);
 play({<<"sends">>, Text}, State) ->
 	{Name, Number, Body} = decode(unhex(Text)),
 	change(fun(Sessions) -> send(Name, Number, Body, Sessions) end, State);
