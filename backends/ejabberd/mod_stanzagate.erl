@@ -24,7 +24,7 @@
 start(Host, _) ->
 	case stanzagate_hub:start() of
 		ok ->
-			[ejabberd_hooks:add(Hook, Host, stanzagate_client, Hook, Order) || {Hook, Order} <- hooks()],
+			[ejabberd_hooks:add(Hook, Host, Module, Hook, Order) || {Hook, Module, Order} <- hooks()],
 			ejabberd_hooks:add(c2s_init, stanzagate_client, c2s_init, 50),
 			ejabberd_hooks:add(config_reloaded, ?MODULE, domains_changed, 90),
 			[ejabberd_hooks:add(Hook, ?MODULE, domains_changed, 90) || Hook <- [host_up, host_down]],
@@ -37,15 +37,23 @@ start(Host, _) ->
 %% Hooks of all hosts stay: other hosts may have the module.
 stop(Host) ->
 	stanzagate_hub:refresh(),
-	[ejabberd_hooks:delete(Hook, Host, stanzagate_client, Hook, Order) || {Hook, Order} <- hooks()],
+	[ejabberd_hooks:delete(Hook, Host, Module, Hook, Order) || {Hook, Module, Order} <- hooks()],
 	ok.
 
 reload(_, _, _) ->
 	stanzagate_hub:refresh().
 
 hooks() ->
-	[{c2s_handle_info, 10}, {c2s_handle_cast, 10}, {c2s_handle_call, 10}, {c2s_auth_result, 90}, {c2s_session_opened, 90},
-		{c2s_copy_session, 90}, {c2s_session_resumed, 90}, {c2s_terminated, 10}].
+	[
+		{c2s_handle_info, stanzagate_client, 10},
+		{c2s_handle_cast, stanzagate_client, 10},
+		{c2s_auth_result, stanzagate_client, 90},
+		{c2s_session_opened, stanzagate_client, 90},
+		{c2s_copy_session, stanzagate_client, 90},
+		{c2s_session_resumed, stanzagate_client, 90},
+		{c2s_handle_call, stanzagate_adoption, 10},
+		{c2s_terminated, stanzagate_adoption, 10}
+	].
 
 depends(_, _) -> [].
 mod_options(_) -> [].

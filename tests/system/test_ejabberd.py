@@ -303,6 +303,9 @@ def test_a_session_is_adopted_from_a_node_that_was_killed(server, other):
         bob = second.login("bob", "sofa")
         alice = settle(first, bob, "two")
         other.kill()
+        # Until then ejabberd sends messages to a process that is not there any more.
+        pid = 'ejabberd_sm:get_session_pid(<<\\"alice\\">>, <<\\"localhost\\">>, <<\\"two\\">>)'
+        server.tell(f"(fun Wait() -> {pid} =:= none orelse (timer:sleep(20) =:= ok andalso Wait()) end)()")
         bob.send(f"<message to='{alice.jid}' type='chat'><body>while away</body></message>")
         bob.ask("<ping xmlns='urn:xmpp:ping'/>")
         alice = second.adopt(alice, HERE)
