@@ -327,27 +327,47 @@ def test_sessions_leave_a_node_that_stops(server, other):
         check_goes_on(server, alice, bob, 3)
 
 
+def check_talk(clients):
+    """Each with the one before; stream management counts on."""
+    for number, client in enumerate(clients):
+        neighbour, text = clients[number - 1], os.urandom(8).hex()  # what nobody acknowledges, comes again to later sessions
+        client.send(f"<message to='{neighbour.jid}' type='chat'><body>{text}</body></message>")
+        assert neighbour.wait_message(text).get("from") == client.jid
+        client.send(f"<r xmlns='{SM_NS}'/>")
+        answer = client.wait(lambda element: element.tag == f"{{{SM_NS}}}a")
+        assert answer.get("h") == "2"
+    assert all(client.logout() for client in clients)
+
+
+def gather(gate, count):
+    clients = [login(gate.starttls, gate, user, f"r{number}") for user in gates.PASSWORDS for number in range(count)]
+    for client in clients:
+        enable(client)
+        client.send("<presence/>")
+        client.wait_presence(client.jid)
+    return clients
+
+
 def test_a_node_of_two_is_killed_behind_a_gate(server, other, make_gate):
     """Nobody is disconnected, whichever node had him, and all can talk with all; stream management counts on."""
     other.start_again()
     gate = make_gate(config(server, other) | {"link": {"adopt_after_ms": 100}})
     gates.wait_until(lambda: gate.metrics()["stanzagate_links_up"] == 2, what="links")
-    clients = [login(gate.starttls, gate, user, f"r{number}") for user in gates.PASSWORDS for number in range(4)]
-    for client in clients:
-        enable(client)
-        client.send("<presence/>")
-        client.wait_presence(client.jid)
+    clients = gather(gate, 4)
     other.kill()
     back = gate.wait_log(r"sessions\.back .*waiting=0 reattached=0 adopted=(\d+) lost=0", 20)
     assert 0 < int(back[0][1]) < len(clients)
-    for number, client in enumerate(clients):
-        neighbour = clients[number - 1]
-        client.send(f"<message to='{neighbour.jid}' type='chat'><body>from {number}</body></message>")
-        assert neighbour.wait_message(f"from {number}").get("from") == client.jid
-        client.send(f"<r xmlns='{SM_NS}'/>")
-        answer = client.wait(lambda element: element.tag == f"{{{SM_NS}}}a")
-        assert answer.get("h") == "2"
-    assert all(client.logout() for client in clients)
+    check_talk(clients)
+
+
+def test_a_server_is_started_again_behind_a_gate(other, make_gate):
+    other.start_again()
+    gate = make_gate(config(other))
+    clients = gather(gate, 1)
+    other.kill()
+    other.start_again()
+    gate.wait_log(r"sessions\.back .*waiting=0 reattached=0 adopted=3 lost=0", 20)
+    check_talk(clients)
 
 
 def test_window_and_acknowledgements(server):
