@@ -301,6 +301,14 @@ tell_kept(Socket, #own{kept = Kept} = Own) ->
 keep_sm(Socket, Sm, #own{kept = Kept} = Own) ->
 	put_own(tell_kept(Socket, Own#own{kept = Kept#{sm => Sm}})).
 
+%% What other modules know of a session that goes on here, and that its client has asked for before.
+kept(#{user := User, server := Server, resource := Resource} = State) ->
+	Carbons = case ejabberd_sm:get_user_info(User, Server, Resource) of
+		Info when is_list(Info) -> [{carbons, Ns} || {carboncopy, Ns} <- Info];
+		_ -> []
+	end,
+	maps:from_list(Carbons ++ [{push, Id} || #{push_session_id := Id} <- [State]]).
+
 %% Stream management begins. The counts are those of this point of the stream.
 keep_enabled(Socket, #xmlel{attrs = Attributes}) ->
 	Value = fun(Name) -> proplists:get_value(Name, Attributes, <<>>) end,
@@ -343,9 +351,9 @@ c2s_session_resumed(#{mgmt_state := active, mgmt_id := Id, resource := Resource,
 	case socket(State) of
 		none -> ok;
 		Socket ->
-			#own{in = OwnIn, out = OwnOut} = Own = own(),
+			#own{in = OwnIn, out = OwnOut, kept = Kept} = Own = own(),
 			keep_sm(Socket, #{ns => Ns, id => misc:term_to_base64({Resource, Id}), max => integer_to_binary(TimeoutMs div 1000),
-				in => (OwnIn - In) band ?U32, out => (OwnOut - Out) band ?U32}, Own)
+				in => (OwnIn - In) band ?U32, out => (OwnOut - Out) band ?U32}, Own#own{kept = maps:merge(Kept, kept(State))})
 	end,
 	State;
 c2s_session_resumed(State) ->

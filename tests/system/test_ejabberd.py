@@ -274,6 +274,11 @@ def check_goes_on(server, alice, friend, stanzas_in):
         info = f'ejabberd_sm:get_user_info(<<\\"alice\\">>, <<\\"localhost\\">>, <<\\"{alice.jid.split("/")[1]}\\">>)'
         server.tell(f"true = lists:keymember({name}, 1, {info})")
     assert not [xml for xml in friend.elements if "unavailable" in xml]
+    count = alice.stanzas_out - alice.enabled_out
+    alice.send(f"<a xmlns='{SM_NS}' h='{count}'/>")
+    assert alice.ask("<ping xmlns='urn:xmpp:ping'/>") and not alice.closed
+    alice.send(f"<a xmlns='{SM_NS}' h='{count + 2}'/>")  # the answer to the ping is one, too
+    alice.link.until(lambda: alice.closed, "the end of a client that counts what it has not got")
 
 
 def test_a_session_is_adopted_from_a_node_that_lives(server, other):
@@ -297,6 +302,27 @@ def test_a_session_is_adopted_from_a_node_that_lives(server, other):
         assert bodies(alice) == ["lost on the way", "behind"]
 
 
+def test_a_session_that_was_resumed_is_adopted(server):
+    """What was sent again is counted again by the gate, but not by stream management."""
+    with fakegate.Link(server.link) as first, fakegate.Link(server.link) as second, fakegate.Link(server.link) as friend:
+        bob = friend.login("bob", "sofa")
+        alice = settle(first, bob, "four")
+        token = re.search(" id='(.*?)'", alice.wait("<enabled"))[1]
+        taken = alice.stanzas_out - alice.enabled_out
+        bob.send(f"<message to='{alice.jid}' type='chat'><body>twice</body></message>")
+        assert alice.wait("twice")
+        first.send(fakegate.frame(fakegate.CLOSE, alice.number, b""))
+        again = first.authenticate("alice")
+        again.elements.clear()
+        again.send(f"<resume xmlns='{SM_NS}' previd='{token}' h='{taken}'/>")
+        assert again.wait("<resumed") and again.wait("twice") and again.stage == 2
+        assert again.ask("<ping xmlns='urn:xmpp:ping'/>")
+        assert again.stanzas_out == 2
+        again.enabled_out = -taken  # as if all had come in this session
+        first.cut()
+        check_goes_on(server, second.adopt(again, HERE), bob, 4)
+
+
 def test_a_session_is_adopted_from_a_node_that_was_killed(server, other):
     other.start_again()
     with fakegate.Link(other.link) as first, fakegate.Link(server.link, epoch=first.epoch) as second:
@@ -310,9 +336,9 @@ def test_a_session_is_adopted_from_a_node_that_was_killed(server, other):
         bob.ask("<ping xmlns='urn:xmpp:ping'/>")
         alice = second.adopt(alice, HERE)
         assert alice.attached == alice.sent and alice.wait("while away")
-        check_goes_on(server, alice, bob, 3)
         bob.send("<message to='alice@localhost' type='chat'><body>by priority</body></message>")
         assert alice.wait("by priority")
+        check_goes_on(server, alice, bob, 3)
 
 
 def test_sessions_leave_a_node_that_stops(server, other):

@@ -41,6 +41,7 @@ class Session:
         self.stage, self.received, self.elements, self.numbers, self.closed, self.attached = 0, 0, [], {}, None, None
         self.paused_us, self.features, self.kept, self.sent, self.stanzas_in, self.stanzas_out = False, None, None, 0, 0, 0
         self.presence = None  # the last that was broadcast
+        self.enabled_out = 0  # stanzas_out when stream management began
 
     def send(self, xml):
         self.sent += self.stage == 2
@@ -165,6 +166,8 @@ class Link:
             session.elements.append(xml)
             session.numbers[xml] = session.received
             session.stanzas_out += is_bound and is_stanza(xml)
+            if xml.startswith("<enabled"):
+                session.enabled_out = session.stanzas_out
         elif kind == KEEP:
             session.kept = payload
         elif kind in (PAUSE, RESUME):
@@ -219,7 +222,7 @@ class Link:
         """
         self.until(lambda: "localhost" in self.domains, "DOMAIN")
         session = Session(self, old.number, old.jid)
-        session.stage, session.kept = 2, old.kept
+        session.stage, session.kept, session.enabled_out = 2, old.kept, old.enabled_out
         session.received, session.sent, session.stanzas_in, session.stanzas_out = old.received, old.sent, old.stanzas_in, old.stanzas_out
         session.presence = old.presence
         session.sent -= len(unacked)
