@@ -141,6 +141,7 @@ static enum conn_did receive_discarded(struct net *net, struct conn *c, const st
 		if (c->peer_ended && c->finished)
 			conn_terminate(net, c, c->reason);
 	} else if (done->result < 0 || c->finished) {
+		c->peer_ended = done->result == 0;
 		conn_terminate(net, c, c->reason);
 	} else {
 		c->peer_ended = true;
@@ -627,7 +628,8 @@ void conn_terminate(struct net *net, struct conn *c, enum reason reason)
 	if (c->life != CONN_ENDING)
 		c->reason = (uint8_t)reason;
 	c->life = CONN_TERMINATED;
-	io_shutdown(net->io, c->fd, SHUT_RDWR);
+	if (!c->finished || !c->peer_ended) /* else both ends have ended it */
+		io_shutdown(net->io, c->fd, SHUT_RDWR);
 	for (enum conn_op op = CONN_WATCH; op < CONN_OPS; op++)
 		if (conn_is_pending(c, op) && op != CONN_SEND)
 			io_cancel(net->io, conn_tag(c, op));
