@@ -79,18 +79,17 @@ static bool take(struct worker *w, enum address_limit_kind kind, const uint8_t *
 	return buckets_take(&w->address_limit.buckets, kind, name, w->now_us);
 }
 
-bool address_limit_accept(struct worker *w, int fd)
+bool address_limit_accept(struct worker *w, const struct address *peer)
 {
 	char host[ADDRESS_TEXT_BYTES];
 	uint8_t bytes[ADDRESS_BYTES];
-	struct address peer;
 	uint16_t port;
 
-	if (w->config->address_connects == 0 || !address_of_peer(fd, &peer) || !network_bytes(&peer, bytes) ||
+	if (w->config->address_connects == 0 || peer->len == 0 || !network_bytes(peer, bytes) ||
 	    take(w, ADDRESS_LIMIT_CONNECTS, bytes))
 		return true;
 	counter_add(&w->counters, COUNTER_refused_address, 1);
-	address_host(&peer, host, &port);
+	address_host(peer, host, &port);
 	log_event(CONFIG_LOG_INFO, "client.refused", log_text("address", host), log_count("port", port),
 		  log_text("reason", "address"));
 	return false;
@@ -101,15 +100,10 @@ bool address_limit_client(struct worker *w, const struct client *c, enum address
 	uint8_t bytes[ADDRESS_BYTES];
 	struct network origin;
 	struct address peer;
-	bool known;
-	int plain;
 
 	if (w->address_limit.buckets.each_us[kind] == 0)
 		return true;
 	if (client_is_told(c)) /* an address alone is a network of one */
 		return !network_parse(c->aside->host, &origin) || take(w, kind, origin.prefix);
-	plain = io_plain(w->net.io, c->conn.fd);
-	known = address_of_peer(plain, &peer) && network_bytes(&peer, bytes);
-	io_plain_end(c->conn.fd, plain);
-	return !known || take(w, kind, bytes);
+	return !client_peer(w, c, &peer) || !network_bytes(&peer, bytes) || take(w, kind, bytes);
 }

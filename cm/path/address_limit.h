@@ -26,8 +26,9 @@ void address_limit_init(struct worker *);
 void address_limit_done(struct worker *);
 /* The worker has a new configuration. */
 void address_limit_configure(struct worker *);
-/* An accepted socket is a connection of its peer. False: its address has made too many; that was counted and logged. */
-bool address_limit_accept(struct worker *, int fd);
+/* An accepted socket is a connection of its peer (length 0: it has left). False: its address has made too many; that
+ * was counted and logged. */
+bool address_limit_accept(struct worker *, const struct address *peer);
 /* The same for a client whose header has said where it is, and for its handshakes (not counted, nor logged). */
 bool address_limit_client(struct worker *, const struct client *, enum address_limit_kind);
 

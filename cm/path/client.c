@@ -135,15 +135,18 @@ static uint64_t first_deadline(const struct worker *w, const struct client *c)
 
 void client_new(struct worker *w, int fd, const struct listener *by)
 {
+	struct address peer = {0};
 	struct slab_handle self;
 	struct client *c;
 
+	if (!address_of_peer(fd, &peer))
+		peer.len = 0;
 	if (by->proxy != PROXY_NONE && !entry_is_trusted(w, fd)) {
 		counter_add(&w->counters, COUNTER_proxy_untrusted, 1);
 		io_close(w->net.io, fd);
 		return;
 	}
-	if (by->proxy == PROXY_NONE && !address_limit_accept(w, fd)) {
+	if (by->proxy == PROXY_NONE && !address_limit_accept(w, &peer)) {
 		io_close(w->net.io, fd);
 		return;
 	}
@@ -157,6 +160,7 @@ void client_new(struct worker *w, int fd, const struct listener *by)
 	c->proxy = (uint8_t)by->proxy;
 	c->uplink = -1;
 	c->login = login_new(w);
+	c->login->peer = peer;
 	c->heard_s = worker_now_s(w);
 	stream_init(&c->stream, c->direct);
 	c->startalk = by->startalk;
@@ -176,20 +180,30 @@ static bool end_is_said(enum reason reason, const char *condition)
 	       reason == REASON_STREAM_ERROR;
 }
 
+bool client_peer(struct worker *w, const struct client *c, struct address *ret)
+{
+	bool found;
+	int plain;
+
+	if (c->login != NULL) {
+		*ret = c->login->peer;
+		return ret->len > 0;
+	}
+	plain = io_plain(w->net.io, c->conn.fd);
+	found = address_of_peer(plain, ret);
+	io_plain_end(c->conn.fd, plain);
+	return found;
+}
+
 void client_address(struct worker *w, const struct client *c, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port)
 {
 	struct address peer;
 	bool told = client_is_told(c);
-	int plain;
 
 	snprintf(to, ADDRESS_TEXT_BYTES, "%s", told ? c->aside->host : "gone");
 	*ret_port = told ? c->aside->port : 0;
-	if (told)
-		return;
-	plain = io_plain(w->net.io, c->conn.fd);
-	if (address_of_peer(plain, &peer))
+	if (!told && client_peer(w, c, &peer))
 		address_host(&peer, to, ret_port);
-	io_plain_end(c->conn.fd, plain);
 }
 
 static void log_close(struct worker *w, struct client *c, const struct client_end *end, const char *condition)

@@ -7,6 +7,7 @@
 #ifndef PATH_CLIENT_H
 #define PATH_CLIENT_H
 
+#include "address.h"
 #include "conn.h"
 #include "frame.h"
 #include "proxy.h"
@@ -23,6 +24,7 @@ struct login {
 	struct stream_login stream;
 	struct tls_facts facts;
 	struct tls_context *context; /* that TLS began with */
+	struct address peer;	     /* the socket's own, asked for once; of length 0 when it had left already */
 	const char *refusal;	     /* what says "later" to what it began to authenticate with; NULL: nothing can */
 	char *features;		     /* after authentication, as the session server said */
 	size_t features_len;
@@ -91,6 +93,11 @@ struct listener;
  * header and the peer is not trusted with one.
  */
 void client_new(struct worker *, int fd, const struct listener *);
+/*
+ * The socket's own peer. False: it has left. While the client logs in it costs nothing; later it takes three calls of
+ * the system.
+ */
+bool client_peer(struct worker *, const struct client *, struct address *ret);
 /* Where it is, as text: what its PROXY header said, or the socket's own peer; "gone" and 0 when that has left. */
 void client_address(struct worker *, const struct client *, char to[static ADDRESS_TEXT_BYTES], uint16_t *ret_port);
 /* What few have; made of zeros when it had nothing of it. */
