@@ -45,27 +45,29 @@ static const struct {
 	unsigned flag;
 	size_t at;
 } flags[] = {
-	{SESSION_IS_CARBONS, offsetof(struct session, carbons)},
-	{SESSION_IS_BLOCKLIST, offsetof(struct session, blocklist)},
-	{SESSION_IS_INTERESTED, offsetof(struct session, interested)},
-	{SESSION_IS_AVAILABLE, offsetof(struct session, available)},
+	{SESSION_IS_CARBONS, offsetof(struct client, session.carbons)},
+	{SESSION_IS_BLOCKLIST, offsetof(struct client, session.blocklist)},
+	{SESSION_IS_INTERESTED, offsetof(struct client, session.interested)},
+	{SESSION_IS_AVAILABLE, offsetof(struct client, session.available)},
+	{SESSION_IS_MANAGED, offsetof(struct client, managed)},
+	{SESSION_IS_RESUMABLE, offsetof(struct client, resumable)},
 };
 enum { FLAGS = sizeof flags / sizeof flags[0] };
 
-static unsigned flags_of(const struct session *session)
+static unsigned flags_of(const struct client *client)
 {
 	unsigned found = 0;
 	for (size_t i = 0; i < FLAGS; i++) {
-		if (*(const bool *)((const char *)session + flags[i].at))
+		if (*(const bool *)((const char *)client + flags[i].at))
 			found |= flags[i].flag;
 	}
 	return found;
 }
 
-static void flags_read(struct session *session, unsigned given)
+static void flags_read(struct client *client, unsigned given)
 {
 	for (size_t i = 0; i < FLAGS; i++)
-		*(bool *)((char *)session + flags[i].at) = given & flags[i].flag;
+		*(bool *)((char *)client + flags[i].at) = given & flags[i].flag;
 }
 
 /* JIDs have no line feeds in them. */
@@ -114,12 +116,14 @@ static struct store_session row_of(const struct client *client, const struct tex
 		.serial = client->serial,
 		.patience_ms = client->patience_ms,
 		.until_ms = client->until_ms,
-		.flags = flags_of(session),
+		.flags = flags_of(client),
 		.priority = session->priority,
 		.presence = session->presence,
 		.presence_len = session->presence_len,
 		.directed = directed->bytes,
 		.active_privacy_list = session->active_privacy_list,
+		.resumption = client->resumable ? client->resumption : NULL,
+		.resumption_ms = client->resumption_ms,
 	};
 }
 
@@ -138,7 +142,9 @@ void bound_read(struct client *client, const struct store_session *row)
 	client->serial = row->serial;
 	client->patience_ms = row->patience_ms;
 	client->until_ms = row->until_ms;
-	flags_read(session, row->flags);
+	flags_read(client, row->flags);
+	snprintf(client->resumption, sizeof client->resumption, "%s", row->resumption ? row->resumption : "");
+	client->resumption_ms = row->resumption_ms;
 	session->priority = (int8_t)row->priority;
 	free(session->presence);
 	session->presence = row->presence ? text_copy_len(row->presence, row->presence_len) : NULL;
@@ -193,6 +199,7 @@ void bound_place(struct client *client, struct backend_session *at)
 	client->serial = at->serial;
 	client->patience_ms = at->link->link.patience_ms;
 	client->until_ms = 0;
+	client->asking = false;
 }
 
 bool bound_begin(struct client *client)
@@ -228,7 +235,7 @@ void bound_end(struct client *client)
 	struct sessiond *server = client->session.server;
 	if (client->id == 0)
 		return; /* the store failed when it began */
-	if (client->lost)
+	if (client->lost || client->managed)
 		outbox_return(client);
 	if (!store_session_remove(server->store, client->id))
 		server_store_failed(server);

@@ -1,5 +1,6 @@
 #include "client.h"
 #include "bound.h"
+#include "management.h"
 #include "negotiation.h"
 #include "outbox.h"
 #include "peer.h"
@@ -87,9 +88,11 @@ static bool is_stanza(const struct xml_event *event, const uint8_t *bytes)
 
 static void client_stanza(struct client *client, const struct xml_event *event, const uint8_t *bytes)
 {
-	if (!is_stanza(event, bytes))
+	bool stanza = is_stanza(event, bytes);
+	client->progress.managed_in += stanza && client->managed;
+	if (!stanza && !management_take_bound(client, event, bytes))
 		client_shut(client, "unsupported-stanza-type", NULL);
-	else if (!negotiation_take_bound(client, event, bytes) && !register_take_bound(client, event, bytes))
+	else if (stanza && !negotiation_take_bound(client, event, bytes) && !register_take_bound(client, event, bytes))
 		stanza_handle(&client->session, event, bytes);
 }
 
@@ -190,13 +193,21 @@ void session_close(struct session *session, const char *condition, const char *r
 	client_shut(client_of(session), condition, reason);
 }
 
-void client_closed_by_gate(struct client *client)
+void client_leave(struct client *client)
 {
 	client_mark_closed(client);
 }
 
+void client_closed_by_gate(struct client *client, bool clean)
+{
+	if (clean || !management_hibernate(client))
+		client_mark_closed(client);
+}
+
 void client_lost(struct client *client)
 {
+	if (management_hibernate(client))
+		return;
 	client->lost = true;
 	client_mark_closed(client);
 }

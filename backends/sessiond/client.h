@@ -12,9 +12,10 @@ enum {
 	CLIENT_FAILURES_MAX = 5,	   /* of logging in, then of binding; after the last one the stream is closed */
 	CLIENT_RESOURCES_MAX = 64,	   /* of one user */
 	CLIENT_OUTBOX_BYTES_MAX = 8 << 20, /* what may be there that is not known to have arrived */
-	CLIENT_WAITING_BYTES_MAX = 1 << 20, /* what may wait while the session is paused, or without a link */
+	CLIENT_WAITING_BYTES_MAX = 1 << 20, /* what may wait while the session is paused, or without a link or stream */
 	CLIENT_ELEMENT_BYTES_MAX = 4 << 20,
 	CLIENT_NEGOTIATION_BYTES_MAX = 64 << 10, /* an element before bind */
+	CLIENT_RESUMPTION_BYTES = 41,
 };
 
 struct client {
@@ -44,6 +45,11 @@ struct client {
 	struct table_node by_id;
 	unsigned changed; /* CLIENT_CHANGED_... in this turn */
 	struct client *changed_next;
+	bool managed;	/* stream management is on (management.h) */
+	bool resumable; /* and it outlives its stream, by the next two */
+	char resumption[CLIENT_RESUMPTION_BYTES];
+	uint32_t resumption_ms;
+	bool asking;		 /* the client has been asked what it has handled; of ours */
 	unsigned long read_mark; /* when its row was read last, of those times when all are */
 	char condition[65];	 /* with which it was closed, if it has no link here */
 };
@@ -77,9 +83,11 @@ struct client *client_make(struct sessiond *, struct backend_session *at);
 void client_open(struct backend_session *, const struct frame *);
 /* ELEMENT. */
 void client_element(struct client *, const uint8_t *bytes, uint32_t len);
-/* CLOSE came from the gate, and was answered. */
-void client_closed_by_gate(struct client *);
-/* Its link is gone, and nobody will come back for it. */
+/* CLOSE came from the gate, and was answered; whether the client has ended its stream itself. */
+void client_closed_by_gate(struct client *, bool clean);
+/* Its place on a link is another's now: it ends without a word. */
+void client_leave(struct client *);
+/* Its link is gone, and nobody will come back for it, unless it can be resumed. */
 void client_lost(struct client *);
 /* All that backend_over knows of: they are lost. */
 void clients_lose(struct sessiond *);

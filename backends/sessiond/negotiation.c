@@ -2,6 +2,7 @@
 #include "bound.h"
 #include "element.h"
 #include "jid.h"
+#include "management.h"
 #include "register.h"
 #include "stanza.h"
 #include "text.h"
@@ -52,7 +53,9 @@ static void login_succeeded(struct client *client, const char *data)
 	session->bare_jid = server_copy(jid, strlen(jid));
 	session->stage = SESSION_AUTHENTICATED;
 	client->failures = 0;
-	text_put(&features, "<bind xmlns='" BIND_NS "'/><session xmlns='" SESSION_NS "'><optional/></session>%r",
+	text_put(&features,
+		 "<bind xmlns='" BIND_NS "'/><session xmlns='" SESSION_NS "'><optional/></session>" MANAGEMENT_FEATURE
+		 "%r",
 		 stanza_stream_features());
 	client_state(client, FRAME_STAGE_AUTHENTICATED, jid, features.bytes);
 	text_free(&features);
@@ -265,7 +268,7 @@ static void negotiation_authenticated(struct client *client, const struct elemen
 	const struct element *bind = element_child(element, "bind", BIND_NS);
 	if (element_is(element, "iq", "jabber:client") && iq_is_set(element) && bind)
 		bind_take(client, element, bind);
-	else
+	else if (!management_take(client, element))
 		client_shut(client, "not-authorized", "no resource has been bound");
 }
 

@@ -1,7 +1,9 @@
 #include "outbox.h"
 #include "bound.h"
+#include "management.h"
 #include "stanza.h"
 #include "store_outbox.h"
+#include <string.h>
 
 /* It may be read later. */
 static void pile_up(struct client *client)
@@ -12,31 +14,57 @@ static void pile_up(struct client *client)
 
 static void check_waiting(struct client *client, int64_t waiting_bytes)
 {
-	if (waiting_bytes > CLIENT_OUTBOX_BYTES_MAX)
+	if (waiting_bytes > (management_is_hibernating(client) ? CLIENT_WAITING_BYTES_MAX : CLIENT_OUTBOX_BYTES_MAX))
 		pile_up(client);
+}
+
+/* Whether it is one by name: what we send has no prefixes. */
+static bool is_stanza(const char *xml, size_t len)
+{
+	static const char *const names[] = {"<message", "<presence", "<iq"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		size_t name_len = strlen(names[i]);
+		if (len > name_len && memcmp(xml, names[i], name_len) == 0 && strchr(" \t\r\n/>", xml[name_len]))
+			return true;
+	}
+	return false;
+}
+
+static bool counts(const struct client *client, const char *xml, size_t len)
+{
+	return client->managed && is_stanza(xml, len);
 }
 
 static void send_ours(struct client *client, const char *xml, size_t len)
 {
 	struct store_progress *progress = &client->progress;
-	struct store_element element = {.number = progress->sent + 1, .xml = xml, .len = len};
+	bool count = counts(client, xml, len);
+	struct store_element element = {
+		.number = progress->sent + 1,
+		.managed = count ? progress->managed_out + 1 : 0,
+		.xml = xml,
+		.len = len,
+	};
 	if (!store_outbox_put(client->session.server->store, client->id, &element)) {
 		server_store_failed(client->session.server);
 		return;
 	}
 	progress->sent++;
+	progress->managed_out += count;
 	progress->waiting_bytes += (int64_t)len;
 	bound_changed(client, CLIENT_CHANGED_PROGRESS);
 	if (client->at && !client_pass(client, xml, len))
 		pile_up(client);
 	else
 		check_waiting(client, progress->waiting_bytes);
+	management_ask(client);
 }
 
 static void send_other(struct client *client, const char *xml, size_t len)
 {
 	int64_t waiting_bytes = 0;
-	if (!store_outbox_post(client->session.server->store, client->id, false, xml, len, &waiting_bytes)) {
+	if (!store_outbox_post(client->session.server->store, client->id, counts(client, xml, len), xml, len,
+			       &waiting_bytes)) {
 		server_store_failed(client->session.server);
 		return;
 	}
@@ -60,6 +88,8 @@ static void on_posted(void *context, const struct store_element *element)
 	if (client->closed)
 		return;
 	client->progress.sent = element->number;
+	if (element->managed != 0)
+		client->progress.managed_out = element->managed;
 	client->progress.waiting_bytes += (int64_t)element->len;
 	if (client->at && !client_pass(client, element->xml, element->len))
 		pile_up(client);
@@ -70,6 +100,7 @@ void outbox_collect(struct client *client)
 	struct sessiond *server = client->session.server;
 	if (!store_outbox_read(server->store, client->id, client->progress.sent, on_posted, client))
 		server_store_failed(server);
+	management_ask(client);
 }
 
 static void on_again(void *context, const struct store_element *element)
@@ -86,9 +117,29 @@ void outbox_again(struct client *client, int64_t after)
 		server_store_failed(server);
 }
 
+void outbox_resume(struct client *client, const char *xml, size_t len)
+{
+	struct store *store = client->session.server->store;
+	struct store_progress *progress = &client->progress;
+	struct store_element first = {.number = 1, .xml = xml, .len = len};
+	int64_t waiting_bytes;
+	if (!store_outbox_renumber(store, client->id, progress->managed_acked, 2, &waiting_bytes) ||
+	    !store_outbox_put(store, client->id, &first)) {
+		server_store_failed(client->session.server);
+		return;
+	}
+	progress->received = progress->acked = 0;
+	progress->sent = 1 + progress->managed_out - progress->managed_acked;
+	progress->waiting_bytes = waiting_bytes + (int64_t)len;
+	outbox_again(client, 0);
+}
+
+/* Of a client that went in peace only stanzas count, of which it has said what it has handled. */
 static void on_undelivered(void *context, const struct store_element *element)
 {
 	const struct client *client = context;
+	if (!client->lost && element->managed == 0)
+		return;
 	stanza_undelivered(client->session.server, client->session.full_jid, element->xml, element->len);
 }
 

@@ -13,6 +13,11 @@ void outbox_send(struct client *, const char *xml, size_t len);
 void outbox_collect(struct client *);
 /* Sends again what stands behind number `after`; the client's place is new. */
 void outbox_again(struct client *, int64_t after);
+/*
+ * It goes on with a new stream, whose first element is this one; behind it comes what its client has not acknowledged.
+ * Numbers begin anew.
+ */
+void outbox_resume(struct client *, const char *xml, size_t len);
 /* The client's session is over: what is not known to have arrived goes to whom it is for. */
 void outbox_return(struct client *);
 /* The gate has taken some: client->at->acked. */

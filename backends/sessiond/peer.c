@@ -236,7 +236,7 @@ static void peer_on_event(struct peer *peer, const struct backend_event *event)
 		client_element(event->session->user, event->frame.payload, event->frame.payload_len);
 		break;
 	case BACKEND_CLOSED:
-		client_closed_by_gate(event->user);
+		client_closed_by_gate(event->user, frame_find_int(&event->frame, FIELD_CLEAN, 0));
 		break;
 	case BACKEND_REATTACHED:
 		adopt_reattached(event->session->user);

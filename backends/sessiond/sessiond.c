@@ -3,6 +3,7 @@
 #include "bound.h"
 #include "jid.h"
 #include "listener.h"
+#include "management.h"
 #include "negotiation.h"
 #include "node.h"
 #include "outbox.h"
@@ -363,6 +364,7 @@ static void work_tick(struct sessiond *server)
 {
 	server->tick_due = false;
 	adopt_expire(server);
+	management_tick(server);
 	if (server->other_count == 0)
 		return;
 	nodes_check(server);

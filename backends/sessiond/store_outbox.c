@@ -14,6 +14,14 @@ static const char sql_read[] =
 	"SELECT number, managed, xml FROM outbox WHERE session = ?1 AND number > ?2 ORDER BY number";
 static const char sql_forget[] = "DELETE FROM outbox WHERE session = ?1 AND number <= ?2 AND managed <= ?3"
 				 " RETURNING length(xml)";
+/* Each has a place for what it needs of 2 and 3. Twice, since no two may have one number even for a moment. What counts
+ * is numbered without gaps. */
+static const char *const sql_renumber[] = {
+	"DELETE FROM outbox WHERE session = ?1 AND managed <= ?2",
+	"UPDATE outbox SET number = -number WHERE session = ?1",
+	"UPDATE outbox SET number = managed - ?2 - 1 + ?3 WHERE session = ?1",
+};
+static const char sql_bytes[] = "SELECT coalesce(sum(length(xml)), 0) FROM outbox WHERE session = ?1";
 static const char sql_clear[] = "DELETE FROM outbox WHERE session = ?1";
 
 static sqlite3_stmt *query_id(struct store *store, const char *sql, int64_t id)
@@ -89,6 +97,31 @@ bool store_outbox_forget(struct store *store, int64_t session, const struct stor
 	query_end(statement);
 	*ret_bytes = bytes;
 	return step == SQLITE_DONE;
+}
+
+static bool outbox_bytes(struct store *store, int64_t session, int64_t *ret)
+{
+	sqlite3_stmt *statement = query_id(store, sql_bytes, session);
+	bool found = query_step(statement) == SQLITE_ROW;
+	if (found)
+		*ret = sqlite3_column_int64(statement, 0);
+	query_end(statement);
+	return found;
+}
+
+bool store_outbox_renumber(struct store *store, int64_t session, int64_t managed_acked, int64_t first,
+			   int64_t *ret_waiting_bytes)
+{
+	for (size_t i = 0; i < sizeof sql_renumber / sizeof sql_renumber[0]; i++) {
+		sqlite3_stmt *statement = query_id(store, sql_renumber[i], session);
+		if (!statement)
+			return false;
+		sqlite3_bind_int64(statement, 2, managed_acked);
+		sqlite3_bind_int64(statement, 3, first);
+		if (!query_run(statement))
+			return false;
+	}
+	return outbox_bytes(store, session, ret_waiting_bytes);
 }
 
 bool store_outbox_clear(struct store *store, int64_t session)

@@ -31,6 +31,12 @@ bool store_outbox_read(struct store *, int64_t session, int64_t after,
  * many bytes that were.
  */
 bool store_outbox_forget(struct store *, int64_t session, const struct store_progress *, int64_t *ret_bytes);
+/*
+ * The session goes on with a new stream: what the client has not acknowledged (`managed_acked`) is numbered anew, from
+ * `first` on, and all else is forgotten. Answers how many bytes wait then.
+ */
+bool store_outbox_renumber(struct store *, int64_t session, int64_t managed_acked, int64_t first,
+			   int64_t *ret_waiting_bytes);
 /* All of it. */
 bool store_outbox_clear(struct store *, int64_t session);
 

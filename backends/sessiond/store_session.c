@@ -27,6 +27,7 @@ static const char *const sql_remove[] = {"DELETE FROM session WHERE id = ?1", "D
 static const char sql_read[] = "SELECT id, " COLUMNS " FROM session WHERE id = ?1";
 static const char sql_list[] = "SELECT id, " COLUMNS " FROM session ORDER BY id";
 static const char sql_at[] = "SELECT id FROM session WHERE gate = ?1 AND number = ?2";
+static const char sql_resumable[] = "SELECT id FROM session WHERE resumption = ?1";
 /* '0' is what stands behind '/'. */
 static const char sql_any[] = "SELECT 1 FROM session WHERE full_jid > ?1 || '/' AND full_jid < ?1 || '0'";
 static const char sql_abandon[] =
@@ -173,6 +174,15 @@ bool store_session_any(struct store *store, const char *bare_jid, bool *ret_any)
 	int step = query_step(statement);
 	query_end(statement);
 	*ret_any = step == SQLITE_ROW;
+	return step == SQLITE_ROW || step == SQLITE_DONE;
+}
+
+bool store_session_resumable(struct store *store, const char *resumption, int64_t *ret_id)
+{
+	sqlite3_stmt *statement = query_of(store, sql_resumable, resumption, NULL);
+	int step = query_step(statement);
+	*ret_id = step == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+	query_end(statement);
 	return step == SQLITE_ROW || step == SQLITE_DONE;
 }
 

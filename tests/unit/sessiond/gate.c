@@ -95,6 +95,15 @@ void gate_send_frame(struct gate *gate, enum frame_type type, frame_session sess
 	free(frame);
 }
 
+void gate_close(struct gate *gate, frame_session session, bool clean)
+{
+	uint8_t room[64];
+	struct frame_builder close;
+	frame_begin(&close, room, sizeof room, FRAME_CLOSE, session);
+	frame_put_int(&close, FIELD_CLEAN, clean);
+	gate_send(gate, room, frame_end(&close));
+}
+
 static void open_send(struct gate *gate, frame_session session, const char *domain, unsigned tls,
 		      const uint8_t *exporter, const char *addresses)
 {
@@ -236,7 +245,7 @@ void gate_await_ack(struct gate *gate, uint64_t count)
 	}
 }
 
-bool gate_next(struct gate *gate, struct frame *ret)
+static bool next(struct gate *gate, struct frame *ret)
 {
 	for (;;) {
 		if (!gate_take(gate, ret))
@@ -248,6 +257,22 @@ bool gate_next(struct gate *gate, struct frame *ret)
 	if (frame_is_numbered(ret->type))
 		gate_ack(gate);
 	return true;
+}
+
+static bool is_request(const struct frame *frame)
+{
+	static const char xml[] = "<r xmlns='urn:xmpp:sm:3'/>";
+	return frame->type == FRAME_ELEMENT && frame->payload_len == sizeof xml - 1 &&
+	       memcmp(frame->payload, xml, sizeof xml - 1) == 0;
+}
+
+bool gate_next(struct gate *gate, struct frame *ret)
+{
+	for (; next(gate, ret); gate->requests++) {
+		if (!gate->counts_requests || !is_request(ret))
+			return true;
+	}
+	return false;
 }
 
 void gate_expect(struct gate *gate, enum frame_type type, frame_session session, struct frame *ret)

@@ -14,6 +14,8 @@ struct gate {
 	uint64_t epoch;	       /* drawn by gate_dial */
 	uint32_t patience_ms;  /* said in HELLO; 0 by gate_dial */
 	bool acks_nothing;     /* as a gate for whom it is not time yet */
+	bool counts_requests;  /* <r/> of stream management, which may come at any time, are counted and skipped */
+	unsigned requests;
 };
 
 /* Connects and sends nothing. */
@@ -29,6 +31,8 @@ void gate_end(struct gate *);
 void gate_send(struct gate *, const void *bytes, size_t len);
 void gate_send_hello(struct gate *);
 void gate_send_frame(struct gate *, enum frame_type, frame_session, const char *payload);
+/* CLOSE of a client that has ended its stream itself, or (not clean) has got lost. */
+void gate_close(struct gate *, frame_session, bool clean);
 void gate_open(struct gate *, frame_session, const char *domain, const uint8_t *exporter);
 /* With the XmppAddr names of a certificate, one in a line. */
 void gate_open_certificate(struct gate *, frame_session, const char *domain, const char *addresses);
