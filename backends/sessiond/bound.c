@@ -118,6 +118,7 @@ static struct store_session row_of(const struct client *client, const struct tex
 		.until_ms = client->until_ms,
 		.flags = flags_of(client),
 		.priority = session->priority,
+		.since_ms = session->since_ms,
 		.presence = session->presence,
 		.presence_len = session->presence_len,
 		.directed = directed->bytes,
@@ -146,6 +147,7 @@ void bound_read(struct client *client, const struct store_session *row)
 	snprintf(client->resumption, sizeof client->resumption, "%s", row->resumption ? row->resumption : "");
 	client->resumption_ms = row->resumption_ms;
 	session->priority = (int8_t)row->priority;
+	session->since_ms = row->since_ms;
 	free(session->presence);
 	session->presence = row->presence ? text_copy_len(row->presence, row->presence_len) : NULL;
 	session->presence_len = row->presence_len;

@@ -254,6 +254,7 @@ void clients_reap(struct sessiond *server)
 		struct client *client = server->dying;
 		server->dying = client->dying_next;
 		if (client->session.stage == SESSION_BOUND) {
+			client->priority = client->session.priority;
 			stanza_session_ended(&client->session);
 			client_unregister(client);
 			bound_end(client);

@@ -27,7 +27,8 @@ struct client {
 	unsigned failures, registering;
 	bool encrypted, exporter;
 	bool closed;
-	bool lost; /* what it has not got is to be delivered elsewhere */
+	int8_t priority; /* that it had when it was closed */
+	bool lost;	 /* what it has not got is to be delivered elsewhere */
 	bool verifying;
 	struct client *verify_next;
 	char address[65];

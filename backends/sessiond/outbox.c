@@ -30,27 +30,30 @@ static bool is_stanza(const char *xml, size_t len)
 	return false;
 }
 
-static bool counts(const struct client *client, const char *xml, size_t len)
+/* Its numbers are yet to be known; `managed` says whether it has one. */
+static struct store_element element_of(const struct client *client, const char *xml, size_t len)
 {
-	return client->managed && is_stanza(xml, len);
+	return (struct store_element){
+		.at_ms = server_calendar_ms(),
+		.managed = client->managed && is_stanza(xml, len),
+		.xml = xml,
+		.len = len,
+	};
 }
 
 static void send_ours(struct client *client, const char *xml, size_t len)
 {
 	struct store_progress *progress = &client->progress;
-	bool count = counts(client, xml, len);
-	struct store_element element = {
-		.number = progress->sent + 1,
-		.managed = count ? progress->managed_out + 1 : 0,
-		.xml = xml,
-		.len = len,
-	};
+	struct store_element element = element_of(client, xml, len);
+	element.number = progress->sent + 1;
+	if (element.managed != 0)
+		element.managed = progress->managed_out + 1;
 	if (!store_outbox_put(client->session.server->store, client->id, &element)) {
 		server_store_failed(client->session.server);
 		return;
 	}
 	progress->sent++;
-	progress->managed_out += count;
+	progress->managed_out += element.managed != 0;
 	progress->waiting_bytes += (int64_t)len;
 	bound_changed(client, CLIENT_CHANGED_PROGRESS);
 	if (client->at && !client_pass(client, xml, len))
@@ -62,9 +65,9 @@ static void send_ours(struct client *client, const char *xml, size_t len)
 
 static void send_other(struct client *client, const char *xml, size_t len)
 {
+	struct store_element element = element_of(client, xml, len);
 	int64_t waiting_bytes = 0;
-	if (!store_outbox_post(client->session.server->store, client->id, counts(client, xml, len), xml, len,
-			       &waiting_bytes)) {
+	if (!store_outbox_post(client->session.server->store, client->id, &element, &waiting_bytes)) {
 		server_store_failed(client->session.server);
 		return;
 	}
@@ -121,7 +124,7 @@ void outbox_resume(struct client *client, const char *xml, size_t len)
 {
 	struct store *store = client->session.server->store;
 	struct store_progress *progress = &client->progress;
-	struct store_element first = {.number = 1, .xml = xml, .len = len};
+	struct store_element first = {.number = 1, .at_ms = server_calendar_ms(), .xml = xml, .len = len};
 	int64_t waiting_bytes;
 	if (!store_outbox_renumber(store, client->id, progress->managed_acked, 2, &waiting_bytes) ||
 	    !store_outbox_put(store, client->id, &first)) {
@@ -140,7 +143,14 @@ static void on_undelivered(void *context, const struct store_element *element)
 	const struct client *client = context;
 	if (!client->lost && element->managed == 0)
 		return;
-	stanza_undelivered(client->session.server, client->session.full_jid, element->xml, element->len);
+	struct stanza_undelivered undelivered = {
+		.full_jid = client->session.full_jid,
+		.priority = client->priority,
+		.at_ms = element->at_ms,
+		.xml = element->xml,
+		.len = element->len,
+	};
+	stanza_undelivered(client->session.server, &undelivered);
 }
 
 /* Of a session that is not ours the store knows best what was acknowledged. */

@@ -31,6 +31,7 @@ struct session {
 	bool interested;	   /* has asked for its roster: gets roster pushes (RFC 6121, 2.1.6) */
 	bool available;		   /* has sent initial presence and not yet gone */
 	int8_t priority;	   /* of its last available presence */
+	int64_t since_ms;	   /* since when it gets what it gets of the account's messages, by the calendar */
 	char *presence;		   /* its last available presence broadcast, complete with from and without to; NULL */
 	size_t presence_len;
 	char **directed; /* full or bare JIDs that got directed presence (RFC 6121, 4.6); directed_count of them */

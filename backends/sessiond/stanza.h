@@ -19,12 +19,18 @@ void stanza_session_began(struct session *);
 void stanza_session_ended(struct session *);
 
 /*
- * What was said to a session that has ended, and is not known to have arrived: a message to read goes to the account's
- * other sessions, or is kept for later, with the time at which that happens (RFC 6121, 8.5.2.2; XEP-0198, 4; XEP-0203);
- * a request is answered with an error. All else is forgotten. `full_jid` was the session's; it is in the registry no
- * more.
+ * What was said to a session that has ended, and is not known to have arrived: a message to read goes to another of the
+ * account's sessions, unless that has had it, or is kept for later, with the time at which it was said (RFC 6121,
+ * 8.5.2.2; XEP-0198, 4; XEP-0203); a request is answered with an error. All else is forgotten.
  */
-void stanza_undelivered(struct sessiond *, const char *full_jid, const char *xml, size_t len);
+struct stanza_undelivered {
+	const char *full_jid; /* the session's; it is in the registry no more */
+	int8_t priority;      /* that it had */
+	int64_t at_ms;	      /* when it was said, by the calendar */
+	const char *xml;
+	size_t len;
+};
+void stanza_undelivered(struct sessiond *, const struct stanza_undelivered *);
 
 /* Children of <stream:features/> and of disco#info beyond the core's: static texts. */
 const char *stanza_stream_features(void);

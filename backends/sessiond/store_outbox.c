@@ -3,15 +3,16 @@
 
 const char store_outbox_schema[] =
 	"CREATE TABLE IF NOT EXISTS outbox ("
-	" session INTEGER NOT NULL, number INTEGER NOT NULL, managed INTEGER NOT NULL, xml BLOB NOT NULL,"
+	" session INTEGER NOT NULL, number INTEGER NOT NULL, at_ms INTEGER NOT NULL, managed INTEGER NOT NULL,"
+	" xml BLOB NOT NULL,"
 	" PRIMARY KEY (session, number)) WITHOUT ROWID;";
 
-static const char sql_put[] = "INSERT INTO outbox VALUES (?1, ?2, ?3, ?4)";
+static const char sql_put[] = "INSERT INTO outbox VALUES (?1, ?2, ?3, ?4, ?5)";
 static const char sql_step[] = "UPDATE progress SET sent = sent + 1, managed_out = managed_out + ?2,"
 			       " waiting_bytes = waiting_bytes + ?3 WHERE session = ?1"
 			       " RETURNING sent, managed_out, waiting_bytes";
 static const char sql_read[] =
-	"SELECT number, managed, xml FROM outbox WHERE session = ?1 AND number > ?2 ORDER BY number";
+	"SELECT number, at_ms, managed, xml FROM outbox WHERE session = ?1 AND number > ?2 ORDER BY number";
 static const char sql_forget[] = "DELETE FROM outbox WHERE session = ?1 AND number <= ?2 AND managed <= ?3"
 				 " RETURNING length(xml)";
 /* Each has a place for what it needs of 2 and 3. Twice, since no two may have one number even for a moment. What counts
@@ -38,24 +39,25 @@ bool store_outbox_put(struct store *store, int64_t session, const struct store_e
 	if (!statement)
 		return false;
 	sqlite3_bind_int64(statement, 2, element->number);
-	sqlite3_bind_int64(statement, 3, element->managed);
-	sqlite3_bind_blob64(statement, 4, element->xml, element->len, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 3, element->at_ms);
+	sqlite3_bind_int64(statement, 4, element->managed);
+	sqlite3_bind_blob64(statement, 5, element->xml, element->len, SQLITE_STATIC);
 	return query_run(statement);
 }
 
-bool store_outbox_post(struct store *store, int64_t session, bool managed_stanza, const char *xml, size_t len,
+bool store_outbox_post(struct store *store, int64_t session, const struct store_element *given,
 		       int64_t *ret_waiting_bytes)
 {
 	sqlite3_stmt *statement = query_id(store, sql_step, session);
 	if (!statement)
 		return false;
-	sqlite3_bind_int(statement, 2, managed_stanza);
-	sqlite3_bind_int64(statement, 3, (sqlite3_int64)len);
-	struct store_element element = {.xml = xml, .len = len};
+	sqlite3_bind_int(statement, 2, given->managed != 0);
+	sqlite3_bind_int64(statement, 3, (sqlite3_int64)given->len);
+	struct store_element element = *given;
 	bool found = sqlite3_step(statement) == SQLITE_ROW;
 	if (found) {
 		element.number = sqlite3_column_int64(statement, 0);
-		element.managed = managed_stanza ? sqlite3_column_int64(statement, 1) : 0;
+		element.managed = given->managed != 0 ? sqlite3_column_int64(statement, 1) : 0;
 		*ret_waiting_bytes = sqlite3_column_int64(statement, 2);
 	}
 	query_end(statement);
@@ -72,9 +74,10 @@ bool store_outbox_read(struct store *store, int64_t session, int64_t after,
 	while ((step = query_step(statement)) == SQLITE_ROW) {
 		struct store_element element = {
 			.number = sqlite3_column_int64(statement, 0),
-			.managed = sqlite3_column_int64(statement, 1),
-			.xml = sqlite3_column_blob(statement, 2),
-			.len = (size_t)sqlite3_column_bytes(statement, 2),
+			.at_ms = sqlite3_column_int64(statement, 1),
+			.managed = sqlite3_column_int64(statement, 2),
+			.xml = sqlite3_column_blob(statement, 3),
+			.len = (size_t)sqlite3_column_bytes(statement, 3),
 		};
 		each(context, &element);
 	}

@@ -10,6 +10,7 @@
 
 struct store_element {
 	int64_t number;
+	int64_t at_ms;	 /* when it was said, by the calendar */
 	int64_t managed; /* which stanza it is since stream management is on; 0: none that counts */
 	const char *xml;
 	size_t len;
@@ -18,11 +19,10 @@ struct store_element {
 /* By the owner, who knows the numbers. */
 bool store_outbox_put(struct store *, int64_t session, const struct store_element *);
 /*
- * By another node: the next number is taken, and the progress put forward. `stanza`: it counts where stream management
- * is on (`managed`). Answers how many bytes wait then.
+ * By another node: the next number is taken, and the progress put forward. `managed` not 0: it counts, and the next
+ * number of these is taken, too. Answers how many bytes wait then.
  */
-bool store_outbox_post(struct store *, int64_t session, bool managed_stanza, const char *xml, size_t len,
-		       int64_t *ret_waiting_bytes);
+bool store_outbox_post(struct store *, int64_t session, const struct store_element *, int64_t *ret_waiting_bytes);
 /* Those behind number `after`, in order. `each` may put more into the outbox of other sessions. */
 bool store_outbox_read(struct store *, int64_t session, int64_t after,
 		       void (*each)(void *context, const struct store_element *), void *context);

@@ -7,7 +7,8 @@ const char store_session_schema[] =
 	" id INTEGER PRIMARY KEY AUTOINCREMENT, full_jid TEXT NOT NULL UNIQUE, domain TEXT NOT NULL, lang TEXT,"
 	" address TEXT NOT NULL, owner INTEGER NOT NULL, gate INTEGER, number INTEGER, serial INTEGER NOT NULL,"
 	" patience_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, flags INTEGER NOT NULL, priority INTEGER NOT NULL,"
-	" presence BLOB, directed TEXT, list TEXT, resumption TEXT UNIQUE, resumption_ms INTEGER NOT NULL,"
+	" since_ms INTEGER NOT NULL, presence BLOB, directed TEXT, list TEXT, resumption TEXT UNIQUE, resumption_ms "
+	"INTEGER NOT NULL,"
 	" UNIQUE (gate, number));"
 	"CREATE INDEX IF NOT EXISTS session_owner ON session (owner);"
 	"CREATE TABLE IF NOT EXISTS progress ("
@@ -17,8 +18,8 @@ const char store_session_schema[] =
 
 #define COLUMNS                                                                                                        \
 	"full_jid, domain, lang, address, owner, gate, number, serial, patience_ms, until_ms, flags, priority,"        \
-	" presence, directed, list, resumption, resumption_ms"
-#define PLACES "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18"
+	" presence, directed, list, resumption, resumption_ms, since_ms"
+#define PLACES "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19"
 
 static const char sql_add[] = "INSERT INTO session (" COLUMNS ") VALUES (" PLACES ")";
 static const char sql_put[] = "UPDATE session SET (" COLUMNS ") = (" PLACES ") WHERE id = ?1";
@@ -70,6 +71,7 @@ static void session_bind(sqlite3_stmt *statement, const struct store_session *se
 	text_bind(statement, 16, session->active_privacy_list);
 	text_bind(statement, 17, session->resumption);
 	sqlite3_bind_int64(statement, 18, session->resumption_ms);
+	sqlite3_bind_int64(statement, 19, session->since_ms);
 }
 
 static const char *text_at(sqlite3_stmt *statement, int at)
@@ -100,6 +102,7 @@ static void session_of(sqlite3_stmt *statement, struct store_session *ret)
 		.active_privacy_list = text_at(statement, 15),
 		.resumption = text_at(statement, 16),
 		.resumption_ms = (uint32_t)sqlite3_column_int64(statement, 17),
+		.since_ms = sqlite3_column_int64(statement, 18),
 	};
 }
 

@@ -30,6 +30,7 @@ struct store_session {
 	int64_t until_ms;     /* by the calendar: when it ends, if nobody comes for it; 0: somebody is there */
 	unsigned flags;
 	int priority;
+	int64_t since_ms;
 	const char *presence; /* NULL: none */
 	size_t presence_len;
 	const char *directed;		 /* JIDs, one in a line; NULL: none */

@@ -1,9 +1,12 @@
 #include "carbon.h"
 
 #include "privacy_rule.h"
+#include "utc.h"
 
 void carbon_enable(const struct request *request)
 {
+	if (!request->in->session->carbons)
+		request->in->session->since_ms = utc_now_ms();
 	request->in->session->carbons = true;
 	session_changed(request->in->session);
 	request_answer(request, "");

@@ -10,6 +10,7 @@
 #include "probe.h"
 #include "store_roster.h"
 #include "subscription.h"
+#include "utc.h"
 
 enum { PRIORITY_MIN = -128, PRIORITY_MAX = 127 };
 
@@ -117,6 +118,8 @@ static void presence_keep(struct session *session, struct text *xml, int8_t prio
 	free(session->presence);
 	session->presence = xml->bytes;
 	session->presence_len = xml->len;
+	if (!session->available || session->priority != priority)
+		session->since_ms = utc_now_ms();
 	session->priority = priority;
 	session->available = true;
 	session_changed(session);

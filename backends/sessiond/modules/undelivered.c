@@ -13,11 +13,9 @@
 
 struct undelivered {
 	struct sessiond *server;
-	const char *full_jid;
+	const struct stanza_undelivered *given;
 	char *account;
 	const struct element *stanza;
-	const char *xml;
-	size_t len;
 };
 
 static bool has_type(const struct element *stanza, const char *wanted)
@@ -59,40 +57,45 @@ static struct session *best_of(struct user *user)
 	return best;
 }
 
-/* A message that was for the account has gone to all its sessions of this priority already. */
-static bool had_it(const struct undelivered *u)
+/* A message that was for the account went to all its sessions of the same priority; what was for one of them, as a
+ * copy. */
+static bool had_it(const struct undelivered *u, const struct session *session)
 {
 	const char *to = element_attribute(u->stanza, "to");
+	bool was_for_all = to == NULL || strchr(to, '/') == NULL;
 
-	return to == NULL || strchr(to, '/') == NULL;
+	return session->since_ms < u->given->at_ms && ((session->carbons && !(traits_of(u->stanza) & TRAIT_NO_COPY)) ||
+						       (was_for_all && session->priority == u->given->priority));
 }
 
-static void keep(const struct undelivered *u)
+/* With the time at which it was said, if it has none. */
+static void put_delayed(const struct undelivered *u, struct text *to)
 {
-	struct text delay = {0}, whole = {0};
-	char stamp[UTC_BYTES];
+	struct text delay = {0};
+	char stamp[UTC_MS_BYTES];
 
-	utc_now(stamp);
+	utc_write(u->given->at_ms, stamp);
 	text_put(&delay, "<delay xmlns='urn:xmpp:delay' from='%s' stamp='%r'/>", strchr(u->account, '@') + 1, stamp);
 	if (element_child(u->stanza, "delay", "urn:xmpp:delay") != NULL)
-		text_put(&whole, "%b", (const void *)u->xml, u->len);
+		text_put(to, "%b", (const void *)u->given->xml, u->given->len);
 	else
-		stanza_append(u->xml, u->len, delay.bytes, &whole);
-	message_put(sessiond_store(u->server), u->account, whole.bytes, whole.len);
+		stanza_append(u->given->xml, u->given->len, delay.bytes, to);
 	text_free(&delay);
-	text_free(&whole);
 }
 
 static void message_again(const struct undelivered *u)
 {
 	struct session *best = best_of(user_find(u->server, u->account));
+	struct text xml = {0};
 
 	if (!is_worth_it(u) || !store_account_exists(sessiond_store(u->server), u->account))
 		return;
+	put_delayed(u, &xml);
 	if (best == NULL)
-		keep(u);
-	else if (!had_it(u) && !best->carbons)
-		session_send(best, u->xml, u->len);
+		message_put(sessiond_store(u->server), u->account, xml.bytes, xml.len);
+	else if (!had_it(u, best))
+		session_send(best, xml.bytes, xml.len);
+	text_free(&xml);
 }
 
 static void request_again(const struct undelivered *u)
@@ -106,20 +109,18 @@ static void request_again(const struct undelivered *u)
 	text_put(&answer,
 		 "<iq type='error' id='%s' from='%s' to='%s'><error type='cancel'>"
 		 "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
-		 id, u->full_jid, from);
+		 id, u->given->full_jid, from);
 	session_send(asker, answer.bytes, answer.len);
 	text_free(&answer);
 }
 
-void stanza_undelivered(struct sessiond *server, const char *full_jid, const char *xml, size_t len)
+void stanza_undelivered(struct sessiond *server, const struct stanza_undelivered *given)
 {
-	struct element *stanza = element_parse(xml, len);
+	struct element *stanza = element_parse(given->xml, given->len);
 	struct undelivered u = {.server = server,
-				.full_jid = full_jid,
-				.account = text_copy_len(full_jid, strcspn(full_jid, "/")),
-				.stanza = stanza,
-				.xml = xml,
-				.len = len};
+				.given = given,
+				.account = text_copy_len(given->full_jid, strcspn(given->full_jid, "/")),
+				.stanza = stanza};
 
 	if (stanza != NULL && element_is(stanza, "message", "jabber:client"))
 		message_again(&u);

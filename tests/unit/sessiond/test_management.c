@@ -343,6 +343,28 @@ Test(management, whoever_stays_away_too_long_is_gone)
 	expect_failed(AGAIN, "item-not-found");
 }
 
+/* Of two that are there next one has come too late to have had it, one has had it. */
+Test(management, what_was_for_all_is_had_once)
+{
+	both("resume='true' max='1'");
+	cut(J);
+	romeo_says("one");
+	gate_expect_quiet(&gate);
+	usleep(5000);
+	gate_session(&gate, 7, JULIET, FIXTURE_PASSWORD, "chamber");
+	show(7, JULIET "/chamber");
+	gate_expect_element(&gate, 7, "from='" JULIET "/balcony'");
+	usleep(5000);
+	romeo_says("two");
+	expect_id(7, "two");
+	gate_expect_quiet(&gate);
+	usleep(2200000);
+	gate_expect_element(&gate, 7, "type='unavailable'");
+	const char *one = gate_expect_element(&gate, 7, "id='one'");
+	cr_expect(strstr(one, "<delay xmlns='urn:xmpp:delay'"), "%s", one);
+	gate_expect_quiet(&gate);
+}
+
 /* It has the same name: what it has not got is kept for whoever is there next, which is the new one. */
 Test(management, whoever_binds_anew_gets_what_it_has_not_had)
 {
