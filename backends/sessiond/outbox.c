@@ -137,11 +137,11 @@ void outbox_resume(struct client *client, const char *xml, size_t len)
 	outbox_again(client, 0);
 }
 
-/* Of a client that went in peace only stanzas count, of which it has said what it has handled. */
+/* What went before stream management has arrived, if the client went in peace, or has acknowledged what came later. */
 static void on_undelivered(void *context, const struct store_element *element)
 {
 	const struct client *client = context;
-	if (!client->lost && element->managed == 0)
+	if (element->managed == 0 && (!client->lost || client->progress.managed_acked > 0))
 		return;
 	struct stanza_undelivered undelivered = {
 		.full_jid = client->session.full_jid,

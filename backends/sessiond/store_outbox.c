@@ -13,8 +13,11 @@ static const char sql_step[] = "UPDATE progress SET sent = sent + 1, managed_out
 			       " RETURNING sent, managed_out, waiting_bytes";
 static const char sql_read[] =
 	"SELECT number, at_ms, managed, xml FROM outbox WHERE session = ?1 AND number > ?2 ORDER BY number";
-static const char sql_forget[] = "DELETE FROM outbox WHERE session = ?1 AND number <= ?2 AND managed <= ?3"
-				 " RETURNING length(xml)";
+/* A client may acknowledge what its gate has not acknowledged yet. */
+static const char *const sql_forget[] = {
+	"DELETE FROM outbox WHERE session = ?1 AND number <= ?2 AND managed <= ?3 RETURNING length(xml)",
+	"DELETE FROM outbox WHERE session = ?1 AND number > ?2 AND managed BETWEEN 1 AND ?3 RETURNING length(xml)",
+};
 /* Each has a place for what it needs of 2 and 3. Twice, since no two may have one number even for a moment. What counts
  * is numbered without gaps. */
 static const char *const sql_renumber[] = {
@@ -85,21 +88,27 @@ bool store_outbox_read(struct store *store, int64_t session, int64_t after,
 	return step == SQLITE_DONE;
 }
 
-bool store_outbox_forget(struct store *store, int64_t session, const struct store_progress *progress,
-			 int64_t *ret_bytes)
+static bool forget(struct store *store, const char *sql, int64_t session, const struct store_progress *progress,
+		   int64_t *bytes)
 {
-	sqlite3_stmt *statement = query_id(store, sql_forget, session);
-	int64_t bytes = 0;
+	sqlite3_stmt *statement = query_id(store, sql, session);
 	int step;
 	if (statement) {
 		sqlite3_bind_int64(statement, 2, progress->acked);
 		sqlite3_bind_int64(statement, 3, progress->managed_acked);
 	}
 	while ((step = query_step(statement)) == SQLITE_ROW)
-		bytes += sqlite3_column_int64(statement, 0);
+		*bytes += sqlite3_column_int64(statement, 0);
 	query_end(statement);
-	*ret_bytes = bytes;
 	return step == SQLITE_DONE;
+}
+
+bool store_outbox_forget(struct store *store, int64_t session, const struct store_progress *progress,
+			 int64_t *ret_bytes)
+{
+	*ret_bytes = 0;
+	return forget(store, sql_forget[0], session, progress, ret_bytes) &&
+	       (progress->managed_acked == 0 || forget(store, sql_forget[1], session, progress, ret_bytes));
 }
 
 static bool outbox_bytes(struct store *store, int64_t session, int64_t *ret)

@@ -27,8 +27,8 @@ bool store_outbox_post(struct store *, int64_t session, const struct store_eleme
 bool store_outbox_read(struct store *, int64_t session, int64_t after,
 		       void (*each)(void *context, const struct store_element *), void *context);
 /*
- * What the gate has taken up to `acked` is forgotten, but for stanzas behind `managed_acked` that count. Answers how
- * many bytes that were.
+ * What the gate has taken up to `acked` is forgotten, but for stanzas behind `managed_acked` that count; and what the
+ * client has acknowledged. Answers how many bytes that were.
  */
 bool store_outbox_forget(struct store *, int64_t session, const struct store_progress *, int64_t *ret_bytes);
 /*

@@ -343,6 +343,24 @@ Test(management, whoever_stays_away_too_long_is_gone)
 	expect_failed(AGAIN, "item-not-found");
 }
 
+/* The client's word is enough: its gate may be slower. */
+Test(management, what_is_acknowledged_is_not_kept)
+{
+	both("resume='true'");
+	gate.acks_nothing = true;
+	romeo_says("read");
+	expect_id(J, "read");
+	romeo_says("unread");
+	expect_id(J, "unread");
+	acknowledge(J, 1);
+	cut(J);
+	gate.acks_nothing = false;
+	gate_session(&gate, AGAIN, JULIET, FIXTURE_PASSWORD, "balcony");
+	show(AGAIN, JULIET "/balcony");
+	expect_id(AGAIN, "unread");
+	gate_expect_quiet(&gate);
+}
+
 /* Of two that are there next one has come too late to have had it, one has had it. */
 Test(management, what_was_for_all_is_had_once)
 {
