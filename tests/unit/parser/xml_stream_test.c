@@ -184,6 +184,20 @@ Test(stream, white_space_and_declaration_are_dropped_while_waiting)
 	free(w);
 }
 
+/* The caller need not send a third byte to hear that the second is wrong. */
+Test(stream, header_begins_with_its_second_byte)
+{
+	struct xml x;
+	struct xml_work *w = aligned_alloc(64, xml_work_bytes());
+	xml_restart(&x);
+	cr_expect_eq(next(&x, w, "<s").is, XML_MORE);
+	cr_expect(xml_is_partial(&x));
+	xml_restart(&x);
+	struct xml_event e = next(&x, w, "<1");
+	cr_expect(e.is == XML_BAD && e.error == XML_ERROR_NAME && e.error_at == 1);
+	free(w);
+}
+
 Test(stream, restart_and_enter_begin_anew)
 {
 	struct xml x;
