@@ -51,6 +51,7 @@ static const struct {
 	{SESSION_IS_AVAILABLE, offsetof(struct client, session.available)},
 	{SESSION_IS_MANAGED, offsetof(struct client, managed)},
 	{SESSION_IS_RESUMABLE, offsetof(struct client, resumable)},
+	{SESSION_IS_INACTIVE, offsetof(struct client, inactive)},
 };
 enum { FLAGS = sizeof flags / sizeof flags[0] };
 

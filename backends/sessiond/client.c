@@ -1,5 +1,6 @@
 #include "client.h"
 #include "bound.h"
+#include "inactive.h"
 #include "management.h"
 #include "negotiation.h"
 #include "outbox.h"
@@ -86,11 +87,19 @@ static bool is_stanza(const struct xml_event *event, const uint8_t *bytes)
 		xml_is_equal(bytes, event->name, "iq"));
 }
 
+static bool client_management(struct client *client, const struct xml_event *event, const uint8_t *bytes)
+{
+	struct element *element = element_parse(bytes + event->begin, event->end - event->begin);
+	bool taken = element && (management_take_bound(client, element) || inactive_take(client, element));
+	element_free(element);
+	return taken;
+}
+
 static void client_stanza(struct client *client, const struct xml_event *event, const uint8_t *bytes)
 {
 	bool stanza = is_stanza(event, bytes);
 	client->progress.managed_in += stanza && client->managed;
-	if (!stanza && !management_take_bound(client, event, bytes))
+	if (!stanza && !client_management(client, event, bytes))
 		client_shut(client, "unsupported-stanza-type", NULL);
 	else if (stanza && !negotiation_take_bound(client, event, bytes) && !register_take_bound(client, event, bytes))
 		stanza_handle(&client->session, event, bytes);

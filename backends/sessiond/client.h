@@ -50,6 +50,7 @@ struct client {
 	bool resumable; /* and it outlives its stream, by the next two */
 	char resumption[CLIENT_RESUMPTION_BYTES];
 	uint32_t resumption_ms;
+	bool inactive;		 /* nobody looks at it (inactive.h) */
 	bool asking;		 /* the client has been asked what it has handled; of ours */
 	unsigned long read_mark; /* when its row was read last, of those times when all are */
 	char condition[65];	 /* with which it was closed, if it has no link here */

@@ -1,5 +1,6 @@
 #include "management.h"
 #include "bound.h"
+#include "inactive.h"
 #include "node.h"
 #include "outbox.h"
 #include "peer.h"
@@ -183,14 +184,12 @@ static void take_bound(struct client *client, const struct element *element)
 	fail(client, "unexpected-request");
 }
 
-bool management_take_bound(struct client *client, const struct xml_event *event, const uint8_t *bytes)
+bool management_take_bound(struct client *client, const struct element *element)
 {
-	struct element *element = element_parse(bytes + event->begin, event->end - event->begin);
-	bool is_ours = element && strcmp(element_ns(element), MANAGEMENT_NS) == 0;
-	if (is_ours)
-		take_bound(client, element);
-	element_free(element);
-	return is_ours;
+	if (strcmp(element_ns(element), MANAGEMENT_NS) != 0)
+		return false;
+	take_bound(client, element);
+	return true;
 }
 
 /* Without a stream */
@@ -257,6 +256,7 @@ static void go_on(struct client *client, struct client *fresh)
 	text_put(&text, "<resumed xmlns='" MANAGEMENT_NS "' previd='%r' h='%u'/>", client->resumption,
 		 (unsigned)(uint32_t)client->progress.managed_in);
 	outbox_resume(client, text.bytes, text.len);
+	inactive_end(client);
 	text_free(&text);
 	server_log(client->session.server, SESSIOND_INFO, "%s goes on from %s", client->session.full_jid,
 		   client->address);

@@ -24,7 +24,7 @@ enum {
 /* An element of a client that is authenticated and not bound: resumption. False: it is none of stream management. */
 bool management_take(struct client *, const struct element *);
 /* The same for one that is bound. */
-bool management_take_bound(struct client *, const struct xml_event *, const uint8_t *bytes);
+bool management_take_bound(struct client *, const struct element *);
 
 /* Something was sent to the client, one of ours: it is asked what it has handled, if it is time. */
 void management_ask(struct client *);

@@ -1,6 +1,7 @@
 #include "negotiation.h"
 #include "bound.h"
 #include "element.h"
+#include "inactive.h"
 #include "jid.h"
 #include "management.h"
 #include "register.h"
@@ -54,8 +55,8 @@ static void login_succeeded(struct client *client, const char *data)
 	session->stage = SESSION_AUTHENTICATED;
 	client->failures = 0;
 	text_put(&features,
-		 "<bind xmlns='" BIND_NS "'/><session xmlns='" SESSION_NS "'><optional/></session>" MANAGEMENT_FEATURE
-		 "%r",
+		 "<bind xmlns='" BIND_NS "'/><session xmlns='" SESSION_NS
+		 "'><optional/></session>" MANAGEMENT_FEATURE INACTIVE_FEATURE "%r",
 		 stanza_stream_features());
 	client_state(client, FRAME_STAGE_AUTHENTICATED, jid, features.bytes);
 	text_free(&features);

@@ -1,5 +1,6 @@
 #include "outbox.h"
 #include "bound.h"
+#include "inactive.h"
 #include "management.h"
 #include "stanza.h"
 #include "store_outbox.h"
@@ -75,14 +76,20 @@ static void send_other(struct client *client, const char *xml, size_t len)
 	check_waiting(client, waiting_bytes);
 }
 
-void outbox_send(struct client *client, const char *xml, size_t len)
+void outbox_say(struct client *client, const char *xml, size_t len)
 {
-	if (client->session.server->store_failed)
-		return; /* nothing of this turn counts */
+	if (client->session.server->store_failed || client->closed)
+		return; /* nothing of this turn counts; or it is too much already */
 	if (client_is_ours(client))
 		send_ours(client, xml, len);
 	else
 		send_other(client, xml, len);
+}
+
+void outbox_send(struct client *client, const char *xml, size_t len)
+{
+	if (!client->inactive || !inactive_hold(client, xml, len))
+		outbox_say(client, xml, len);
 }
 
 static void on_posted(void *context, const struct store_element *element)

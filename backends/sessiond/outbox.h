@@ -8,7 +8,10 @@
 
 #include "client.h"
 
+/* What can wait for an inactive client is held back (inactive.h). */
 void outbox_send(struct client *, const char *xml, size_t len);
+/* The same, whatever it is. */
+void outbox_say(struct client *, const char *xml, size_t len);
 /* What other nodes have put into the outbox of one of ours. */
 void outbox_collect(struct client *);
 /* Sends again what stands behind number `after`; the client's place is new. */

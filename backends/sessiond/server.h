@@ -12,7 +12,7 @@
  * heartbeats go on. When the store fails, all that we have in memory is forgotten, as if we had been started anew.
  *
  *     node (who else is there) ──► share (what they have changed) ──► client
- *     bound (ours in the store), outbox, adopt, management
+ *     bound (ours in the store), outbox, adopt, management, inactive
  */
 #ifndef SESSIOND_SERVER_H
 #define SESSIOND_SERVER_H

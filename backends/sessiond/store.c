@@ -25,7 +25,7 @@ struct store {
 
 static const char *const schemas[] = {
 	store_account_schema, store_roster_schema, store_message_schema, store_private_schema, store_privacy_schema,
-	store_archive_schema, store_node_schema,   store_session_schema, store_outbox_schema,
+	store_archive_schema, store_node_schema,   store_session_schema, store_outbox_schema,  store_held_schema,
 };
 
 /* An existing file is not opened here: closing it would drop the locks that SQLite holds on it in this process. */

@@ -66,6 +66,7 @@ extern const char store_privacy_schema[];
 extern const char store_node_schema[];
 extern const char store_session_schema[];
 extern const char store_outbox_schema[];
+extern const char store_held_schema[];
 
 /* Accounts (store_account.c). SCRAM keys only: never a password. */
 enum { STORE_KEY_BYTES_MAX = 32, STORE_SALT_BYTES = 16 };

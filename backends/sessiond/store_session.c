@@ -24,7 +24,8 @@ const char store_session_schema[] =
 static const char sql_add[] = "INSERT INTO session (" COLUMNS ") VALUES (" PLACES ")";
 static const char sql_put[] = "UPDATE session SET (" COLUMNS ") = (" PLACES ") WHERE id = ?1";
 static const char *const sql_remove[] = {"DELETE FROM session WHERE id = ?1", "DELETE FROM progress WHERE session = ?1",
-					 "DELETE FROM outbox WHERE session = ?1"};
+					 "DELETE FROM outbox WHERE session = ?1",
+					 "DELETE FROM held WHERE session = ?1"};
 static const char sql_read[] = "SELECT id, " COLUMNS " FROM session WHERE id = ?1";
 static const char sql_list[] = "SELECT id, " COLUMNS " FROM session ORDER BY id";
 static const char sql_at[] = "SELECT id FROM session WHERE gate = ?1 AND number = ?2";

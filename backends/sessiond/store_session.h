@@ -15,6 +15,7 @@ enum store_session_flag {
 	SESSION_IS_AVAILABLE = 8,
 	SESSION_IS_MANAGED = 16,   /* stream management is on */
 	SESSION_IS_RESUMABLE = 32, /* and the session outlives its stream */
+	SESSION_IS_INACTIVE = 64,  /* what can wait is held back (store_held.h) */
 };
 
 /* Texts are the caller's when it is written, and good during the call of `each` when it is read. */

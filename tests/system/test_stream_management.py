@@ -149,6 +149,26 @@ def test_who_does_not_come_back_has_lost_nothing(make_gate):
     assert again.heard == ["unread"]
 
 
+def test_presence_waits_for_who_looks(make_gate):
+    """Client state (XEP-0352), through the gate."""
+    gate = make_gate()
+    alice, bob = begin(gate, gate)
+    assert alice.features.find("{urn:xmpp:csi:0}csi") is not None
+    alice.send("<inactive xmlns='urn:xmpp:csi:0'/>")
+    assert alice.ping().get("type") == "result"
+    for show in ("away", "dnd"):
+        bob.send(f"<presence to='{alice.jid}'><show>{show}</show></presence>")
+    bob.say(alice, "now")
+    shown = alice.expect("ELEMENT")
+    assert shown.findtext(f"{{{xmpp.CLIENT_NS}}}show") == "dnd"
+    assert alice.expect("ELEMENT").get("id") == "now"
+    bob.send(f"<presence to='{alice.jid}'/>")
+    assert bob.ping().get("type") == "result"
+    alice.send("<active xmlns='urn:xmpp:csi:0'/>")
+    assert alice.expect("ELEMENT").get("from") == bob.jid
+    assert alice.logout() and bob.logout()
+
+
 def test_slixmpp_resumes(make_gate):
     gate = make_gate()
 

@@ -429,6 +429,21 @@ Test(nodes, who_is_adopted_goes_on_counting)
 	gate_expect_quiet(&at_b);
 }
 
+Test(nodes, what_is_held_back_at_one_is_released_at_the_other)
+{
+	both_log_in();
+	gate_put(&at_a, 1, "<inactive xmlns='urn:xmpp:csi:0'/>");
+	gate_expect_quiet(&at_a);
+	for (int i = 0; i < 2; i++)
+		gate_put(&at_b, 1, "<presence to='" JULIET "/balcony' from='" ROMEO "/garden' id='p%d'/>", i);
+	gate_expect_quiet(&at_b);
+	gate_expect_quiet(&at_a);
+	romeo_says("one");
+	expect_id(&at_a, "p1");
+	expect_id(&at_a, "one");
+	gate_expect_quiet(&at_a);
+}
+
 static void command(const char *line)
 {
 	char whole[512];
