@@ -285,7 +285,8 @@ struct control *control_start(const struct control_settings *settings, char erro
 	c->users = calloc(settings->user_count + 1, sizeof *c->users);
 	c->stop = eventfd(0, EFD_CLOEXEC);
 	assert(c->users != NULL && c->path != NULL && c->stop >= 0);
-	memcpy(c->users, settings->users, settings->user_count * sizeof *c->users);
+	if (settings->user_count > 0)
+		memcpy(c->users, settings->users, settings->user_count * sizeof *c->users);
 	if (thread_start(c))
 		return c;
 	snprintf(error, CONTROL_ERROR_BYTES, "no thread can be made");
