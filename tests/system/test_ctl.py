@@ -99,8 +99,14 @@ def test_many_sessions_take_many_turns(operator):
         each.close()
 
 
-def test_a_drained_session_server_gets_no_new_sessions(make_gate):
-    servers = [gates.Sessiond(f"unix:{gates.new_folder('link')}/socket") for _ in range(2)]
+@pytest.fixture
+def servers():
+    made = [gates.Sessiond(f"unix:{gates.new_folder('link')}/socket") for _ in range(2)]
+    yield made
+    assert [server.stop() for server in made] == ["", ""]
+
+
+def test_a_drained_session_server_gets_no_new_sessions(servers, make_gate):
     backends = [{"name": f"s{i}", "address": server.listen} for i, server in enumerate(servers)]
     operator = Operator(make_gate, {"backends": backends, "sessiond": None})
     gates.wait_until(lambda: operator.gate.metrics()["stanzagate_links_up"] == 4, what="all links")
@@ -126,8 +132,6 @@ def test_a_drained_session_server_gets_no_new_sessions(make_gate):
     assert operator.run("backends", "drain", "nobody").returncode == 1
     for client in (alice, again, third, fourth):
         assert client.logout()
-    assert operator.gate.stop() == ""
-    assert [server.stop() for server in servers] == ["", ""]
 
 
 def test_the_configuration_is_shown_compared_and_taken(operator):
