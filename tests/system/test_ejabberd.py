@@ -9,6 +9,8 @@ import time
 import ejabberd
 import fakegate
 import gate as gates
+import go_sendxmpp
+import profanity
 import pytest
 import xmppwire as xmpp
 from features import features, tour
@@ -547,3 +549,14 @@ def test_install(tmp_path, make_gate):
         words = subprocess.run(["bash", "-c", f". {control}; echo $ERL_OPTIONS"], check=True, capture_output=True, text=True).stdout.split()
         assert words[-2:] == ["-pa", str(tmp_path / "beams")] and words.count("-pa") == 1
         check_link(make_gate, server, f"tcp:127.0.0.1:{port}", {"secret": str(tmp_path / "key")})
+
+
+def test_clients_of_other_kinds(server, make_gate):
+    gate = make_gate(config(server))
+    for tls in ("direct", "starttls"):
+        go_sendxmpp.talk(gate, tls)
+    with profanity.terminals() as (alice, bob):
+        profanity.connect_both(gate, alice, bob)
+        profanity.talk(alice, bob)
+        profanity.leave(bob)
+        profanity.leave(alice)

@@ -8,6 +8,8 @@ import xml.etree.ElementTree as ET
 
 import fakegate
 import gate as gates
+import go_sendxmpp
+import profanity
 import prosody
 import pytest
 import xmppwire as xmpp
@@ -345,3 +347,14 @@ def test_a_crowd_in_rooms(server, make_gate):
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
     assert report["messages_received"] == 2 * report["messages_sent"] > 20
+
+
+def test_clients_of_other_kinds(server, make_gate):
+    gate = make_gate(config(server))
+    for tls in ("direct", "starttls"):
+        go_sendxmpp.talk(gate, tls)
+    with profanity.terminals() as (alice, bob):
+        profanity.connect_both(gate, alice, bob)
+        profanity.talk(alice, bob)
+        profanity.leave(bob)
+        profanity.leave(alice)

@@ -1,0 +1,28 @@
+"""go-sendxmpp: a client whose XMPP is neither slixmpp's nor profanity's (Go's own TLS, go-xmpp's streams)."""
+import subprocess
+
+import gate as gates
+
+BOUND = 'stanzagate_clients{state="bound"}'
+
+
+def command(address, user, *more, tls):
+    account = ["--username", f"{user}@localhost", "--password", gates.PASSWORDS[user], "--jserver", f"{address[0]}:{address[1]}"]
+    return ["go-sendxmpp", *account, "--no-tls-verify", *(["--tls"] if tls == "direct" else []), *more]
+
+
+def talk(gate, tls):
+    """Bob listens, Alice sends; tls: direct or starttls."""
+    address = gate.addresses[tls]
+    online = gate.metrics()[BOUND]
+    listener = subprocess.Popen(command(address, "bob", "--listen", tls=tls), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        gates.wait_until(lambda: gate.metrics()[BOUND] > online, what="bob is there")
+        text = f"over {tls}: <&> \u4f60\u597d \U0001f600"
+        sent = subprocess.run(command(address, "alice", "bob@localhost", tls=tls), input=text, text=True, capture_output=True, timeout=20)
+        assert sent.returncode == 0, sent.stdout + sent.stderr
+        line = listener.stdout.readline()
+        assert "alice@localhost" in line and text in line
+    finally:
+        listener.kill()
+        listener.wait()
