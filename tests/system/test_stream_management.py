@@ -199,4 +199,4 @@ def test_slixmpp_resumes(make_gate):
             client.disconnect()
             await until(client.ended.wait())
 
-    asyncio.get_event_loop().run_until_complete(conversation())
+    asyncio.run(conversation())
