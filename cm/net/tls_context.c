@@ -252,12 +252,21 @@ static int ticket_make(SSL *openssl, void *unused)
 	return c != NULL && SSL_SESSION_set1_ticket_appdata(SSL_get_session(openssl), c->print, sizeof c->print) == 1;
 }
 
+/*
+ * In TLS 1.3 a ticket is for one use (RFC 8446, C.4), and so who has used one gets another. Not who has shown a
+ * certificate: that is to be verified again when the first ticket's life is over.
+ */
+static bool is_renewed(const SSL *openssl, SSL_SESSION *session)
+{
+	return SSL_version(openssl) == TLS1_3_VERSION && SSL_SESSION_get0_peer(session) == NULL;
+}
+
 static SSL_TICKET_RETURN ticket_take(SSL *openssl, SSL_SESSION *session, const unsigned char *name, size_t name_len,
 				     SSL_TICKET_STATUS status, void *unused)
 {
 	switch (status) {
 	case SSL_TICKET_SUCCESS:
-		return SSL_TICKET_RETURN_USE;
+		return is_renewed(openssl, session) ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;
 	case SSL_TICKET_SUCCESS_RENEW:
 		return SSL_TICKET_RETURN_USE_RENEW;
 	default:

@@ -26,13 +26,14 @@ def resumed(gate, version, path, starttls=False):
     return "Reused, TLSv1" in done.stdout
 
 
-def keep_session(address, version, path, starttls=False):
+def keep_session(address, version, path, starttls=False, more=()):
     """In TLS 1.3 the ticket comes behind the handshake: something must be read for it."""
-    command = ["openssl", "s_client", "-connect", "%s:%d" % address, version, "-sess_out", str(path), "-ign_eof"]
+    command = ["openssl", "s_client", "-connect", "%s:%d" % address, version, "-sess_out", str(path), "-ign_eof", *more]
     command += ["-starttls", "xmpp", "-xmpphost", "localhost"] if starttls else []
     stream = f"<stream:stream to='localhost' version='1.0' xmlns='jabber:client' xmlns:stream='{xmpp.STREAM_NS}'></stream:stream>"
-    subprocess.run(command, input=stream, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, input=stream, capture_output=True, text=True, timeout=20)
     assert path.exists()
+    return done.stdout
 
 
 VERSIONS = ["-tls1_2", "-tls1_3"]
@@ -44,6 +45,16 @@ def test_s_client_resumes(make_gate, tmp_path, version, starttls):
     gate = make_gate({"workers": 2, "tls": {"tickets": True}})
     assert resumed(gate, version, tmp_path / "session", starttls)
     assert gate.metrics()["stanzagate_tls_resumptions_total"] == 1
+
+
+def test_each_resumption_gives_a_ticket_for_the_next(make_gate, tmp_path):
+    """RFC 8446, C.4: a ticket is for one use."""
+    gate = make_gate({"workers": 1, "tls": {"tickets": True}})
+    sessions = [tmp_path / f"session-{number}" for number in range(4)]
+    keep_session(gate.direct, "-tls1_3", sessions[0])
+    for used, new in zip(sessions, sessions[1:]):
+        assert "Reused, TLSv1.3" in keep_session(gate.direct, "-tls1_3", new, more=["-sess_in", str(used)])
+    assert len({session.read_bytes() for session in sessions}) == len(sessions)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
