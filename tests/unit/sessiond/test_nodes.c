@@ -64,12 +64,13 @@ static void begin(void)
 	gate_begin_patient(&at_b, b.socket, 1);
 }
 
+/* The gates first: a node that is told to stop waits for what they have not acknowledged. */
 static void end(void)
 {
-	node_end(&a, SIGTERM);
-	node_end(&b, SIGTERM);
 	gate_end(&at_a);
 	gate_end(&at_b);
+	node_end(&a, SIGTERM);
+	node_end(&b, SIGTERM);
 	fixture_end(&fixture);
 }
 
