@@ -4,6 +4,7 @@
 #include "node.h"
 #include "outbox.h"
 #include "store_node.h"
+#include "text.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,11 +70,26 @@ static void on_session(struct sessiond *server, int64_t id, const char *conditio
 		gone(client, condition);
 }
 
-static void on_mail(struct sessiond *server, int64_t id)
+/* Sessions that others have sent something to. Whose they are is known when all changes have been read. */
+struct posted {
+	int64_t *ids;
+	size_t count;
+};
+
+static void on_mail(struct posted *posted, int64_t id)
 {
-	struct client *client = bound_find(server, id);
-	if (client && client_is_ours(client))
-		outbox_collect(client);
+	if ((posted->count & (posted->count - 1)) == 0)
+		posted->ids = text_again(posted->ids, posted->count ? 2 * posted->count : 1, sizeof *posted->ids);
+	posted->ids[posted->count++] = id;
+}
+
+static void collect(struct sessiond *server, const struct posted *posted)
+{
+	for (size_t i = 0; i < posted->count && !server->store_failed; i++) {
+		struct client *client = bound_find(server, posted->ids[i]);
+		if (client && client_is_ours(client))
+			outbox_collect(client);
+	}
 }
 
 static void on_account(struct sessiond *server, const char *bare_jid)
@@ -86,7 +102,7 @@ static void on_account(struct sessiond *server, const char *bare_jid)
 	clients_reap(server);
 }
 
-static void on_change(struct sessiond *server, const struct store_change *change)
+static void on_change(struct sessiond *server, const struct store_change *change, struct posted *posted)
 {
 	switch (change->kind) {
 	case CHANGE_NODE:
@@ -96,7 +112,7 @@ static void on_change(struct sessiond *server, const struct store_change *change
 		on_session(server, change->subject, change->text);
 		break;
 	case CHANGE_MAIL:
-		on_mail(server, change->subject);
+		on_mail(posted, change->subject);
 		break;
 	case CHANGE_ACCOUNT:
 		on_account(server, change->text);
@@ -105,7 +121,7 @@ static void on_change(struct sessiond *server, const struct store_change *change
 }
 
 /* Our own are there, too. False: there are no more. */
-static bool take_next(struct sessiond *server)
+static bool take_next(struct sessiond *server, struct posted *posted)
 {
 	struct store_change change;
 	bool lost;
@@ -118,7 +134,7 @@ static bool take_next(struct sessiond *server)
 	else if (change.id != 0) {
 		server->change = change.id;
 		if (change.node != server->node)
-			on_change(server, &change);
+			on_change(server, &change, posted);
 	}
 	free(change.text);
 	return change.id != 0 && !lost && !server->store_failed;
@@ -126,10 +142,13 @@ static bool take_next(struct sessiond *server)
 
 void share_refresh(struct sessiond *server)
 {
+	struct posted posted = {0};
 	if (!store_is_changed(server->store))
 		return;
-	while (take_next(server))
+	while (take_next(server, &posted))
 		;
+	collect(server, &posted);
+	free(posted.ids);
 }
 
 static void forget_unread(struct sessiond *server)
