@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ static void node_begin(struct node *node, const char *name)
 	node->pid = fork();
 	cr_assert_geq(node->pid, 0);
 	if (node->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* also of a test that fails while it is stopped */
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(126);
 		execl(SESSIOND_PROGRAM, SESSIOND_PROGRAM, "run", "--database", fixture.database, "--domain",
@@ -335,6 +337,29 @@ static void resume(struct gate *gate, frame_session session, unsigned h, unsigne
 	gate_put(gate, session, "<resume xmlns='urn:xmpp:sm:3' previd='%s' h='%u'/>", resumption, h);
 	gate_expect(gate, FRAME_STATE, session, &frame);
 	gate_expect_element(gate, session, text);
+}
+
+/* It reads what it was sent, which another one has adopted, and would ask for an acknowledgement if it were its own. */
+Test(nodes, who_has_slept_takes_no_number_of_the_new_owner)
+{
+	enum { MANY = 12 };
+	both_log_in();
+	enable(&at_a);
+	kill(a.pid, SIGSTOP);
+	for (int i = 0; i < MANY; i++)
+		romeo_says("one");
+	gate_expect_quiet(&at_b);
+	struct gate old = at_a;
+	gate_begin_again(&at_a, b.socket, 1, old.epoch);
+	gate_adopt(&at_a, 1, JULIET "/balcony", 2, 1);
+	cr_expect_eq(gate_expect_attached(&at_a, 1), 1);
+	for (int i = 0; i < MANY; i++)
+		expect_id(&at_a, "one");
+	kill(a.pid, SIGCONT);
+	gate_expect_quiet(&old);
+	gate_end(&old);
+	romeo_says("two");
+	expect_id(&at_a, "two");
 }
 
 Test(nodes, a_stream_is_resumed_at_another)
