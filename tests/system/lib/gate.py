@@ -5,10 +5,12 @@ The programs under test, started with their own configuration, ports and files, 
     Sessiond  `stanzagate-sessiond`, as a process of its own
 """
 import atexit
+import contextlib
 import functools
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -52,9 +54,11 @@ def new_folder(name):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that the kernel gives to nobody who asks for any (ip_local_port_range), until it is used here."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(10000, 32768)))
+            return probe.getsockname()[1]
 
 
 @functools.cache
