@@ -207,37 +207,45 @@ static struct uplink *uplink_of(struct worker *w, const struct fleet_backend *b)
 	return NULL;
 }
 
+static bool fleet_has_group(const struct fleet *f, uint8_t group)
+{
+	for (size_t i = 0; i < f->backend_count; i++)
+		if (f->backends[i].pool == group)
+			return true;
+	return false;
+}
+
+/* Whether nobody misses it: new users have another one to go to, or had none here, or are not to have any. */
+static bool uplink_is_replaced(const struct worker *w, const struct uplink *u)
+{
+	const struct pool_backend *all = w->pool.backends, *b = &all[u->index];
+
+	if (b->state != POOL_UP || b->closed || !fleet_has_group(w->fleet, b->group))
+		return true;
+	for (size_t i = 0; i < w->pool.count; i++)
+		if (w->uplinks[i].name != NULL && entry_of(w->fleet, &w->uplinks[i]) != NULL &&
+		    all[i].group == b->group && all[i].state == POOL_UP && all[i].domains > 0)
+			return true;
+	return false;
+}
+
 static void uplink_retire(struct worker *w, struct uplink *u)
 {
-	if (!u->retired)
-		log_event(CONFIG_LOG_INFO, "link.retired", log_text("backend", u->name),
-			  log_count("sessions", w->pool.backends[u->index].sessions));
+	log_event(CONFIG_LOG_INFO, "link.retired", log_text("backend", u->name),
+		  log_count("sessions", w->pool.backends[u->index].sessions));
 	u->retired = true;
 	pool_backend_set(&w->pool, u->index, w->pool.backends[u->index].group, 0, true);
 }
 
-void fleet_take(struct worker *w, struct fleet *f)
+/* Its last session is over. */
+static void uplink_end(struct worker *w, struct uplink *u)
 {
-	for (size_t i = 0; i < w->pool.count; i++) {
-		struct uplink *u = &w->uplinks[i];
-		const struct fleet_backend *b = u->name == NULL ? NULL : entry_of(f, u);
-
-		if (b != NULL)
-			uplink_keep(w, u, b);
-		else if (u->name != NULL)
-			uplink_retire(w, u);
+	if (w->pool.backends[u->index].state != POOL_DOWN)
+		uplink_fail(w, u, "it is no longer in the list, and has no session");
+	if (!u->live) {
+		pool_backend_remove(&w->pool, u->index);
+		fleet_forget(u);
 	}
-	fleet_tick(w);
-	for (size_t i = 0; i < f->pool_count; i++)
-		pool_group_set(&w->pool, (uint8_t)i, f->pools[i].how);
-	for (size_t i = 0; i < f->backend_count; i++)
-		if (uplink_of(w, &f->backends[i]) == NULL)
-			uplink_begin(w, &f->backends[i]);
-	fleet_free(w->fleet);
-	w->fleet = f;
-	pool_domains_judge(&w->pool, believes, w);
-	log_event(CONFIG_LOG_INFO, "fleet.taken", log_text("worker", w->name), log_count("backends", f->backend_count),
-		  log_count("pools", f->pool_count));
 }
 
 void fleet_tick(struct worker *w)
@@ -245,13 +253,35 @@ void fleet_tick(struct worker *w)
 	for (size_t i = 0; i < w->pool.count; i++) {
 		struct uplink *u = &w->uplinks[i];
 
-		if (u->name == NULL || !u->retired || w->pool.backends[i].sessions > 0)
+		if (u->name == NULL || entry_of(w->fleet, u) != NULL)
 			continue;
-		if (w->pool.backends[i].state != POOL_DOWN)
-			uplink_fail(w, u, "it is no longer in the list, and has no session");
-		if (!u->live) {
-			pool_backend_remove(&w->pool, (int)i);
-			fleet_forget(u);
-		}
+		if (!u->retired && uplink_is_replaced(w, u))
+			uplink_retire(w, u);
+		if (u->retired && w->pool.backends[i].sessions == 0)
+			uplink_end(w, u);
 	}
+}
+
+void fleet_take(struct worker *w, struct fleet *f)
+{
+	struct fleet *before = w->fleet;
+
+	w->fleet = f;
+	for (size_t i = 0; i < w->pool.count; i++) {
+		struct uplink *u = &w->uplinks[i];
+		const struct fleet_backend *b = u->name == NULL ? NULL : entry_of(f, u);
+
+		if (b != NULL)
+			uplink_keep(w, u, b);
+	}
+	fleet_tick(w);
+	for (size_t i = 0; i < f->pool_count; i++)
+		pool_group_set(&w->pool, (uint8_t)i, f->pools[i].how);
+	for (size_t i = 0; i < f->backend_count; i++)
+		if (uplink_of(w, &f->backends[i]) == NULL)
+			uplink_begin(w, &f->backends[i]);
+	fleet_free(before);
+	pool_domains_judge(&w->pool, believes, w);
+	log_event(CONFIG_LOG_INFO, "fleet.taken", log_text("worker", w->name), log_count("backends", f->backend_count),
+		  log_count("pools", f->pool_count));
 }

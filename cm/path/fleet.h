@@ -48,9 +48,13 @@ void fleet_free(struct fleet *); /* NULL is fine */
 /* The one pool whose backends may serve the domain; -1: none. */
 int fleet_pool_of(const struct fleet *, struct pool_text domain);
 
-/* The worker takes it up, and owns it. */
+/*
+ * The worker takes it up, and owns it. Who is no longer in the list keeps its sessions, and gets new ones until another
+ * one of its pool that is in the list serves: a list in which a server stands for another never leaves users without.
+ */
 void fleet_take(struct worker *, struct fleet *);
-/* Once a second: those that are no longer in the list end when they have no session. */
+/* Once a second: those that are no longer in the list retire when they are replaced, and end with their last session.
+ */
 void fleet_tick(struct worker *);
 /* What a worker keeps of a backend goes. */
 struct uplink;

@@ -41,7 +41,7 @@ struct uplink {
 	uint8_t index;
 	bool live; /* the conn exists */
 	bool tls;
-	bool retired; /* no longer in the fleet: it ends with its last session */
+	bool retired; /* no longer in the fleet, and replaced: it gets no new sessions, and ends with its last one */
 	bool foreign; /* it claimed a domain that is not its, and that was logged */
 };
 
