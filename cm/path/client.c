@@ -4,6 +4,7 @@
 #include "client_name.h"
 #include "dialect.h"
 #include "entry.h"
+#include "fleet.h"
 #include "ingress.h"
 #include "jid.h"
 #include "keepsake.h"
@@ -559,12 +560,12 @@ static bool offers_registration(struct pool_text features)
 void client_greet(struct worker *w, struct client *c)
 {
 	struct stream_login *login = &c->login->stream;
-	struct pool_text features;
+	struct pool_text domain = {login->domain, strlen(login->domain)}, features;
 
 	client_random_id(login->id);
 	if (!greet_features(w, c, &features)) {
 		c->stream.header_sent = false;
-		client_close_for(w, c, uplinks_any_up(w) ? REASON_HOST_UNKNOWN : REASON_SERVER_LOST);
+		client_close_for(w, c, fleet_may_serve(w, domain) ? REASON_SERVER_LOST : REASON_HOST_UNKNOWN);
 		return;
 	}
 	if (c->conn.tls == CONN_RECORDS && certificate_is_another_s(c->login)) {

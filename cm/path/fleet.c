@@ -150,6 +150,20 @@ static bool believes(const void *worker, int backend, struct pool_text domain)
 	return fleet_believes(worker, backend, domain);
 }
 
+bool fleet_may_serve(const struct worker *w, struct pool_text domain)
+{
+	int group = fleet_pool_of(w->fleet, domain);
+
+	for (size_t i = 0; i < w->pool.count; i++) {
+		const struct pool_backend *b = &w->pool.backends[i];
+
+		if (!b->vacant && !w->uplinks[i].retired && b->group == group &&
+		    (b->state != POOL_UP || b->closed || b->domains == 0))
+			return true;
+	}
+	return false;
+}
+
 static void uplink_begin(struct worker *w, const struct fleet_backend *b)
 {
 	int index = pool_backend_add(&w->pool, b->name, 0, b->weight, worker_now_ms(w));

@@ -61,5 +61,10 @@ struct uplink;
 void fleet_forget(struct uplink *);
 /* Whether the backend may serve the domain. */
 bool fleet_believes(const struct worker *, int backend, struct pool_text domain);
+/*
+ * Whether a domain that no session server serves now may be served later: not each one of its pool is up, takes new
+ * sessions and has told its domains.
+ */
+bool fleet_may_serve(const struct worker *, struct pool_text domain);
 
 #endif

@@ -240,14 +240,6 @@ bool uplinks_gone(const struct worker *w)
 	return true;
 }
 
-bool uplinks_any_up(const struct worker *w)
-{
-	for (size_t i = 0; i < w->pool.count; i++)
-		if (w->pool.backends[i].state == POOL_UP)
-			return true;
-	return false;
-}
-
 void uplinks_drain(struct worker *w)
 {
 	uint8_t head[FRAME_HEAD_BYTES];

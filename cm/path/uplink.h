@@ -79,7 +79,6 @@ void uplinks_drain(struct worker *);
 void uplinks_end(struct worker *);
 void uplinks_cut(struct worker *); /* what does not end in peace */
 bool uplinks_gone(const struct worker *);
-bool uplinks_any_up(const struct worker *);
 
 /*
  * Opens a session for a client that begins to authenticate, at the session server of its user ("" when not known yet).

@@ -80,7 +80,7 @@ def test_a_session_server_that_dies_and_comes_back(tmp_path, make_gate):
         late.send_header()
         late.expect("HEADER")
         answer = late.expect("ELEMENT")
-        assert xmpp.stream_error(answer) in ("host-unknown", "internal-server-error", "remote-connection-failed"), answer
+        assert xmpp.stream_error(answer) == "internal-server-error", answer
         late.close()
         gates.wait_until(lambda: gate.page("/readyz")[0] == 503, what="not ready")
         assert gate.page("/healthz")[0] == 200
@@ -370,21 +370,18 @@ def test_a_client_that_does_not_read_and_a_session_server_that_does_not_pause(ba
     assert bob.ping() is not None
 
 
-def test_a_session_server_that_drains_gets_no_new_sessions(backend, faked):
-    alice = login(faked)
+def test_a_session_server_that_drains_gets_no_new_sessions(backend, make_gate):
+    gate = make_gate(backends(f"unix:{backend.path}") | {"workers": 1})
+    alice = login(gate)
     backend.links[-1].send(frame(fake.DRAIN))
     alice.ping()
-    late = xmpp.Client(faked.starttls, False, faked.authority)
-    late.send_header()
-    late.expect("HEADER")
-    answer = late.expect("ELEMENT")
-    if xmpp.stream_error(answer) is None:  # login is begun, but cannot be
+    for header in ({}, {"to": "elsewhere.example"}):
+        # Neither is unknown for certain: who is there next may serve it.
+        late = xmpp.Client(gate.starttls, False, gate.authority)
+        late.send_header(**header)
+        late.expect("HEADER")
+        assert xmpp.stream_error(late.expect("ELEMENT")) == "internal-server-error"
         late.close()
-        late = xmpp.Client(faked.starttls, False, faked.authority)
-        late.secure()
-        late.send(f"<auth xmlns='{xmpp.SASL_NS}' mechanism='PLAIN'>{xmpp.plain_response('bob', 'x')}</auth>")
-        answer = late.expect("ELEMENT")
-        assert xmpp.stream_error(answer) or answer.tag == f"{{{xmpp.SASL_NS}}}failure", answer
     assert len(backend.sessions) == 1
     alice.ping()
 

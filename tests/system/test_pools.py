@@ -93,6 +93,20 @@ def test_a_server_is_not_believed_for_the_domains_of_others(servers, make_gate):
     assert [session.facts[DOMAIN_NAME] for session in bad.sessions] == [b"localhost"]
 
 
+def test_a_domain_is_unknown_when_all_servers_of_its_pool_have_spoken(servers, make_gate, tmp_path):
+    one = servers(1)[0]
+    pools = [{"name": "here", "domains": "localhost typo.example"}, {"name": "away", "domains": "away.example"}]
+    absent = {"name": "absent", "address": f"unix:{tmp_path}/nobody", "pool": "away"}
+    gate = make_gate({"workers": 1, "pools": pools, "backends": [entry(one, pool="here"), absent]})
+    login(gate, "alice").close()
+    for domain, error in (("typo.example", "host-unknown"), ("no-pool.example", "host-unknown"), ("away.example", "internal-server-error")):
+        client = xmpp.Client(gate.starttls, False, gate.authority)
+        client.send_header(to=domain)
+        client.expect("HEADER")
+        assert xmpp.stream_error(client.expect("ELEMENT")) == error, domain
+        client.close()
+
+
 def test_whose_server_is_down_waits_where_there_is_no_failover(servers, make_gate):
     two = servers(2)
     pools = [{"name": "all", "failover": False}]
@@ -142,7 +156,7 @@ def test_servers_come_and_go_by_a_reload(servers, make_gate):
     gate = make_gate({"workers": 1, "backends": [entry(first)]})
     alice = login(gate, "alice")
     reload(gate, {"backends": [entry(second)]})
-    links(gate, 2)
+    gate.wait_log(r"link\.retired backend=\"?s0")
     login(gate, "bob").close()
     assert where([first, second], "bob") == [1]
     alice.send("<message id='still'/>")
