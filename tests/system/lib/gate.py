@@ -5,6 +5,7 @@ The programs under test, started with their own configuration, ports and files, 
     Sessiond  `stanzagate-sessiond`, as a process of its own
 """
 import atexit
+import collections
 import contextlib
 import functools
 import json
@@ -53,12 +54,22 @@ def new_folder(name):
     return pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=run_folder()))
 
 
+HELD_PORTS = collections.deque(maxlen=400)
+
+
 def free_port():
-    """One that the kernel gives to nobody who asks for any (ip_local_port_range), until it is used here."""
+    """
+    One that the kernel gives to nobody who asks for any (ip_local_port_range), and that is given to no other test: whoever draws it
+    binds a socket of its name, which is held for long after the port is in use, and by nobody once this process has ended.
+    """
     while True:
+        port, name = random.randrange(10000, 32768), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", random.randrange(10000, 32768)))
-            return probe.getsockname()[1]
+            name.bind(f"\0stanzagate-test-port-{port}")
+            probe.bind(("127.0.0.1", port))
+            HELD_PORTS.append(name)
+            return port
+        name.close()
 
 
 @functools.cache
