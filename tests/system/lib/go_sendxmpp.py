@@ -1,5 +1,6 @@
 """go-sendxmpp: a client whose XMPP is neither slixmpp's nor profanity's (Go's own TLS, go-xmpp's streams)."""
 import subprocess
+import threading
 
 import gate as gates
 
@@ -16,13 +17,21 @@ def talk(gate, tls):
     address = gate.addresses[tls]
     online = gate.metrics()[BOUND]
     listener = subprocess.Popen(command(address, "bob", "--listen", tls=tls), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    guard = threading.Timer(gates.PATIENCE_S, listener.kill)
+    guard.start()
     try:
         gates.wait_until(lambda: gate.metrics()[BOUND] > online, what="bob is there")
         text = f"over {tls}: <&> \u4f60\u597d \U0001f600"
-        sent = subprocess.run(command(address, "alice", "bob@localhost", tls=tls), input=text, text=True, capture_output=True, timeout=20)
+        sent = subprocess.run(
+            command(address, "alice", "bob@localhost", tls=tls), input=text, text=True, capture_output=True, timeout=gates.PATIENCE_S
+        )
         assert sent.returncode == 0, sent.stdout + sent.stderr
-        line = listener.stdout.readline()
-        assert "alice@localhost" in line and text in line
+        # What others have said to him while he was away may come first.
+        lines = []
+        while not any("alice@localhost" in line and text in line for line in lines):
+            lines.append(listener.stdout.readline())
+            assert lines[-1], lines
     finally:
+        guard.cancel()
         listener.kill()
         listener.wait()
