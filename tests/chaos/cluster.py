@@ -48,7 +48,7 @@ class Cluster:
     def add_users(self, count):
         for index in range(count):
             command = [gates.SESSIOND, "user", "add", f"u{index}@localhost", "--database", self.database, "--iterations", "4096"]
-            subprocess.run(command, input="password\n", text=True, check=True, capture_output=True, timeout=30)
+            subprocess.run(command, input="password\n", text=True, check=True, capture_output=True, timeout=gates.PATIENCE_S)
 
     def addresses(self):
         return [gate.direct for gate in self.gates]

@@ -171,7 +171,7 @@ class Crowd:
             if not member.over:
                 member.over = True
                 member.send("</stream:stream>")
-        await asyncio.wait(self.tasks, timeout=20)
+        await asyncio.wait(self.tasks, timeout=60)
         for task in self.tasks:
             task.cancel()
         for member in self.members:

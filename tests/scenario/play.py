@@ -61,7 +61,7 @@ from matcher import Matcher
 from peek import PEEK
 
 VERBS = ("connect", "tls", "restart", "login", "secure", "authenticated", "C:", "C/:", "raw:", "S:", "until", "ping", "close", "unseen", "counts", "metric", "log", "signal", "gate")
-METRIC_S = 5  # how long a counter or a log line may take
+METRIC_S = gates.PATIENCE_S  # how long a counter or a log line may take
 CLOSED = 'stanzagate_clients_closed_total{{reason="{}"}}'
 HEADER = f"<stream:stream xmlns='{xmpp.CLIENT_NS}' xmlns:stream='{xmpp.STREAM_NS}'>"
 

@@ -41,7 +41,7 @@ def login(gate, user):
 
 
 def adopted(gate, count):
-    gates.wait_until(lambda: gate.metrics()["stanzagate_sessions_adopted_total"] == count, 20, f"{count} adopted")
+    gates.wait_until(lambda: gate.metrics()["stanzagate_sessions_adopted_total"] == count, what=f"{count} adopted")
     assert gate.metrics()["stanzagate_sessions_orphaned"] == 0
 
 
@@ -71,13 +71,13 @@ def test_traffic_goes_on_when_the_server_is_started_anew(servers, make_pool_gate
     for thread in threads:
         thread.start()
     for again in range(1, rounds):
-        gates.wait_until(lambda: len(seen.get(clients[-1].jid, [])) >= again * 60, 20, "some have come")
+        gates.wait_until(lambda: len(seen.get(clients[-1].jid, [])) >= again * 60, what="some have come")
         server.restart()
         adopted(gate, again * len(clients))
     for thread in threads:
         thread.join(20)
     for client in clients:
-        gates.wait_until(lambda: len(seen[client.jid]) >= rounds * 100, 20, "all have come")
+        gates.wait_until(lambda: len(seen[client.jid]) >= rounds * 100, what="all have come")
         assert seen[client.jid] == list(range(rounds * 100)), "each once and in order"
         server.bound(client.jid).send("<message id='at last'/>")
         assert client.expect("ELEMENT").get("id") == "at last"

@@ -86,8 +86,8 @@ def test_a_session_server_that_dies_and_comes_back(tmp_path, make_gate):
         assert gate.page("/healthz")[0] == 200
         os.unlink(tmp_path / "link")
         sessiond = gates.Sessiond(address, tmp_path)
-        gates.wait_until(lambda: gate.page("/readyz")[0] == 200, 30, "ready again")
-        gates.wait_until(lambda: gate.metrics()["stanzagate_links_up"] == 2, 30, "both links up again")
+        gates.wait_until(lambda: gate.page("/readyz")[0] == 200, what="ready again")
+        gates.wait_until(lambda: gate.metrics()["stanzagate_links_up"] == 2, what="both links up again")
         again = xmpp.Client(gate.starttls, False, gate.authority)
         again.login("alice", gates.PASSWORDS["alice"])
         assert again.logout()
@@ -242,8 +242,8 @@ def test_a_session_server_that_breaks_the_link(data, backend, faked):
     plain.greet()
     backend.links[-1].send(data)
     expect_error(alice, "internal-server-error")
-    gates.wait_until(lambda: len(backend.links) == 2, 30, "a new link")
-    gates.wait_until(lambda: faked.metrics()["stanzagate_links_up"] == 1, 30, "link up")
+    gates.wait_until(lambda: len(backend.links) == 2, what="a new link")
+    gates.wait_until(lambda: faked.metrics()["stanzagate_links_up"] == 1, what="link up")
     assert login(faked).ping() is not None
     assert faked.metrics()["stanzagate_link_failures_total"] == 1
     assert faked.metrics()['stanzagate_clients_closed_total{reason="server_lost"}'] == 1
@@ -265,7 +265,7 @@ def test_a_session_server_that_greets_badly(greeting, backend, make_gate):
     if greeting is None:
         backend.greet = lambda link: link.close()
     gate = make_gate(backends(f"unix:{backend.path}"), ready=False)
-    gates.wait_until(lambda: len(backend.links) >= 2, 20, "a second try")
+    gates.wait_until(lambda: len(backend.links) >= 2, what="a second try")
     assert gate.running()
     backend.greeting, backend.greet = good, lambda link: link.send(good)
     gate.wait_ready()

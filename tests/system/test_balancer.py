@@ -30,7 +30,7 @@ class Service:
         config = re.sub(r"^\tstats socket.*\n", "", config, flags=re.M).replace("192.0.2.", "10.9.0.")
         (home / "haproxy.cfg").write_text(config.replace("maxconn 200000", "maxconn 1000").replace("inter 1s", "inter 200ms"))
         self.haproxy = gates.Program(["haproxy", "-f", home / "haproxy.cfg", "-db"], home, preexec=network.enter("balancer"))
-        gates.wait_until(self.reachable, 20, "HAProxy")
+        gates.wait_until(self.reachable, what="HAProxy")
 
     def make(self, name):
         home = gates.new_folder(name)

@@ -44,7 +44,7 @@ def shown(address, *options, starttls=None):
     command = ["openssl", "s_client", "-connect", "%s:%d" % address, *options]
     if starttls:
         command += ["-starttls", "xmpp", "-xmpphost", starttls]
-    done = subprocess.run(command, input="", capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, input="", capture_output=True, text=True, timeout=gates.PATIENCE_S)
     names = re.findall(r"^subject=CN = (\S+)", done.stdout, re.M)
     return names[0] if names else done.stdout + done.stderr
 
@@ -70,7 +70,7 @@ def test_many_tenants(make_gate, tmp_path):
     context = xmpp.tls_context()
 
     def shown_der(name):
-        with socket.create_connection(gate.direct, timeout=10) as wire, context.wrap_socket(wire, server_hostname=name) as tls:
+        with socket.create_connection(gate.direct, timeout=gates.PATIENCE_S) as wire, context.wrap_socket(wire, server_hostname=name) as tls:
             return tls.getpeercert(True)
 
     wanted = {name: ssl.PEM_cert_to_DER_cert(pathlib.Path(pairs[name]["certificate"]).read_text()) for name in names}
@@ -156,7 +156,7 @@ def test_no_handshake_is_lost_by_renewals(make_gate, tenants, tmp_path):
         context = xmpp.tls_context()
         while not stop.is_set():
             try:
-                with socket.create_connection(gate.direct, timeout=10) as wire, context.wrap_socket(wire):
+                with socket.create_connection(gate.direct, timeout=gates.PATIENCE_S) as wire, context.wrap_socket(wire):
                     done[0] += 1
             except OSError as error:
                 wrong.append(error)
@@ -172,7 +172,7 @@ def test_no_handshake_is_lost_by_renewals(make_gate, tenants, tmp_path):
         gate.signal(1)
         result = 'stanzagate_reloads_total{result="%s"}' % ("failed" if bad else "taken")
         wanted = number // 4 + 1 if bad else number - number // 4 + 1  # the log would tell only 20 of a kind in a second
-        gates.wait_until(lambda result=result, wanted=wanted: gate.metrics()[result] == wanted, 5)
+        gates.wait_until(lambda result=result, wanted=wanted: gate.metrics()[result] == wanted)
     stop.set()
     for thread in threads:
         thread.join()
@@ -210,9 +210,9 @@ def test_staples(make_gate, tenants, tmp_path):
     gate = make_gate(settings(tenants))
     for version in ("-tls1_2", "-tls1_3"):
         command = ["openssl", "s_client", "-connect", "%s:%d" % gate.direct, "-status", version, "-servername"]
-        done = subprocess.run([*command, "tenant.example"], input="", capture_output=True, text=True, timeout=20)
+        done = subprocess.run([*command, "tenant.example"], input="", capture_output=True, text=True, timeout=gates.PATIENCE_S)
         assert "OCSP Response Status: successful" in done.stdout and "Cert Status: good" in done.stdout
-        done = subprocess.run([*command, "third.example"], input="", capture_output=True, text=True, timeout=20)
+        done = subprocess.run([*command, "third.example"], input="", capture_output=True, text=True, timeout=gates.PATIENCE_S)
         assert "OCSP response: no response sent" in done.stdout
 
 
@@ -231,7 +231,7 @@ def test_bad_staples_are_not_shown(make_gate, tenants, tmp_path, what, fault):
     metric = f'stanzagate_tls_staple_expiry{{certificate="{tenants["tenant.example"]["certificate"]}"}}'
 
     def answer():
-        done = subprocess.run(command, input="", capture_output=True, text=True, timeout=20).stdout
+        done = subprocess.run(command, input="", capture_output=True, text=True, timeout=gates.PATIENCE_S).stdout
         assert "subject=CN = tenant.example" in done
         return "OCSP Response Status: successful" in done
 

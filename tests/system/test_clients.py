@@ -6,7 +6,7 @@ import gate as gates
 import pytest
 import slixmpp
 
-TIMEOUT_S = 20
+TIMEOUT_S = gates.PATIENCE_S
 
 
 class Talker(slixmpp.ClientXMPP):

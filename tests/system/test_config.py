@@ -11,7 +11,7 @@ import xmppwire as xmpp
 
 
 def stanzagate(*words):
-    return subprocess.run([str(gates.GATE), *map(str, words)], capture_output=True, text=True, timeout=20)
+    return subprocess.run([str(gates.GATE), *map(str, words)], capture_output=True, text=True, timeout=gates.PATIENCE_S)
 
 
 def good():

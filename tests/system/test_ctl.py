@@ -18,7 +18,7 @@ class Operator:
 
     def run(self, *words, user=None):
         command = [str(gates.GATE), "ctl", "-s", str(self.socket), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, user=user)
+        return subprocess.run(command, capture_output=True, text=True, timeout=gates.PATIENCE_S, user=user)
 
     def ask(self, *words, status=0):
         done = self.run("--json", *words)
@@ -44,7 +44,7 @@ def test_every_command_speaks_to_people_too(operator):
                           ("log", "level"): "clients: their logins", ("top", "--count", "1"): "latency"}.items():
         done = operator.run(*words)
         assert done.returncode == 0 and wanted in done.stdout, (words, done.stdout, done.stderr)
-    done = subprocess.run([str(gates.GATE), "ctl", "-c", str(operator.gate.config_path), "status"], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([str(gates.GATE), "ctl", "-c", str(operator.gate.config_path), "status"], capture_output=True, text=True, timeout=gates.PATIENCE_S)
     assert done.returncode == 0 and "healthy" in done.stdout, done.stderr
     assert alice.logout()
 
@@ -181,14 +181,14 @@ def test_who_may(make_gate):
         os.chmod(operator.socket, 0o666)
         command = ["/usr/bin/python3", "-c", "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
                    "s.sendall(b'{\"command\": \"log level\"}\\n'); print(s.makefile().read())", str(operator.socket)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, user=65534)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=gates.PATIENCE_S, user=65534)
         assert ("result" in done.stdout) == allowed and ("may not" in done.stdout) != allowed, (done.stdout, done.stderr)
         assert ("control.refused uid=65534" in operator.gate.log()) != allowed
 
 
 def test_no_gate(tmp_path):
     def run(*words):
-        return subprocess.run([str(gates.GATE), "ctl", *words], capture_output=True, text=True, timeout=30)
+        return subprocess.run([str(gates.GATE), "ctl", *words], capture_output=True, text=True, timeout=gates.PATIENCE_S)
 
     assert run("-s", str(tmp_path / "none"), "status").returncode == 3
     assert run("--help").returncode == 0

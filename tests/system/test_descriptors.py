@@ -46,7 +46,7 @@ def test_more_clients_than_descriptors(start, direct_descriptors):
     code, report = load(gate, "--seconds", 1, "--window", 1)
     assert code == 0, report
     assert (report["online"], report["lost"]) == (CLIENTS, 0)
-    gates.wait_until(lambda: gate.metrics()["stanzagate_direct_descriptors"] == 0, 10, "all places are free again")
+    gates.wait_until(lambda: gate.metrics()["stanzagate_direct_descriptors"] == 0, what="all places are free again")
     code, report = load(gate, "--seconds", 0)
     assert code == 0, "what was closed serves again"
 

@@ -383,7 +383,7 @@ def test_a_node_of_two_is_killed_behind_a_gate(server, other, make_gate):
     gates.wait_until(lambda: gate.metrics()["stanzagate_links_up"] == 2, what="links")
     clients = gather(gate, 4)
     other.kill()
-    back = gate.wait_log(r"sessions\.back .*waiting=0 reattached=0 adopted=(\d+) lost=0", 20)
+    back = gate.wait_log(r"sessions\.back .*waiting=0 reattached=0 adopted=(\d+) lost=0")
     assert 0 < int(back[0][1]) < len(clients)
     check_talk(clients)
 
@@ -394,7 +394,7 @@ def test_a_server_is_started_again_behind_a_gate(other, make_gate):
     clients = gather(gate, 1)
     other.kill()
     other.start_again()
-    gate.wait_log(r"sessions\.back .*waiting=0 reattached=0 adopted=3 lost=0", 20)
+    gate.wait_log(r"sessions\.back .*waiting=0 reattached=0 adopted=3 lost=0")
     check_talk(clients)
 
 

@@ -167,7 +167,7 @@ def test_a_request_for_our_key_where_it_stays(make_gate):
         client.type("K")
         client.wait(rb"KEYUPDATE")
         client.wait(rb"closed")
-        assert client.process.wait(10) == 0
+        assert client.process.wait(gates.PATIENCE_S) == 0
     finally:
         client.process.kill()
     assert gate.metrics()['stanzagate_clients_closed_total{reason="tls_rekey"}'] == 1

@@ -63,7 +63,7 @@ def traffic(client, session):
 
     def hear():
         while len(heard) < MESSAGES:
-            heard.append(int(client.expect("ELEMENT", 40).get("id")))
+            heard.append(int(client.expect("ELEMENT").get("id")))
 
     threads = [threading.Thread(target=work, daemon=True) for work in (up, down, hear)]
     for thread in threads:
@@ -88,12 +88,12 @@ def test_a_session_goes_on_with_another_link(cut, backend, proxy, make_cut_gate)
         time.sleep(random.uniform(0.1, 0.5))
         getattr(proxy, cut)()
         links = again + 2
-        gates.wait_until(lambda: len(proxy.links) >= links, 20, "another link")
-        gates.wait_until(lambda: gate.metrics()["stanzagate_sessions_orphaned"] == 0, 20, "sessions are attached")
+        gates.wait_until(lambda: len(proxy.links) >= links, what="another link")
+        gates.wait_until(lambda: gate.metrics()["stanzagate_sessions_orphaned"] == 0, what="sessions are attached")
     for client, finish in zip(clients, finishes):
         heard = finish()
         assert heard == list(range(MESSAGES)), "each once and in order, to the client"
-        gates.wait_until(lambda: len(seen[client.jid]) >= MESSAGES, 20, "all have come to the session server")
+        gates.wait_until(lambda: len(seen[client.jid]) >= MESSAGES, what="all have come to the session server")
         assert seen[client.jid] == list(range(MESSAGES)), "each once and in order, from the client"
     metrics = gate.metrics()
     assert metrics["stanzagate_sessions_reattached_total"] >= len(clients) * (4 if cut == "reset" else 1)
@@ -103,7 +103,7 @@ def test_a_session_goes_on_with_another_link(cut, backend, proxy, make_cut_gate)
 
 
 def expect_reset(client):
-    while (element := client.expect("ELEMENT", 20)) is not None:
+    while (element := client.expect("ELEMENT")) is not None:
         if condition := xmpp.stream_error(element):
             break
     assert condition == "reset"
@@ -147,9 +147,9 @@ def test_a_client_that_goes_says_its_last_words(backend, proxy, make_cut_gate):
     backend.on_element = lambda session, xml: seen.append(xml)
     proxy.silence()
     alice.send("<message id='last'/></stream:stream>")
-    alice.expect("FOOTER", 20)
-    gates.wait_until(lambda: len(proxy.links) >= 2, 20, "another link")
-    gates.wait_until(lambda: fake.CLOSE in backend.kinds(), 20, "CLOSE")
+    alice.expect("FOOTER")
+    gates.wait_until(lambda: len(proxy.links) >= 2, what="another link")
+    gates.wait_until(lambda: fake.CLOSE in backend.kinds(), what="CLOSE")
     assert len(seen) == 1 and "last" in seen[0]
     claims = [fake.read_fields(payload) for kind, _, payload in backend.frames if kind == fake.REATTACH]
     assert len(claims) == 1 and fake.RECEIVED not in claims[0]
@@ -163,6 +163,6 @@ def test_a_session_server_that_does_not_answer_loses_the_link_and_the_sessions(b
     proxy.reset()
     expect_reset(alice)
     gate.wait_log("no answer came")
-    gates.wait_until(lambda: len(proxy.links) >= 3 and gate.metrics()["stanzagate_links_up"] == 1, 20, "another link")
+    gates.wait_until(lambda: len(proxy.links) >= 3 and gate.metrics()["stanzagate_links_up"] == 1, what="another link")
     gate.wait_ready()
     login(gate, "bob").logout()

@@ -22,14 +22,14 @@ def crowd(make_gate):
 
 def make_users(server, to, count):
     command = [LOAD, "users", "--server", server, "--to", to, "--users", str(count), "--password", PASSWORD]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, check=True, capture_output=True, timeout=gates.PATIENCE_S)
 
 
 def load(gate, *options, direct=False, password=PASSWORD):
     host, port = gate.direct if direct else gate.starttls
     command = [LOAD, "--host", host, "--port", port, "--ca", gate.authority, "--password", password, "--users", 4, "--quiet"]
     command += ["--direct" if direct else "--starttls", *options]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
     return done.returncode, json.loads(done.stdout)
 
 
@@ -67,7 +67,7 @@ def test_clients_of_startalk(make_gate):
     command = [LOAD, "--host", host, "--port", port, "--ca", gate.authority, "--password", PASSWORD, "--users", 4, "--quiet"]
     command += ["--protocol", "startalk", "--mechanism", "PLAIN", "--clients", 8, "--size", "10-4000", "--seconds", 1]
     for options in [["--window", 2], ["--messages-per-second", 300, "--mix", "chat=80,ping=20", "--churn", 5]]:
-        done = subprocess.run([str(word) for word in command + options], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([str(word) for word in command + options], capture_output=True, text=True, timeout=120)
         report = json.loads(done.stdout)
         assert done.returncode == 0, report
         assert (report["online"], report["lost"], report["errors"]) == (8, 0, 0)
@@ -123,7 +123,7 @@ def test_a_storm_by_a_file(crowd, tmp_path):
     assert report["logins_in_time"] > 8
     (tmp_path / "storm.load").write_text("storms 1\n")
     command = [LOAD, "--file", tmp_path / "storm.load"]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=gates.PATIENCE_S)
     assert done.returncode == 2 and "storms: no such option" in done.stderr
 
 

@@ -16,7 +16,7 @@ def test_promtool(gate):
     client.login("alice", gates.PASSWORDS["alice"])
     client.ping()
     assert shutil.which("promtool"), "promtool is not installed"
-    done = subprocess.run(["promtool", "check", "metrics"], input=gate.page()[1], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["promtool", "check", "metrics"], input=gate.page()[1], capture_output=True, text=True, timeout=gates.PATIENCE_S)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     client.close()
 
@@ -69,5 +69,5 @@ def test_other_pages(gate):
     assert gate.page("/readyz")[0] == 200
     assert gate.page("/nothing")[0] == 404
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"http://{gate.metrics_address}/metrics", data=b"x", timeout=5)
+        urllib.request.urlopen(f"http://{gate.metrics_address}/metrics", data=b"x", timeout=gates.PATIENCE_S)
     assert refused.value.code in (400, 404, 405)

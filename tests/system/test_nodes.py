@@ -161,7 +161,7 @@ def test_each_stanza_arrives_once_and_in_order(kind, count, nodes):
                 listen(nodes, clients)
         if number in faults:
             fault(kind, gate, nodes, clients)
-    gates.wait_until(lambda: listen(nodes, clients) or all(len(client.heard) >= MESSAGES for client in clients), 20, "all are there")
+    gates.wait_until(lambda: listen(nodes, clients) or all(len(client.heard) >= MESSAGES for client in clients), what="all are there")
     for _ in range(20):
         listen(nodes, clients)
     wanted = [str(number) for number in range(MESSAGES)]
@@ -189,7 +189,7 @@ def chat(clients, pairs, stop):
         client.send(f"<message to='{other.jid}' id='end'><body>x</body></message>")
 
     def hear(client):
-        while (name := client.expect("ELEMENT", 30).get("id")) != "end":
+        while (name := client.expect("ELEMENT").get("id")) != "end":
             heard[client.jid].append(name)
 
     threads = [threading.Thread(target=say, args=pair, daemon=True) for pair in pairs]
@@ -209,7 +209,7 @@ def test_no_client_notices_when_its_node_is_gone(fault, nodes, pool_gate):
     stop = threading.Event()
     threads, sent, heard = chat(clients, list(zip(clients, clients[1:] + clients[:1])), stop)
     for number in range(6):
-        gates.wait_until(lambda: all(count > 20 * (number + 1) for count in sent.values()), 20, "some messages")
+        gates.wait_until(lambda: all(count > 20 * (number + 1) for count in sent.values()), what="some messages")
         node = nodes[number % len(nodes)]
         if fault == "kill":
             node.process.kill()
@@ -219,7 +219,7 @@ def test_no_client_notices_when_its_node_is_gone(fault, nodes, pool_gate):
         if number % 2:
             time.sleep(0.5)  # so that others take them
         node.start()
-    gates.wait_until(lambda: pool_gate.metrics()["stanzagate_sessions_orphaned"] == 0, 20, "all are adopted")
+    gates.wait_until(lambda: pool_gate.metrics()["stanzagate_sessions_orphaned"] == 0, what="all are adopted")
     stop.set()
     for thread in threads:
         thread.join(30)

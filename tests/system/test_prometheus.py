@@ -53,7 +53,7 @@ class Prometheus(gates.Program):
     def get(self, path, **query):
         url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(query)}"
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=gates.PATIENCE_S) as answer:
                 return json.loads(answer.read())["data"]
         except urllib.error.HTTPError as error:
             if error.code == 503:
@@ -74,9 +74,9 @@ def prometheus():
     alice.login("alice", gates.PASSWORDS["alice"])
     alice.ping()
     watcher = Prometheus(gate.metrics_address)
-    gates.wait_until(lambda: watcher.query('up{job="stanzagate"} == 1'), 20, "the first look")
+    gates.wait_until(lambda: watcher.query('up{job="stanzagate"} == 1'), what="the first look")
     # Rates need two.
-    gates.wait_until(lambda: watcher.query("rate(stanzagate_ticks_total[1m])"), 10, "the second look")
+    gates.wait_until(lambda: watcher.query("rate(stanzagate_ticks_total[1m])"), what="the second look")
     yield watcher
     watcher.kill()
     assert alice.logout()

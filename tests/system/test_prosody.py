@@ -343,7 +343,7 @@ def test_a_crowd_in_rooms(server, make_gate):
     subprocess.run([str(word) for word in [load, *users]], check=True)
     command = [load, "--port", gate.direct[1], "--direct", "--ca", gate.authority, "--user-prefix", "crowd", "--users", 9, "--clients", 9]
     command += ["--mechanism", "PLAIN", "--scenario", "rooms", "--room-size", 3, "--room-host", "rooms.localhost", "--seconds", 1]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
     assert report["messages_received"] == 2 * report["messages_sent"] > 20

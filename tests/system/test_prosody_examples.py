@@ -50,7 +50,7 @@ class Example(prosody.Prosody):
         more = MORE.format(home=home, port=self.direct[1], key=key, certificate=certificate)
         self.config.write_text(more + replaced(example, **places))
         command = ["prosodyctl", "--config", self.config, "register", "alice", domain, "password"]
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
+        subprocess.run(command, check=True, capture_output=True, timeout=gates.PATIENCE_S)
         self.start(home)
 
 

@@ -230,7 +230,7 @@ class Talker:
     def listen(self, count):
         """Until all of mine are acknowledged, and so many have come."""
         while self.acknowledged < self.sent or len(set(self.heard)) < count:
-            element = self.stream.expect("ELEMENT", 20)
+            element = self.stream.expect("ELEMENT")
             if element.tag == f"{{{SM_NS}}}a":
                 self.acknowledged = int(element.get("h"))
             elif element.tag == f"{{{SM_NS}}}r":

@@ -13,7 +13,7 @@ def s_client(address, *options, starttls=False):
     command = ["openssl", "s_client", "-connect", "%s:%d" % address, *options]
     if starttls:
         command += ["-starttls", "xmpp", "-xmpphost", "localhost"]
-    return subprocess.run(command, input="", capture_output=True, text=True, timeout=20)
+    return subprocess.run(command, input="", capture_output=True, text=True, timeout=gates.PATIENCE_S)
 
 
 def resumed(gate, version, path, starttls=False):
@@ -31,7 +31,7 @@ def keep_session(address, version, path, starttls=False, more=()):
     command = ["openssl", "s_client", "-connect", "%s:%d" % address, version, "-sess_out", str(path), "-ign_eof", *more]
     command += ["-starttls", "xmpp", "-xmpphost", "localhost"] if starttls else []
     stream = f"<stream:stream to='localhost' version='1.0' xmlns='jabber:client' xmlns:stream='{xmpp.STREAM_NS}'></stream:stream>"
-    done = subprocess.run(command, input=stream, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, input=stream, capture_output=True, text=True, timeout=gates.PATIENCE_S)
     assert path.exists()
     return done.stdout
 

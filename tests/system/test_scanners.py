@@ -5,6 +5,7 @@ is the long form of it, with testssl.sh.
 import re
 import subprocess
 
+import gate as gates
 import pytest
 import xmppwire as xmpp
 
@@ -17,7 +18,7 @@ def gnutls(gate, starttls, version, *options, text=""):
     address = gate.starttls if starttls else gate.direct
     command = ["gnutls-cli", "--x509cafile", gate.authority, "--priority", f"NORMAL:-VERS-ALL:+VERS-TLS{version}", *options]
     command += ["--starttls-proto=xmpp"] if starttls else ["--alpn", "xmpp-client"]
-    done = subprocess.run([*command, "--port", str(address[1]), "localhost"], input=text, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([*command, "--port", str(address[1]), "localhost"], input=text, capture_output=True, text=True, timeout=gates.PATIENCE_S)
     return done.stdout + done.stderr
 
 
@@ -50,7 +51,7 @@ ACCEPTED |= {f"ECDHE-ECDSA-{cipher}" for cipher in ("AES128-GCM-SHA256", "AES256
 
 def test_sslscan_finds_nothing(ticketing):
     command = ["sslscan", "--no-colour", "--sni-name=localhost", "--show-certificate", "%s:%d" % ticketing.direct]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    said = subprocess.run(command, capture_output=True, text=True, timeout=gates.PATIENCE_S).stdout
     versions = dict(re.findall(r"^(SSLv\d|TLSv1\.\d)\s+(enabled|disabled)$", said, re.M))
     # It offers no extended master secret, without which there is no TLS 1.2 here.
     assert versions == dict.fromkeys(["SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2"], "disabled") | {"TLSv1.3": "enabled"}, said

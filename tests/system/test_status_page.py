@@ -23,7 +23,7 @@ def login(gate, user, direct=True, version=None):
 
 
 def test_the_page_is_whole_and_asks_nobody_else(gate):
-    with urllib.request.urlopen(f"http://{gate.metrics_address}/", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{gate.metrics_address}/", timeout=gates.PATIENCE_S) as answer:
         page, policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
     assert page == (gates.ROOT / "cm" / "ops" / "page" / "status.html").read_text()
     assert "default-src 'none'" in policy and "connect-src 'self'" in policy

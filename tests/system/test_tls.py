@@ -15,7 +15,7 @@ def s_client(address, *options, starttls=False):
     command = ["openssl", "s_client", "-connect", "%s:%d" % address, "-brief", *options]
     if starttls:
         command += ["-starttls", "xmpp", "-xmpphost", "localhost"]
-    return subprocess.run(command, input="", capture_output=True, text=True, timeout=20)
+    return subprocess.run(command, input="", capture_output=True, text=True, timeout=gates.PATIENCE_S)
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
@@ -54,7 +54,7 @@ def test_refused(gate, options):
 
 def test_alpn_is_agreed_on(gate):
     done = subprocess.run(["openssl", "s_client", "-connect", "%s:%d" % gate.direct, "-alpn", "h2,xmpp-client"], input="",
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=gates.PATIENCE_S)
     assert "ALPN protocol: xmpp-client" in done.stdout, done.stdout
 
 
@@ -70,7 +70,7 @@ class Typing:
         self.process.stdin.write(text.encode() + b"\n")
         self.process.stdin.flush()
 
-    def wait(self, pattern, timeout=10):
+    def wait(self, pattern, timeout=gates.PATIENCE_S):
         def found():
             match = re.search(pattern, self.seen)
             if not match:
@@ -101,7 +101,7 @@ class Typing:
         self.wait(rb"</stream:stream>")
         self.process.stdin.close()
         self.process.stdout.read()
-        return self.process.wait(10)
+        return self.process.wait(gates.PATIENCE_S)
 
 
 @pytest.mark.parametrize("cipher", ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"])
@@ -133,7 +133,7 @@ def test_renegotiation_is_refused(gate):
         client.wait(rb"RENEGOTIATING")
         client.process.stdin.close()
         rest = client.process.stdout.read()
-        assert b"no renegotiation" in rest or b"closed" in rest or client.process.wait(10) != 0, rest
+        assert b"no renegotiation" in rest or b"closed" in rest or client.process.wait(gates.PATIENCE_S) != 0, rest
     finally:
         client.process.kill()
 
@@ -205,7 +205,7 @@ class Middle(threading.Thread):
         server = xmpp.tls_context(self.gate.authority).wrap_socket(socket.create_connection(self.gate.direct), server_hostname="localhost")
         other = {client: server, server: client}
         while True:
-            ready = [side for side in other if side.pending()] or select.select(list(other), [], [], 20)[0]
+            ready = [side for side in other if side.pending()] or select.select(list(other), [], [], gates.PATIENCE_S)[0]
             for side in ready:
                 data = side.recv(65536)
                 if not data:

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-WAIT_S = 30
+WAIT_S = 60
 
 
 class Browser:

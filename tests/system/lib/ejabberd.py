@@ -123,7 +123,7 @@ class Ejabberd(gates.Program):
         command += self.network(self.node)
         command += ["-s", "ejabberd", "-eval", ", ".join([*self.first_steps(), f'ok = file:write_file("{home}/ready", "")']) + "."]
         super().__init__(command, home, env=environment)
-        gates.wait_until(self.reachable, gates.START_S, "ejabberd")
+        gates.wait_until(self.reachable, what="ejabberd")
 
     def start_again(self):
         """If it does not run; with all that it had, and in its cluster."""
@@ -140,7 +140,7 @@ class Ejabberd(gates.Program):
         """Has the node do something in Erlang."""
         words = f'{{ok, T, _}} = erl_scan:string("{expression}."), {{ok, E}} = erl_parse:parse_exprs(T),'
         words += f"{{value, _, _}} = rpc:call('{self.node}', erl_eval, exprs, [E, []]), halt()."
-        subprocess.run(["erl", "-noinput", *self.network("tell@127.0.0.9"), "-eval", words], check=True, timeout=30)
+        subprocess.run(["erl", "-noinput", *self.network("tell@127.0.0.9"), "-eval", words], check=True, timeout=gates.PATIENCE_S)
 
     def collect_garbage(self):
         """So that what is left in memory is what is needed."""

@@ -23,7 +23,7 @@ from fakebackend import (  # noqa: F401
     fields, frame, read_fields,
 )
 
-TIMEOUT_S = 10
+TIMEOUT_S = gates.PATIENCE_S
 RECEIVED, ACKED, KEPT, STANZAS_IN, STANZAS_OUT, PRESENCE, SERIAL = range(0x60, 0x67)
 
 

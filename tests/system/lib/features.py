@@ -11,7 +11,7 @@ import gate as gates
 import slixmpp
 import xmppwire as xmpp
 
-TIMEOUT_S = 15
+TIMEOUT_S = gates.PATIENCE_S
 PLUGINS = "xep_0030 xep_0045 xep_0049 xep_0054 xep_0092 xep_0107 xep_0163 xep_0184 xep_0191 xep_0199 xep_0280 xep_0313 xep_0352".split()
 
 

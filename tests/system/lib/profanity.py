@@ -20,7 +20,7 @@ class Terminal:
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "110", "-y", "40", "-s", "main", "profanity", env=env)
 
     def tmux(self, *command, env=None):
-        done = subprocess.run(["tmux", "-u", "-S", self.socket, *command], capture_output=True, text=True, env=env, timeout=20)
+        done = subprocess.run(["tmux", "-u", "-S", self.socket, *command], capture_output=True, text=True, env=env, timeout=gates.PATIENCE_S)
         if done.returncode:
             raise RuntimeError(f"tmux {command[0]}: {done.stderr}")
         return done.stdout
@@ -32,7 +32,7 @@ class Terminal:
         self.tmux("send-keys", "-t", "main", "-l", text)
         self.tmux("send-keys", "-t", "main", "Enter")
 
-    def wait(self, pattern, timeout=20):
+    def wait(self, pattern, timeout=gates.PATIENCE_S):
         try:
             return gates.wait_until(lambda: re.search(pattern, self.screen()), timeout, pattern)
         except TimeoutError as late:

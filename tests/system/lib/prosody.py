@@ -78,11 +78,11 @@ class Prosody(gates.Program):
 
     def start(self, home):
         super().__init__(["prosody", "--config", self.config, "-F"], home)
-        gates.wait_until(self.reachable, gates.START_S, "Prosody")
+        gates.wait_until(self.reachable, what="Prosody")
 
     def add_account(self, user, password):
         subprocess.run(
-            ["prosodyctl", "--config", self.config, "register", user, "localhost", password], check=True, capture_output=True, timeout=30
+            ["prosodyctl", "--config", self.config, "register", user, "localhost", password], check=True, capture_output=True, timeout=gates.PATIENCE_S
         )
 
     def server_log(self):

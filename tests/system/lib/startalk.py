@@ -9,7 +9,9 @@ import socket
 import ssl
 import struct
 
-TIMEOUT_S = 10
+import gate as gates
+
+TIMEOUT_S = gates.PATIENCE_S
 PRESENCE, IQ, SUCCEEDED, FAILURE, CHAT, GROUPCHAT, ERROR, TYPING, READMARK, REVOKE, MSTAT = 1, 2, 4, 5, 6, 7, 9, 10, 13, 14, 16
 AUTH, STREAM_END, WELCOME, STARTTLS, PROCEED = 45, 51, 100, 106, 108
 
