@@ -1,4 +1,5 @@
 #include "node.h"
+#include "bound.h"
 #include "share.h"
 #include "store_node.h"
 #include "store_session.h"
@@ -134,6 +135,8 @@ static bool bury(struct sessiond *server, int64_t id)
 		 store_change_add(server->store, server->node, CHANGE_NODE, id, NULL)));
 }
 
+/* All sessions are read anew then: what this turn has made of them must be in the store before, also whose they are
+ * now. */
 void nodes_check(struct sessiond *server)
 {
 	bool buried = false;
@@ -141,6 +144,7 @@ void nodes_check(struct sessiond *server)
 		const struct node *node = &server->others[i];
 		if (!is_dead(node))
 			continue;
+		bound_write(server);
 		server_log(server, SESSIOND_WARNING, "node %" PRId64 " has died", node->id);
 		unlink(node->path);
 		if (!bury(server, node->id))

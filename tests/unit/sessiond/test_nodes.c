@@ -362,6 +362,31 @@ Test(nodes, who_has_slept_takes_no_number_of_the_new_owner)
 	expect_id(&at_a, "two");
 }
 
+/* In one turn it adopts and sees that the former owner has died: what it reads of all sessions then is what it has just
+ * made of them. */
+Test(nodes, who_adopts_when_a_death_is_seen_keeps_what_he_has_adopted)
+{
+	both_log_in();
+	enable(&at_a);
+	romeo_says("one");
+	expect_id(&at_a, "one");
+	struct gate old = at_a;
+	gate_begin_again(&at_a, b.socket, 1, old.epoch);
+	kill(b.pid, SIGSTOP);
+	node_end(&a, SIGKILL);
+	gate_end(&old);
+	gate_adopt(&at_a, 1, JULIET "/balcony", 3, 1);
+	usleep(1500000); /* it looks for the dead each second */
+	at_a.counts_requests = true;
+	kill(b.pid, SIGCONT);
+	cr_expect_eq(gate_expect_attached(&at_a, 1), 1);
+	romeo_says("two");
+	expect_id(&at_a, "two");
+	juliet_says("three");
+	expect_id(&at_b, "three");
+	gate_expect_quiet(&at_a);
+}
+
 Test(nodes, a_stream_is_resumed_at_another)
 {
 	both_log_in();
