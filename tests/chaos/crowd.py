@@ -72,6 +72,15 @@ class Member:
         self.send("<presence><priority>-1</priority></presence>")
         self.stanzas_out += 1
 
+    async def come(self, *where_and_who):
+        """Logs in. Whoever is told that his server cannot be reached comes again, as clients do."""
+        while True:
+            try:
+                return await self.login(*where_and_who)
+            except ConnectionError:
+                self.writer.close()
+                await asyncio.sleep(0.1)
+
     def say(self, to, body):
         number = self.ledger.sent(self.index, to.index)
         self.send(f"<message type='chat' to='{to.jid}' id='{self.index}-{number}'><body>{body}</body></message>")
@@ -135,7 +144,7 @@ class Crowd:
         async def one(member):
             async with gate:
                 address = addresses[member.index % len(addresses)]
-                await asyncio.wait_for(member.login(address, context, f"u{member.index // each}", "password", managed), LOGIN_S)
+                await asyncio.wait_for(member.come(address, context, f"u{member.index // each}", "password", managed), LOGIN_S)
 
         await asyncio.gather(*map(one, self.members))
         self.tasks = [asyncio.ensure_future(member.listen()) for member in self.members]
