@@ -130,8 +130,9 @@ def test_stream_management_goes_on_at_another_gate(server, make_gate):
     token = enable(alice)
     alice.send("<presence/>")
     alice.wait_presence("alice@localhost/phone")
+    before = server.server_log().count("waiting 300 seconds for stream resumption")
     alice.close()  # without a word
-    gates.wait_until(lambda: "waiting 300 seconds for stream resumption" in server.server_log(), what="hibernation")
+    gates.wait_until(lambda: server.server_log().count("waiting 300 seconds for stream resumption") > before, what="hibernation")
     bob.send("<message to='alice@localhost/phone' type='chat'><body>while away</body></message>")
     assert bob.ping().get("type") == "result"
     again = connect(second.starttls, second)
@@ -424,33 +425,37 @@ def test_a_paused_session_gets_its_elements_later(link):
     assert alice.wait("patience")
 
 
-def suspend(server, ms):
-    """The process of alice's session."""
+@contextlib.contextmanager
+def suspended(server):
+    """The process of alice's session, meanwhile; it ends with the one that has done it."""
     pid = 'ejabberd_sm:get_session_pid(<<\\"alice\\">>, <<\\"localhost\\">>, <<\\"phone\\">>)'
-    server.tell(f"spawn(fun() -> erlang:suspend_process({pid}), timer:sleep({ms}) end), timer:sleep(100)")
+    held = "erlang:suspend_process(Pid), Me ! held, receive go -> ok end"
+    server.tell(f"Pid = {pid}, Me = self(), register(holder, spawn(fun() -> {held} end)), receive held -> ok end")
+    yield
+    server.tell("holder ! go")
 
 
 def test_what_is_not_handled_is_not_acknowledged_for_a_while(server, link):
     """So it goes to whoever adopts the session; but others must not wait for long."""
     alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
     assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
-    suspend(server, 5000)
-    link.ping()
-    before, at = link.acked, time.monotonic()
-    alice.send("<iq type='get' id='late' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
-    assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
-    assert link.acked == before or time.monotonic() > at + 0.1
-    link.until(lambda: link.acked == before + 2, "the acknowledgement")
-    assert not alice.elements
+    with suspended(server):
+        link.ping()
+        before, at = link.acked, time.monotonic()
+        alice.send("<iq type='get' id='late' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
+        assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        assert link.acked == before or time.monotonic() > at + 0.1
+        link.until(lambda: link.acked == before + 2, "the acknowledgement")
+        assert not alice.elements
 
 
 def test_a_client_is_paused_whose_process_is_behind(server, link):
     alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
-    suspend(server, 1000)
-    for number in range(12000):  # more than the 10,000 messages that a process may have waiting
-        alice.send(f"<message to='bob@localhost/sofa' type='chat'><body>{number}</body></message>" if number % 100 == 0 else "<x/>")
-    link.until(lambda: alice.paused_us, "PAUSE")
-    assert bob.ask("<ping xmlns='urn:xmpp:ping'/>") and not bodies(bob)
+    with suspended(server):
+        for number in range(12000):  # more than the 10,000 messages that a process may have waiting
+            alice.send(f"<message to='bob@localhost/sofa' type='chat'><body>{number}</body></message>" if number % 100 == 0 else "<x/>")
+        link.until(lambda: alice.paused_us, "PAUSE")
+        assert bob.ask("<ping xmlns='urn:xmpp:ping'/>") and not bodies(bob)
     link.until(lambda: not alice.paused_us, "RESUME")
     assert bob.wait("<body>11900<")
     assert bodies(bob) == [str(number) for number in range(0, 12000, 100)]
