@@ -106,6 +106,14 @@ def servers():
     assert [server.stop() for server in made] == ["", ""]
 
 
+def taken_up(operator, order):
+    """What the order answers, once all workers have taken it up, which they do each in its own time."""
+    before = operator.gate.log().count("fleet.taken")
+    answer = order()
+    operator.gate.wait_log(r"fleet\.taken", count=before + operator.gate.config["workers"])
+    return answer
+
+
 def test_a_drained_session_server_gets_no_new_sessions(servers, make_gate):
     backends = [{"name": f"s{i}", "address": server.listen} for i, server in enumerate(servers)]
     operator = Operator(make_gate, {"backends": backends, "sessiond": None})
@@ -117,16 +125,15 @@ def test_a_drained_session_server_gets_no_new_sessions(servers, make_gate):
     alice = operator.login("alice")
     [mine] = [name for name, count in at().items() if count]
     other = "s1" if mine == "s0" else "s0"
-    assert operator.ask("backends", "drain", mine) == {"backend": mine, "drained": True}
-    gates.wait_until(lambda: [each["drained"] for each in operator.ask("backends", "list") if each["name"] == mine] == [True], what="the drain")
+    assert taken_up(operator, lambda: operator.ask("backends", "drain", mine)) == {"backend": mine, "drained": True}
+    assert [each["drained"] for each in operator.ask("backends", "list") if each["name"] == mine] == [True]
     alice.ping()
     again = operator.login("alice")
     assert at() == {mine: 1, other: 1}, "the old session stays where it is"
-    operator.gate.signal(1)  # a reload does not undo what was ordered
-    operator.gate.wait_log(r"reload\.done")
+    taken_up(operator, lambda: operator.gate.signal(1))  # a reload does not undo what was ordered
     third = operator.login("alice")
     assert at() == {mine: 1, other: 2}
-    assert operator.ask("backends", "undrain", mine)["drained"] is False
+    assert taken_up(operator, lambda: operator.ask("backends", "undrain", mine))["drained"] is False
     fourth = operator.login("alice")
     assert at() == {mine: 2, other: 2}
     assert operator.run("backends", "drain", "nobody").returncode == 1
