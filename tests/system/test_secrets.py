@@ -10,6 +10,7 @@ import signal
 import gate as gates
 import pytest
 import xmppwire as xmpp
+from fixtures import clients
 
 PASSWORD = "marked-password-7d1f0c6a9e"
 needs_core = pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="a sanitizer's process cannot be dumped")
@@ -106,7 +107,8 @@ def test_nothing_is_left_of_those_who_have_gone(make_gate, request):
                 client.close()  # without a word
             else:
                 assert client.logout()
-    gates.wait_until(lambda: gate.metrics()['stanzagate_clients{state="bound"}'] == 1)
+    # Whose stream has ended is still there until the kernel has given back his connection: the one that lives is the only one left.
+    gates.wait_until(lambda: clients(gate) == 1, what="the others are gone")
     told = gate.log() + gate.page()[1] + server.log()
     living = secrets_of(alive)
     memory = memory_of(gate.pid)
