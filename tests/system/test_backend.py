@@ -348,7 +348,7 @@ def test_a_client_that_does_not_read_is_paused_and_goes_on(backend, make_gate):
             session.send(f"<message id='{sent}'><body>{body}</body></message>")
             sent += 1
         bob.ping()  # waits for its turn behind what was sent, and shows that others go on
-    assert fake.PAUSE in backend.kinds()
+    gates.wait_until(lambda: fake.PAUSE in backend.kinds(), what="PAUSE")
     for number in range(sent):
         assert alice.expect("ELEMENT").get("id") == str(number), "each once, in order"
     gates.wait_until(lambda: fake.RESUME in backend.kinds(), what="RESUME")
@@ -366,7 +366,7 @@ def test_a_client_that_does_not_read_and_a_session_server_that_does_not_pause(ba
             bob.ping()
             if gate.metrics()['stanzagate_clients_closed_total{reason="too_slow"}'] == 1:
                 break
-    assert gate.metrics()['stanzagate_clients_closed_total{reason="too_slow"}'] == 1
+    gates.wait_until(lambda: gate.metrics()['stanzagate_clients_closed_total{reason="too_slow"}'] == 1, what="its end")
     assert bob.ping() is not None
 
 

@@ -173,6 +173,8 @@ def test_no_handshake_is_lost_by_renewals(make_gate, tenants, tmp_path):
         result = 'stanzagate_reloads_total{result="%s"}' % ("failed" if bad else "taken")
         wanted = number // 4 + 1 if bad else number - number // 4 + 1  # the log would tell only 20 of a kind in a second
         gates.wait_until(lambda result=result, wanted=wanted: gate.metrics()[result] == wanted)
+        shaken = done[0]
+        gates.wait_until(lambda shaken=shaken: wrong or done[0] >= shaken + 3, what="some handshakes between two reloads")
     stop.set()
     for thread in threads:
         thread.join()

@@ -19,13 +19,14 @@ class Talker(slixmpp.ClientXMPP):
             sasl = self["feature_mechanisms"]
             sasl.sasl_callback = lambda needed, more: sasl._default_credentials(needed, set(more) - {"channel_binding"})
         self.received, self.failures = asyncio.Queue(), asyncio.Queue()
-        self.started, self.ended, self.online, self.offline = (asyncio.Event() for _ in range(4))
+        self.started, self.ended, self.online, self.offline, self.roster_news = (asyncio.Event() for _ in range(5))
         self.auto_authorize = self.auto_subscribe = True
         self.register_plugin("xep_0199")
         self.register_plugin("xep_0030")
         self.add_event_handler("session_start", self.on_start)
         self.add_event_handler("message", lambda message: self.received.put_nowait(message))
         self.add_event_handler("disconnected", lambda _: self.ended.set())
+        self.add_event_handler("roster_update", lambda _: self.roster_news.set())
         self.add_event_handler("failed_auth", lambda failure: self.failures.put_nowait(failure))
         self.add_event_handler("got_online", lambda presence: presence["from"].bare != self.boundjid.bare and self.online.set())
         self.add_event_handler("got_offline", lambda presence: presence["from"].bare != self.boundjid.bare and self.offline.set())
@@ -60,7 +61,9 @@ def test_slixmpp(make_gate, mechanism, version, direct):
         alice.send_presence_subscription("bob@localhost")
         await until(alice.online.wait())
         await until(bob.online.wait())
-        assert alice.client_roster["bob@localhost"]["subscription"] == "both"
+        while alice.client_roster["bob@localhost"]["subscription"] != "both":  # Bob may hear of it first
+            await until(alice.roster_news.wait())
+            alice.roster_news.clear()
         alice.send_message(bob.boundjid.full, "¿Qué tal? 今日は 👩‍👩‍👧 & <b>", mtype="chat")
         message = await until(bob.received.get())
         assert (message["from"], message["body"]) == (alice.boundjid, "¿Qué tal? 今日は 👩‍👩‍👧 & <b>")

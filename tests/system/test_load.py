@@ -209,7 +209,7 @@ def test_what_goes_wrong_fails_the_run(fault, make_gate, tmp_path):
     with Backend(tmp_path / "link") as backend:
         gate = make_gate({"workers": 1, "backends": [{"name": "session-1", "address": f"unix:{backend.path}"}]})
         post = Post(backend, FAULTS[fault])
-        options = ["--mechanism", "PLAIN", "--clients", 2, "--messages-per-second", 40, "--seconds", 1, "--drain", 1]
+        options = ["--mechanism", "PLAIN", "--clients", 2, "--messages-per-second", 40, "--seconds", 1]
         code, report = load(gate, *options)
     assert post.count > 10
     assert code == 1, report

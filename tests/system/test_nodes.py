@@ -177,7 +177,7 @@ def pool_gate(nodes, make_gate):
 
 def chat(clients, pairs, stop):
     """Each sends numbers to another one until told, and hears those of a third; answers (sent, heard)."""
-    sent, heard = {}, {client.jid: [] for client in clients}
+    sent, heard = {client.jid: 0 for client in clients}, {client.jid: [] for client in clients}
 
     def say(client, other):
         for number in itertools.count():
