@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { ACCEPT_PAUSE_MS = 100 };
+
 struct control {
 	struct control_settings settings;
 	struct config_user *users;
@@ -175,10 +177,13 @@ static void *work(void *context)
 		if (wanted[1].revents != 0)
 			return NULL;
 		fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0)
-			continue;
-		serve(c, fd);
-		close(fd);
+		if (fd >= 0) {
+			serve(c, fd);
+			close(fd);
+		} else {
+			/* No descriptor is left: whoever waits goes on waiting, and would wake poll at once. */
+			poll(&wanted[1], 1, ACCEPT_PAUSE_MS);
+		}
 	}
 }
 

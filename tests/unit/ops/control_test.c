@@ -4,11 +4,14 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/control-XXXXXX", path[64];
@@ -48,17 +51,23 @@ static void teardown(void)
 
 TestSuite(control, .init = setup, .fini = teardown);
 
+static void dial(int fd)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+
+	snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+	cr_assert(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+}
+
 /* Sends the bytes, ends, and answers what came back. */
 static char *say(const char *bytes, size_t len)
 {
 	static char heard[4096];
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	size_t had = 0;
 	ssize_t got;
 
-	snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
-	cr_assert(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+	dial(fd);
 	while (len > 0 && (got = send(fd, bytes, len, MSG_NOSIGNAL)) > 0) {
 		bytes += got;
 		len -= (size_t)got;
@@ -178,4 +187,42 @@ Test(control, a_file_that_is_no_socket_stays)
 	fclose(file);
 	cr_assert(begin(NULL, 0) == NULL);
 	cr_assert(access(path, F_OK) == 0);
+}
+
+static bool is_answered(int fd, int within_ms)
+{
+	struct pollfd answer = {.fd = fd, .events = POLLIN};
+
+	return poll(&answer, 1, within_ms) == 1;
+}
+
+static int64_t cpu_ms(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+Test(control, without_a_descriptor_whoever_asks_waits_and_nobody_spins)
+{
+	struct control *c = begin(NULL, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), last = fd, next;
+	struct rlimit limit;
+	int64_t before_ms;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = 64;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	while ((next = dup(fd)) >= 0)
+		last = next;
+	dial(fd);
+	cr_assert(eq(int, (int)send(fd, "{\"command\": \"find\"}\n", 20, MSG_NOSIGNAL), 20));
+	before_ms = cpu_ms();
+	cr_assert(not(is_answered(fd, 400)));
+	cr_assert(lt(i64, cpu_ms() - before_ms, 50));
+	close(last);
+	cr_assert(is_answered(fd, 20000));
+	close(fd);
+	control_stop(c);
 }
