@@ -146,13 +146,15 @@ static void rest_drop(int fd)
 		;
 }
 
+/* Whoever may not ask is not waited for. */
 static void serve(struct control *c, int fd)
 {
-	char *line = line_read(fd, CONTROL_REQUEST_BYTES, now_ms() + CONTROL_READ_MS);
+	char *line = NULL;
 	uid_t uid = (uid_t)-1;
 	json_t *answer;
 
 	if (peer_may(c, fd, &uid)) {
+		line = line_read(fd, CONTROL_REQUEST_BYTES, now_ms() + CONTROL_READ_MS);
 		answer = line_answer(c, line);
 	} else {
 		log_event(CONFIG_LOG_WARNING, "control.refused", log_count("uid", uid));

@@ -7,8 +7,8 @@
  *     {"result": ...}   or   {"error": "one line that says why not"}
  *
  * Who may ask is decided by the peer's user (SO_PEERCRED): root, the gate's own, and those of control.users; anybody
- * else gets an error, whatever he said. Requests are taken one after the other. A request may have
- * CONTROL_REQUEST_BYTES and must be there within CONTROL_READ_MS; an answer must be read within CONTROL_WRITE_MS.
+ * else gets an error at once, whatever he says or does not say. Requests are taken one after the other. A request may
+ * have CONTROL_REQUEST_BYTES and must be there within CONTROL_READ_MS; an answer must be read within CONTROL_WRITE_MS.
  *
  * The socket's file is made with rights for the gate's user alone, and for everybody when there are control.users. One
  * that was left behind by a gate that has died is replaced, one at which somebody listens is not. It is taken away at

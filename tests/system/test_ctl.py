@@ -178,19 +178,51 @@ def test_levels_of_the_log(operator):
     assert operator.run("log", "level", "loud").returncode == operator.run("log", "level", "info", "kitchen").returncode == 1
 
 
+NOBODY = 65534
+ASKS = """
+import contextlib, socket, sys
+asking = socket.socket(socket.AF_UNIX)
+asking.connect(sys.argv[1])
+with contextlib.suppress(BrokenPipeError):  # refused before a word was said
+    asking.sendall(b'{"command": "log level"}\\n')
+print(asking.makefile().readline())
+"""
+KEEPS_SILENT = """
+import socket, sys
+held = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+for each in held:
+    each.connect(sys.argv[1])
+print("there", flush=True)
+sys.stdin.read()
+"""
+
+
+def reachable_for_all(operator):
+    for folder in (gates.run_folder(), operator.home):
+        os.chmod(folder, 0o755)
+    os.chmod(operator.socket, 0o666)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_who_may(make_gate):
-    """By the peer's user: nobody (65534) may not, unless control.users has him."""
+    """By the peer's user: nobody may not, unless control.users has him."""
     for allowed in (False, True):
-        operator = Operator(make_gate, {"control": {"users": [65534]}} if allowed else None)
-        for folder in (gates.run_folder(), operator.home):
-            os.chmod(folder, 0o755)
-        os.chmod(operator.socket, 0o666)
-        command = ["/usr/bin/python3", "-c", "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
-                   "s.sendall(b'{\"command\": \"log level\"}\\n'); print(s.makefile().read())", str(operator.socket)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=gates.PATIENCE_S, user=65534)
+        operator = Operator(make_gate, {"control": {"users": [NOBODY]}} if allowed else None)
+        reachable_for_all(operator)
+        done = subprocess.run(["/usr/bin/python3", "-c", ASKS, str(operator.socket)], capture_output=True, text=True, timeout=gates.PATIENCE_S, user=NOBODY)
         assert ("result" in done.stdout) == allowed and ("may not" in done.stdout) != allowed, (done.stdout, done.stderr)
         assert ("control.refused uid=65534" in operator.gate.log()) != allowed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_whoever_may_not_does_not_keep_others_waiting(operator):
+    """Each of them would be waited for, one after the other, for longer than ctl waits."""
+    reachable_for_all(operator)
+    with subprocess.Popen(["/usr/bin/python3", "-c", KEEPS_SILENT, str(operator.socket)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                          user=NOBODY) as silent:
+        assert silent.stdout.readline() == "there\n"
+        assert operator.ask("log", "level")["level"] == "info"
+        silent.stdin.close()
 
 
 def test_no_gate(tmp_path):
