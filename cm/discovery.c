@@ -1,6 +1,7 @@
 #include "discovery.h"
 
 #include "address.h"
+#include "frame_text.h"
 #include "io.h"
 #include "log.h"
 
@@ -53,12 +54,13 @@ static int place_compare(const void *one, const void *other)
 	return strcmp(((const struct place *)one)->address, ((const struct place *)other)->address);
 }
 
-/* Plain TCP is for the loopback alone. */
+/* Plain TCP is for the loopback alone; and operators are shown addresses, as JSON, which has to be UTF-8. */
 static bool place_may(const char *text)
 {
 	struct address address;
 
-	return address_parse_link(text, &address) && (strncmp(text, "tcp:", 4) != 0 || address_is_loopback(&address));
+	return frame_text_is_good((const uint8_t *)text, strlen(text)) && address_parse_link(text, &address) &&
+	       (strncmp(text, "tcp:", 4) != 0 || address_is_loopback(&address));
 }
 
 static void place_add(struct source *s, const char *address, uint32_t weight)

@@ -137,6 +137,16 @@ def test_addresses_in_a_file(serve, make_gate, tmp_path):
     links(gate, 1)
 
 
+def test_a_path_that_is_no_text_is_not_dialled(make_gate, tmp_path):
+    """Whoever looks at session servers is shown their addresses."""
+    listed = tmp_path / "servers"
+    listed.write_bytes(b"unix:/tmp/l\xffnk\n")
+    gate = make_gate(config(f"file:{listed}"), ready=False)
+    gate.wait_log(r"discovery\.failed .*an address that may not be")
+    assert gate.page("/status.json")[0] == 200
+    assert "link." not in gate.log()
+
+
 def test_a_server_of_plain_tcp_elsewhere_is_not_dialled(names, make_gate):
     names.records["far.example"] = [(A, "192.0.2.1")]
     gate = make_gate(config("dns:tcp:far.example:5222", names), ready=False)
