@@ -191,11 +191,14 @@ static void *work(void *context)
 
 /* ---- the socket */
 
+/* False, and errno: the path is too long. */
 static bool address_of(const char *path, struct sockaddr_un *ret)
 {
 	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof ret->sun_path)
+	if (strlen(path) >= sizeof ret->sun_path) {
+		errno = ENAMETOOLONG;
 		return false;
+	}
 	memcpy(ret->sun_path, path, strlen(path) + 1);
 	return true;
 }
@@ -207,8 +210,6 @@ static int connect_to(const char *path)
 
 	if (address_of(path, &address))
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	else
-		errno = ENAMETOOLONG;
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
 		int why = errno;
 
@@ -241,17 +242,16 @@ static bool socket_open(int fd, const struct control_settings *s, const struct s
 static int socket_listen(const struct control_settings *s)
 {
 	struct sockaddr_un address;
-	int fd = -1, why = ENAMETOOLONG;
+	int fd = -1, why;
 
 	path_clear(s->path);
 	if (address_of(s->path, &address))
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && socket_open(fd, s, &address))
 		return fd;
-	if (fd >= 0) {
-		why = errno;
+	why = errno;
+	if (fd >= 0)
 		close(fd);
-	}
 	errno = why;
 	return -1;
 }
