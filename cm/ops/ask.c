@@ -132,6 +132,8 @@ static void backend_merge(json_t *row, const struct inquiry_backend *b)
 
 	if (rank(state) > rank(json_string_value(json_object_get(row, "state"))))
 		json_object_set_new(row, "state", json_string(state));
+	if (!b->closed)
+		json_object_set_new(row, "drained", json_false());
 	add(row, "links", 1);
 	add(row, "links_up", b->state == POOL_UP || b->state == POOL_DRAINING);
 	add(row, "sessions", b->sessions);

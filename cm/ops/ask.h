@@ -36,7 +36,8 @@ json_t *ask_sessions(const struct ask *, const struct inquiry_question *);
  *     [{"name", "address", "pool", "tls", "state", "links_up", "links", "sessions", "drained", "retired", "weight",
  *       "domains", "failures", "up_s", "told_sessions", "told_load", "unread_bytes"}]
  *
- * state: of its best link. up_s: of its youngest link that is up. told_...: null when it has not told.
+ * state: of its best link. drained: by all workers that have answered. up_s: of its youngest link that is up.
+ * told_...: null when it has not told.
  */
 json_t *ask_backends(const struct ask *);
 
