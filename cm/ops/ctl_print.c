@@ -69,7 +69,7 @@ static void line(FILE *to, const char *title, const char *format, ...)
 	fputc('\n', to);
 }
 
-static void state_print(FILE *to, const json_t *status)
+void ctl_print_state(FILE *to, const json_t *status)
 {
 	const char *sick = json_string_value(json_object_get(status, "health"));
 	const char *unready = json_string_value(json_object_get(status, "readiness"));
@@ -128,7 +128,7 @@ void ctl_print_backends(FILE *to, const json_t *backends)
 
 void ctl_print_status(FILE *to, const json_t *status)
 {
-	state_print(to, status);
+	ctl_print_state(to, status);
 	traffic_print(to, status);
 	resources_print(to, status);
 	fputc('\n', to);
@@ -187,14 +187,17 @@ static void silent_print(FILE *to, const json_t *result)
 		fprintf(to, "%" JSON_INTEGER_FORMAT " workers did not answer in time\n", silent);
 }
 
-void ctl_print_sessions(FILE *to, const json_t *result)
+static void counts_print(FILE *to, const json_t *result)
 {
-	json_t *rows = json_object_get(result, "sessions");
-
-	ctl_table_print(to, COLUMNS(session_columns), rows);
-	fprintf(to, "%zu of %" JSON_INTEGER_FORMAT " sessions\n", json_array_size(rows),
+	fprintf(to, "%zu of %" JSON_INTEGER_FORMAT " sessions\n", json_array_size(json_object_get(result, "sessions")),
 		json_integer_value(json_object_get(result, "matched")));
 	silent_print(to, result);
+}
+
+void ctl_print_sessions(FILE *to, const json_t *result)
+{
+	ctl_table_print(to, COLUMNS(session_columns), json_object_get(result, "sessions"));
+	counts_print(to, result);
 }
 
 void ctl_print_session(FILE *to, const json_t *result)
@@ -203,10 +206,10 @@ void ctl_print_session(FILE *to, const json_t *result)
 	size_t i;
 
 	json_array_foreach (json_object_get(result, "sessions"), i, row) {
-		fputs(i > 0 ? "\n" : "", to);
 		ctl_lines_print(to, COLUMNS(session_lines), row);
+		fputc('\n', to);
 	}
-	silent_print(to, result);
+	counts_print(to, result);
 }
 
 void ctl_print_kicked(FILE *to, const json_t *result)

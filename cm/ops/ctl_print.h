@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 void ctl_print_status(FILE *, const json_t *);
+void ctl_print_state(FILE *, const json_t *); /* of a status: what the gate is, and how well */
 void ctl_print_sessions(FILE *, const json_t *);
 void ctl_print_session(FILE *, const json_t *); /* each session in full */
 void ctl_print_kicked(FILE *, const json_t *);

@@ -35,20 +35,6 @@ static double cpu_share(const json_t *now, const json_t *before)
 	return s <= 0 ? 0 : used / s;
 }
 
-static void head_print(FILE *to, const json_t *now)
-{
-	const char *sick = json_string_value(json_object_get(now, "health"));
-	const char *unready = json_string_value(json_object_get(now, "readiness"));
-	json_t *up = json_real(json_number_value(json_object_get(now, "time_s")) -
-			       json_number_value(json_object_get(now, "started_s")));
-	char cell[CTL_CELL_BYTES];
-
-	ctl_cell(CTL_TIME, up, cell);
-	json_decref(up);
-	fprintf(to, "stanzagate %s   up %s   %s, %s\n\n", json_string_value(json_object_get(now, "version")), cell,
-		sick == NULL ? "healthy" : sick, unready == NULL ? "ready" : unready);
-}
-
 static void clients_print(FILE *to, const json_t *now, const json_t *before)
 {
 	int64_t all = ctl_counters(now, "clients_") - ctl_counter(now, "clients_waiting");
@@ -110,7 +96,8 @@ static void closes_print(FILE *to, const json_t *now)
 
 void ctl_top_print(FILE *to, const json_t *now, const json_t *before)
 {
-	head_print(to, now);
+	ctl_print_state(to, now);
+	fputc('\n', to);
 	clients_print(to, now, before);
 	stanzas_print(to, now, before);
 	ctl_print_backends(to, json_object_get(now, "backends"));
