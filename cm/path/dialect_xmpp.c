@@ -56,7 +56,7 @@ static void greet(struct worker *w, struct client *c, struct pool_text features)
 static void authenticated(struct worker *w, struct client *c)
 {
 	if (c->stream.header_due)
-		ingress_restart(w, c);
+		begin(w, c);
 }
 
 /* The header that an error needs before it (RFC 6120, 4.9.1.2), when none was sent yet. */

@@ -125,16 +125,6 @@ static size_t white_bytes(const uint8_t *text, size_t len)
 	return count;
 }
 
-void ingress_restart(struct worker *w, struct client *c)
-{
-	struct partial *p = c->partial;
-	size_t white = p == NULL ? 0 : white_bytes(p->bytes, p->len);
-
-	xml_restart(&c->xml);
-	if (white > 0)
-		partial_keep(w, c, p->bytes + white, p->len - white);
-}
-
 /* ---- what an element leads to */
 
 static void pass_spliced(struct worker *w, struct client *c, const struct xml_splice *splice)
@@ -307,11 +297,18 @@ void ingress_found(struct worker *w, struct client *c, const struct xml_event *e
 
 /* ---- the way */
 
+/* White space behind <auth/> belongs to the stream that <success/> has ended, whenever it comes: were it left to the
+ * new one, no XML declaration could follow. */
+static bool is_of_the_old_stream(const struct client *c)
+{
+	return c->stream.state == STREAM_AUTHENTICATED && c->stream.header_due;
+}
+
 size_t ingress_take_elements(struct worker *w, struct client *c, uint8_t *text, size_t len)
 {
 	const struct xml_limits *limits = c->stream.state == STREAM_BOUND ? &w->limits : &w->login_limits;
 	struct xml_work *work = c->partial != NULL && c->partial->work != NULL ? c->partial->work : w->work;
-	size_t taken = 0;
+	size_t taken = is_of_the_old_stream(c) ? white_bytes(text, len) : 0;
 
 	while (c->conn.life == CONN_OPEN && c->conn.tls != CONN_HANDSHAKE && !c->awaiting) {
 		struct xml_event event;

@@ -8,8 +8,6 @@
 void ingress(struct worker *, struct client *, uint8_t *bytes, size_t len);
 /* The session server has answered: what the client sent meanwhile is taken up. */
 void ingress_go_on(struct worker *, struct client *);
-/* A stream header is next, on a stream that begins anew. White space that came before belonged to the old stream. */
-void ingress_restart(struct worker *, struct client *);
 /* Takes every whole element (dialect.h); answers how many bytes were taken. */
 size_t ingress_take_elements(struct worker *, struct client *, uint8_t *text, size_t len);
 /* The tokenizer found this in the bytes, which is not XML_MORE: it is acted upon. */

@@ -242,6 +242,26 @@ Test(login, what_is_said_too_early_waits_for_the_answer)
 	cr_assert_eq(stage_counter(&stage, COUNTER_logins), len + 1);
 }
 
+/* Some clients write a line feed behind each element, of which a part may come when the new stream is expected. */
+Test(login, white_space_behind_auth_is_of_the_old_stream)
+{
+	struct actor a;
+	struct frame frame;
+
+	actor_connect(&stage, &a, WAY_DIRECT);
+	actor_open(&a);
+	actor_say(&a, AUTH "\n");
+	server_expect(&server, FRAME_OPEN, 0, &frame);
+	server_expect_element(&server, frame.session, AUTH);
+	server_state(&server, frame.session, FRAME_STAGE_AUTHENTICATED, "juliet@example.org", BINDING);
+	server_put(&server, frame.session, SUCCESS);
+	actor_expect(&a, SUCCESS);
+	actor_say(&a, "\r\n");
+	actor_say(&a, " \t<?xml version='1.0'?>\n" HEADER_);
+	actor_until(&a, FEATURES(BINDING));
+	actor_free(&a);
+}
+
 /* One character, one record. */
 Test(login, stanzas_of_single_bytes)
 {
