@@ -84,8 +84,7 @@ static void deliver(struct worker *w, struct client *c, const struct xml_event *
 		misbehaved(w, c);
 		return;
 	}
-	worker_count_stanza(w, COUNTER_messages_out, event, bytes);
-	c->stanzas_out += client_was_bound(c) && worker_is_stanza(event, bytes);
+	c->stanzas_out += worker_count_stanza(w, COUNTER_messages_out, event, bytes) && client_was_bound(c);
 	w->stanzas_down++;
 	client_dialect(c)->write(w, c, bytes, event->used);
 	check_unread(w, c);

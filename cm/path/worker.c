@@ -59,15 +59,23 @@ static unsigned kind_of(const struct xml_event *event, const uint8_t *bytes)
 	return kind;
 }
 
-void worker_count_stanza(struct worker *w, enum counter messages, const struct xml_event *event, const uint8_t *bytes)
+static bool is_stanza(unsigned kind, const struct xml_event *event, const uint8_t *bytes)
 {
-	counter_add(&w->counters, messages + (enum counter)kind_of(event, bytes), 1);
+	return kind < KINDS && event->prefix.at == 0 &&
+	       (event->ns.at == 0 || xml_is_equal(bytes, event->ns, "jabber:client"));
+}
+
+bool worker_count_stanza(struct worker *w, enum counter messages, const struct xml_event *event, const uint8_t *bytes)
+{
+	unsigned kind = kind_of(event, bytes);
+
+	counter_add(&w->counters, messages + (enum counter)kind, 1);
+	return is_stanza(kind, event, bytes);
 }
 
 bool worker_is_stanza(const struct xml_event *event, const uint8_t *bytes)
 {
-	return kind_of(event, bytes) < KINDS && event->prefix.at == 0 &&
-	       (event->ns.at == 0 || xml_is_equal(bytes, event->ns, "jabber:client"));
+	return is_stanza(kind_of(event, bytes), event, bytes);
 }
 
 /* ---- settings */

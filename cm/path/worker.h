@@ -135,9 +135,9 @@ void worker_wake(struct worker *);
 uint64_t worker_now_ms(const struct worker *);
 uint32_t worker_now_s(const struct worker *); /* rounded up */
 uint64_t worker_random(struct worker *);
-/* Counts an element by its kind. `messages` is the first of four lines of counters.def: messages, presences, iqs,
- * nonzas. */
-void worker_count_stanza(struct worker *, enum counter messages, const struct xml_event *, const uint8_t *bytes);
+/* Counts an element by its name. `messages` is the first of four lines of counters.def: messages, presences, iqs,
+ * nonzas. Answers what worker_is_stanza() does. */
+bool worker_count_stanza(struct worker *, enum counter messages, const struct xml_event *, const uint8_t *bytes);
 /* Whether it is a stanza by name and namespace. */
 bool worker_is_stanza(const struct xml_event *, const uint8_t *bytes);
 
