@@ -144,18 +144,25 @@ static void forgive(struct worker *w, struct uplink *u)
 
 /* ---- ends */
 
-/* The client has no session any more. */
-static void session_detach(struct worker *w, struct client *c)
+static void unchoke(struct worker *w, struct client *c)
 {
 	struct client **at = &w->uplinks[c->uplink].choked;
 
-	while (*at != NULL && *at != c)
+	if (!c->choked)
+		return;
+	while (*at != c)
 		at = &(*at)->choked_next;
-	if (*at != NULL)
-		*at = c->choked_next;
+	*at = c->choked_next;
+	c->choked = false;
+}
+
+/* The client has no session any more. */
+static void session_detach(struct worker *w, struct client *c)
+{
+	unchoke(w, c);
 	if (c->paused)
 		counter_add(&w->counters, COUNTER_paused, -1);
-	c->choked = c->paused = false;
+	c->paused = false;
 	pool_session_count(&w->pool, c->uplink, -1);
 	c->uplink = -1;
 }
