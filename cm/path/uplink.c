@@ -229,7 +229,8 @@ void uplink_fail(struct worker *w, struct uplink *u, const char *why)
 	unchoke_all(w, u);
 	orphans_begin(w, u, was);
 	retained_free(&u->retained);
-	sessions_end(w, u);
+	if (was_up) /* else it has no session but orphans, and to look for others costs a look at every client */
+		sessions_end(w, u);
 }
 
 void uplink_gone(struct worker *w, struct uplink *u)
