@@ -1,8 +1,8 @@
 #include "adoption.h"
 
 #include "client.h"
+#include "client_name.h"
 #include "egress.h"
-#include "jid.h"
 #include "keepsake.h"
 #include "uplink.h"
 #include "worker.h"
@@ -29,21 +29,17 @@ void adoption_await(struct worker *w, struct orphan *o)
 
 /* ---- who it is */
 
-/* A session's user, as its stamp has it. */
+/* A session's user. */
 struct identity {
-	char jid[JID_BYTES_MAX + 1];
+	char jid[CLIENT_JID_BYTES];
 	struct pool_text bare, domain;
 };
 
 static void identity_read(const struct client *c, struct identity *ret)
 {
-	static const size_t before = sizeof " from='" - 1;
-	struct xml_range from = {(uint32_t)before, c->stamp_from_len - (uint32_t)before - 1};
-	size_t len = xml_unescape_value((const uint8_t *)c->stamp, from, (uint8_t *)ret->jid);
 	const char *at;
 
-	assert(len < sizeof ret->jid);
-	ret->jid[len] = '\0';
+	client_jid_write(c, ret->jid);
 	ret->bare = (struct pool_text){ret->jid, strcspn(ret->jid, "/")};
 	at = memchr(ret->bare.at, '@', ret->bare.len);
 	ret->domain.at = at == NULL ? ret->jid : at + 1;

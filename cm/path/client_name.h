@@ -10,7 +10,7 @@
 struct client;
 struct worker;
 
-enum { CLIENT_NAME_BYTES = 40, CLIENT_JID_BYTES = 6 * JID_BYTES_MAX + 1 };
+enum { CLIENT_NAME_BYTES = 40, CLIENT_JID_BYTES = JID_BYTES_MAX + 1 };
 
 /* "worker.place.generation": no later session of this process has the same. */
 void client_name_write(const struct worker *, const struct client *, char to[static CLIENT_NAME_BYTES]);
