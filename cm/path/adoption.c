@@ -61,20 +61,10 @@ static uint32_t stanzas_waiting(struct worker *w, const struct orphan *o)
 	return count;
 }
 
-static void put_connection(struct worker *w, struct frame_builder *b, const struct client *c)
+static void put_lang(struct frame_builder *b, const struct client *c)
 {
 	static const size_t before = sizeof " xml:lang='" - 1;
-	char host[ADDRESS_TEXT_BYTES];
-	uint16_t port;
 
-	client_address(w, c, host, &port);
-	frame_put_text(b, FIELD_ADDRESS, host);
-	frame_put_int(b, FIELD_PORT, port);
-	frame_put_int(b, FIELD_DIRECT, c->direct);
-	if (c->conn.tls == CONN_RECORDS) {
-		frame_put_int(b, FIELD_TLS_VERSION, c->conn.record->version == RECORD_TLS13 ? 0x0304 : 0x0303);
-		frame_put_text(b, FIELD_TLS_CIPHER, record_cipher_name((enum record_cipher)c->conn.record->cipher));
-	}
 	if (c->stamp_len > c->stamp_from_len)
 		frame_put(b, FIELD_LANG, c->stamp + c->stamp_from_len + before,
 			  c->stamp_len - c->stamp_from_len - before - 1);
@@ -112,7 +102,8 @@ static void offer(struct worker *w, struct uplink *to, struct orphan *o, const s
 	frame_begin(&b, bytes, sizeof bytes, FRAME_ADOPT, o->session);
 	frame_put(&b, FIELD_DOMAIN, who->domain.at, who->domain.len);
 	frame_put_text(&b, FIELD_JID, who->jid);
-	put_connection(w, &b, o->client);
+	uplink_put_connection(w, &b, o->client);
+	put_lang(&b, o->client);
 	put_counts(w, &b, o);
 	put_keepsakes(w, &b, o->client);
 	len = frame_end(&b);

@@ -432,10 +432,23 @@ static void choke_if_full(struct worker *w, struct uplink *u, struct client *c)
 	client_steer_reading(w, c);
 }
 
-static void put_tls(struct frame_builder *b, const struct tls_facts *facts)
+void uplink_put_connection(struct worker *w, struct frame_builder *b, const struct client *c)
 {
-	frame_put_int(b, FIELD_TLS_VERSION, facts->version == RECORD_TLS13 ? 0x0304 : 0x0303);
-	frame_put_text(b, FIELD_TLS_CIPHER, record_cipher_name(facts->cipher));
+	char host[ADDRESS_TEXT_BYTES];
+	uint16_t port;
+
+	client_address(w, c, host, &port);
+	frame_put_text(b, FIELD_ADDRESS, host);
+	frame_put_int(b, FIELD_PORT, port);
+	frame_put_int(b, FIELD_DIRECT, c->direct);
+	if (c->conn.tls != CONN_RECORDS)
+		return;
+	frame_put_int(b, FIELD_TLS_VERSION, c->conn.record->version == RECORD_TLS13 ? 0x0304 : 0x0303);
+	frame_put_text(b, FIELD_TLS_CIPHER, record_cipher_name((enum record_cipher)c->conn.record->cipher));
+}
+
+static void put_facts(struct frame_builder *b, const struct tls_facts *facts)
+{
 	if (facts->has_exporter)
 		frame_put(b, FIELD_TLS_EXPORTER, facts->exporter, sizeof facts->exporter);
 	frame_put(b, FIELD_TLS_END_POINT, facts->end_point, facts->end_point_len);
@@ -448,18 +461,13 @@ static void put_tls(struct frame_builder *b, const struct tls_facts *facts)
 static void put_open(struct worker *w, struct frame_builder *b, const struct client *c)
 {
 	const struct stream_login *login = &c->login->stream;
-	char host[ADDRESS_TEXT_BYTES];
-	uint16_t port;
 
-	client_address(w, c, host, &port);
 	frame_put_text(b, FIELD_DOMAIN, login->domain);
 	frame_put_text(b, FIELD_STREAM_ID, login->id);
-	frame_put_text(b, FIELD_ADDRESS, host);
-	frame_put_int(b, FIELD_PORT, port);
+	uplink_put_connection(w, b, c);
 	if (login->lang[0] != '\0')
 		frame_put_text(b, FIELD_LANG, login->lang);
-	frame_put_int(b, FIELD_DIRECT, c->direct);
-	put_tls(b, &c->login->facts);
+	put_facts(b, &c->login->facts);
 }
 
 static int choose_backend(const struct worker *w, const struct client *c, const char *user)

@@ -82,12 +82,15 @@ bool uplinks_gone(const struct worker *);
 
 /*
  * Opens a session for a client that begins to authenticate, at the session server of its user ("" when not known yet).
- * False: none serves the domain now, or it
- * takes no more in this second.
+ * False: none serves the domain now, or it takes no more in this second.
  */
 bool uplink_open(struct worker *, struct client *, const char *user);
-/* Frames of a client's session; nothing happens when it has none. */
-/* One ELEMENT, its payload given in parts. The client is choked when the link is too full. */
+/* What OPEN and ADOPT both say of a client's connection: where it is, and its TLS. */
+void uplink_put_connection(struct worker *, struct frame_builder *, const struct client *);
+/*
+ * Frames of a client's session; nothing happens when it has none. uplink_element: one ELEMENT, its payload given in
+ * parts. The client is choked when the link is too full.
+ */
 void uplink_element(struct worker *, struct client *, const struct xml_piece *parts, size_t count);
 void uplink_close(struct worker *, struct client *, bool clean, const char *condition, const char *text);
 void uplink_pause(struct worker *, struct client *, bool pause);
