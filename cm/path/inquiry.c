@@ -41,8 +41,13 @@ bool inquiry_wait(struct inquiry *q, uint64_t until_us)
 	struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
 	enum inquiry_life asked = INQUIRY_ASKED;
 
-	sem_clockwait(&q->done, CLOCK_MONOTONIC, &until);
-	return !atomic_compare_exchange_strong(&q->life, &asked, INQUIRY_ABANDONED);
+	if (sem_clockwait(&q->done, CLOCK_MONOTONIC, &until) == 0)
+		return true;
+	if (atomic_compare_exchange_strong(&q->life, &asked, INQUIRY_ABANDONED))
+		return false;
+	while (sem_wait(&q->done) != 0) /* it is being answered just now, and the worker has still to do with it */
+		;
+	return true;
 }
 
 void inquiry_free(struct inquiry *q)
