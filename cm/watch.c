@@ -9,14 +9,13 @@
 const char *watch_health(void *context)
 {
 	struct watch *watch = context;
-	uint64_t now_us = io_now_us();
 
 	for (size_t i = 0; i < watch->count; i++) {
 		const struct orders *orders = &watch->workers[i]->orders;
 
 		if (atomic_load(&orders->done))
 			return "a worker has ended";
-		if (now_us - atomic_load(&orders->alive_us) > WATCH_STUCK_US)
+		if (atomic_load(&orders->alive_us) + WATCH_STUCK_US < io_now_us())
 			return "a worker does not turn";
 	}
 	return NULL;

@@ -9,9 +9,9 @@
 #include "worker.h"
 
 enum {
-	WATCH_STUCK_US = 10000000,
-	WATCH_ASK_US = 250000
-}; /* a worker turns at least once a second; one that has not for so long is stuck */
+	WATCH_STUCK_US = 10000000, /* a worker turns at least once a second; one that has not for so long is stuck */
+	WATCH_ASK_US = 250000,	   /* how long a page waits for what workers are asked */
+};
 
 struct watch {
 	const struct counters **counters;
