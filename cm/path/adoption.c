@@ -122,7 +122,7 @@ static void move(struct worker *w, struct uplink *to, struct orphan *o)
 	o->client->uplink = (int8_t)to->index;
 	o->forgotten = false;
 	orphan_leave(o);
-	o->state = ORPHAN_ADOPTING;
+	orphan_asked(w, o, ORPHAN_ADOPTING);
 	orphan_join(&to->orphans, o);
 }
 

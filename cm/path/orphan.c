@@ -177,6 +177,16 @@ void orphans_begin(struct worker *w, struct uplink *u, enum pool_state was)
 
 /* ---- attaching */
 
+/* Patience may be nearly over; who was away does not lose the link for it at once. */
+void orphan_asked(struct worker *w, struct orphan *o, enum orphan_state state)
+{
+	uint64_t answer_by_ms = worker_now_ms(w) + ORPHAN_ANSWER_MS;
+
+	o->state = state;
+	if (o->until_ms < answer_by_ms)
+		o->until_ms = answer_by_ms;
+}
+
 static void ask(struct worker *w, struct uplink *u, struct orphan *o)
 {
 	uint8_t bytes[64];
@@ -188,7 +198,7 @@ static void ask(struct worker *w, struct uplink *u, struct orphan *o)
 	frame_put_int(&b, FIELD_SERIAL, ++w->attach_serial);
 	conn_write(&w->net, &u->conn, bytes, frame_end(&b));
 	counter_add(&w->counters, COUNTER_link_frames_out, 1);
-	o->state = ORPHAN_ATTACHING;
+	orphan_asked(w, o, ORPHAN_ATTACHING);
 }
 
 /* Nothing can be done for it any more. A client is told so when it is its turn. */

@@ -26,7 +26,10 @@ struct client;
 struct uplink;
 struct worker;
 
-enum { ORPHAN_GHOSTS = 256 /* lists of them, for each uplink */ };
+enum {
+	ORPHAN_GHOSTS = 256,	 /* lists of them, for each uplink */
+	ORPHAN_ANSWER_MS = 5000, /* a session server's time for an answer, at least */
+};
 enum orphan_state { ORPHAN_WAITING, ORPHAN_ATTACHING, ORPHAN_HOMELESS, ORPHAN_ADOPTING, ORPHAN_LOST };
 
 /* In the order in which they came. */
@@ -40,7 +43,7 @@ struct orphan {
 	struct orphan_list *list; /* those of its uplink, its ghosts, or the worker's that are homeless or lost */
 	struct client *client;	  /* NULL: a ghost */
 	frame_session session;
-	uint64_t until_ms; /* the end of patience */
+	uint64_t until_ms; /* the end of patience; and of that for an answer */
 	struct backlog backlog;
 	uint32_t sent; /* frames of the session that were numbered */
 	enum orphan_state state;
@@ -64,6 +67,8 @@ void orphans_tick(struct worker *);
 /* For adoption.h: from one list to another, at its end. */
 void orphan_leave(struct orphan *);
 void orphan_join(struct orphan_list *, struct orphan *);
+/* For adoption.h: it was asked for, or offered (ATTACHING, ADOPTING). */
+void orphan_asked(struct worker *, struct orphan *, enum orphan_state);
 /* The uplink is forgotten; it has no clients. */
 void orphans_forget(struct uplink *);
 

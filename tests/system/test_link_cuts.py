@@ -160,8 +160,10 @@ def test_a_session_server_that_does_not_answer_loses_the_link_and_the_sessions(b
     monkeypatch.setattr(fake.Link, "reattach", lambda *_: None)
     gate = make_cut_gate(patience_ms=2000)
     alice = login(gate, "alice")
+    began = time.monotonic()
     proxy.reset()
     expect_reset(alice)
+    assert time.monotonic() - began >= 5, "the link is cut before there was time for an answer"
     gate.wait_log("no answer came")
     gates.wait_until(lambda: len(proxy.links) >= 3 and gate.metrics()["stanzagate_links_up"] == 1, what="another link")
     gate.wait_ready()
