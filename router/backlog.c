@@ -52,9 +52,8 @@ bool backlog_next(const struct backlog *backlog, const uint8_t **ret_bytes, size
 	const struct bytes *first = first_of(backlog);
 	if (bytes_len(first) == 0)
 		return false;
-	const uint8_t *at = bytes_first(first);
-	*ret_bytes = at;
-	*ret_len = 4 + ((size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3]);
+	*ret_bytes = bytes_first(first);
+	*ret_len = frame_len(*ret_bytes);
 	return true;
 }
 

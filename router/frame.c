@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { LENGTH_BYTES = 4, FIELD_HEAD_BYTES = 3, FRAME_TYPES = 32, COUNT_BYTES = 2, SESSION_BYTES = 7 };
+enum { FIELD_HEAD_BYTES = 3, FRAME_TYPES = 32, COUNT_BYTES = 2, SESSION_BYTES = 7 };
 
 struct frame_rule {
 	const char *name;
@@ -215,9 +215,9 @@ static enum frame_error payload_check(const struct frame *frame)
 size_t frame_read(const uint8_t *bytes, size_t len, struct frame *ret, enum frame_error *ret_error)
 {
 	*ret_error = FRAME_ERROR_NONE;
-	if (len < LENGTH_BYTES)
+	if (len < FRAME_LENGTH_BYTES)
 		return 0;
-	size_t total = LENGTH_BYTES + number_read(bytes, LENGTH_BYTES);
+	size_t total = frame_len(bytes);
 	if (total < FRAME_HEAD_BYTES || total > FRAME_HEAD_BYTES + FRAME_PAYLOAD_MAX) {
 		*ret_error = FRAME_ERROR_LENGTH;
 		return 0;
@@ -240,7 +240,7 @@ size_t frame_read(const uint8_t *bytes, size_t len, struct frame *ret, enum fram
 
 static void head_write(uint8_t *to, enum frame_type type, frame_session session, size_t payload_len)
 {
-	number_write(to, 4, FRAME_HEAD_BYTES - LENGTH_BYTES + payload_len);
+	number_write(to, FRAME_LENGTH_BYTES, FRAME_HEAD_BYTES - FRAME_LENGTH_BYTES + payload_len);
 	to[4] = type;
 	number_write(to + 5, SESSION_BYTES, session);
 }
@@ -363,7 +363,7 @@ size_t frame_end(struct frame_builder *builder)
 {
 	if (builder->bad)
 		return 0;
-	number_write(builder->to, LENGTH_BYTES, builder->len - LENGTH_BYTES);
+	number_write(builder->to, FRAME_LENGTH_BYTES, builder->len - FRAME_LENGTH_BYTES);
 	struct frame frame;
 	enum frame_error error;
 	return frame_read(builder->to, builder->len, &frame, &error) == builder->len ? builder->len : 0;

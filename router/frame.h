@@ -69,6 +69,17 @@ struct frame {
 	uint32_t payload_len;
 };
 
+enum { FRAME_LENGTH_BYTES = 4 };
+/*
+ * How long the frame is that begins with these FRAME_LENGTH_BYTES, head and all. Of a peer's bytes that frame_read has
+ * not judged it may be any number, below 2^33.
+ */
+static inline size_t frame_len(const uint8_t *bytes)
+{
+	return FRAME_LENGTH_BYTES +
+	       ((size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3]);
+}
+
 /*
  * The first frame of the bytes. Answers how many bytes it takes, 0 when more are needed (ret_error is FRAME_ERROR_NONE)
  * or they are no frame (ret_error says why: the link must be closed); ret is untouched then. Payloads of fields are

@@ -16,12 +16,6 @@ void retained_free(struct retained *r)
 	retained_init(r, r->frames.memory, r->window);
 }
 
-/* How long a frame is that we have written ourselves, from its first bytes. */
-static size_t frame_len(const uint8_t *at)
-{
-	return 4 + ((size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3]);
-}
-
 uint8_t *retained_put(struct retained *r, size_t len, int64_t number)
 {
 	assert(len >= FRAME_HEAD_BYTES && len <= FRAME_HEAD_BYTES + FRAME_PAYLOAD_MAX);

@@ -334,8 +334,8 @@ static void fit_room(struct uplink *u)
 {
 	size_t need = UPLINK_READ_BYTES;
 
-	if (u->in_len >= 4)
-		need = ((size_t)u->in[0] << 24 | (size_t)u->in[1] << 16 | (size_t)u->in[2] << 8 | u->in[3]) + 4;
+	if (u->in_len >= FRAME_LENGTH_BYTES)
+		need = frame_len(u->in);
 	if (need < UPLINK_READ_BYTES)
 		need = UPLINK_READ_BYTES;
 	if (need > u->in_cap || (u->in_cap > UPLINK_READ_BYTES && need == UPLINK_READ_BYTES && u->in_len <= need)) {
