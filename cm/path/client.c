@@ -134,6 +134,11 @@ static uint64_t first_deadline(const struct worker *w, const struct client *c)
 	return c->direct ? handshake_deadline(w, c) : c->login->until_ms;
 }
 
+static bool is_let_in(struct worker *w, const struct listener *by, const struct address *peer)
+{
+	return by->proxy == PROXY_NONE ? address_limit_accept(w, peer) : entry_is_trusted(w, peer);
+}
+
 void client_new(struct worker *w, int fd, const struct listener *by)
 {
 	struct address peer = {0};
@@ -142,12 +147,7 @@ void client_new(struct worker *w, int fd, const struct listener *by)
 
 	if (!address_of_peer(fd, &peer))
 		peer.len = 0;
-	if (by->proxy != PROXY_NONE && !entry_is_trusted(w, fd)) {
-		counter_add(&w->counters, COUNTER_proxy_untrusted, 1);
-		io_close(w->net.io, fd);
-		return;
-	}
-	if (by->proxy == PROXY_NONE && !address_limit_accept(w, &peer)) {
+	if (!is_let_in(w, by, &peer)) {
 		io_close(w->net.io, fd);
 		return;
 	}

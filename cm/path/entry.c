@@ -7,18 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool entry_is_trusted(struct worker *w, int fd)
+bool entry_is_trusted(struct worker *w, const struct address *peer)
 {
 	char host[ADDRESS_TEXT_BYTES] = "gone";
-	struct address peer;
 	uint16_t port = 0;
 
-	if (address_of_peer(fd, &peer)) {
-		for (size_t i = 0; i < w->trusted_count; i++)
-			if (network_has(&w->trusted[i], &peer))
-				return true;
-		address_host(&peer, host, &port);
-	}
+	for (size_t i = 0; peer->len > 0 && i < w->trusted_count; i++)
+		if (network_has(&w->trusted[i], peer))
+			return true;
+	if (peer->len > 0)
+		address_host(peer, host, &port);
+	counter_add(&w->counters, COUNTER_proxy_untrusted, 1);
 	log_event(CONFIG_LOG_WARNING, "proxy.untrusted", log_text("address", host), log_count("port", port));
 	return false;
 }

@@ -7,8 +7,9 @@
 
 #include "client.h"
 
-/* Whether the peer of an accepted socket is one of the networks that may send headers; when not, it was logged. */
-bool entry_is_trusted(struct worker *, int fd);
+/* Whether the peer of an accepted socket (length 0: it has left) is in one of the networks that may send headers; when
+ * not, it was counted and logged. */
+bool entry_is_trusted(struct worker *, const struct address *peer);
 /*
  * The first bytes of a client whose header is awaited. Moves them on behind the header, and answers true, when it was
  * whole. Otherwise they are all taken: more must come, or the client was closed.
