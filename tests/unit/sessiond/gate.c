@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 60000, WAIT_MS = 5000, READ_BYTES = 1 << 16 };
+enum { PATIENCE_MS = 60000, WAIT_MS = 20000, READ_BYTES = 1 << 16 };
 
 void gate_dial(struct gate *gate, const char *socket_path)
 {

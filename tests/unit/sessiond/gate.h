@@ -1,4 +1,4 @@
-/* gate: a gate made for tests: one link, frames sent and awaited in turn. Whatever does not come in five seconds is a
+/* gate: a gate made for tests: one link, frames sent and awaited in turn. Whatever does not come in twenty seconds is a
  * failure. */
 #ifndef TEST_GATE_H
 #define TEST_GATE_H

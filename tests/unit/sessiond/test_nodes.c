@@ -3,10 +3,13 @@
 #include "gate.h"
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +24,16 @@ struct node {
 static struct fixture fixture;
 static struct node a, b;
 static struct gate at_a, at_b; /* one gate each; at_a has sessions that may be adopted */
+
+static bool is_listening(const struct node *node)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	strcpy(address.sun_path, node->socket);
+	bool listening = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+	close(fd);
+	return listening;
+}
 
 static void node_begin(struct node *node, const char *name)
 {
@@ -37,9 +50,31 @@ static void node_begin(struct node *node, const char *name)
 		      "example.com", "--listen", listen_at, "--name", name, NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < 1000 && access(node->socket, F_OK) < 0; i++)
+	for (int i = 0; i < 2000 && !is_listening(node); i++)
 		usleep(5000);
-	usleep(5000); /* between bind and listen */
+}
+
+/* Whether nobody is in the middle of a transaction. */
+static bool is_unlocked(void)
+{
+	sqlite3 *db;
+	cr_assert_eq(sqlite3_open(fixture.database, &db), SQLITE_OK);
+	bool unlocked = sqlite3_exec(db, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL) == SQLITE_OK;
+	sqlite3_close(db);
+	return unlocked;
+}
+
+/* The other one must be able to work meanwhile. */
+static void node_stop(const struct node *node)
+{
+	int status;
+	for (;;) {
+		kill(node->pid, SIGSTOP);
+		cr_assert_eq(waitpid(node->pid, &status, WUNTRACED), node->pid);
+		if (is_unlocked())
+			return;
+		kill(node->pid, SIGCONT);
+	}
 }
 
 static void node_end(struct node *node, int how)
@@ -201,7 +236,7 @@ Test(nodes, who_has_slept_gives_up_what_was_adopted)
 	gate_expect_element(&at_b, 2, "from='" JULIET "/chamber'");
 	gate_expect_element(&at_b, 2, "from='" JULIET "/balcony'");
 	gate_expect_element(&at_a, 1, "from='" JULIET "/chamber'");
-	kill(a.pid, SIGSTOP);
+	node_stop(&a);
 	juliet_says("one");
 	struct gate old = at_a;
 	gate_begin_again(&at_a, b.socket, 1, old.epoch);
@@ -223,7 +258,7 @@ Test(nodes, a_late_adoption_is_none)
 	struct frame frame;
 	both_log_in();
 	gate_begin_again(&late, b.socket, 1, at_a.epoch);
-	kill(b.pid, SIGSTOP);
+	node_stop(&b);
 	gate_adopt(&late, 1, JULIET "/balcony", 1, 0);
 	gate_moves(&at_a, &a);
 	gate_reattach(&at_a, 1, 1);
@@ -345,7 +380,7 @@ Test(nodes, who_has_slept_takes_no_number_of_the_new_owner)
 	enum { MANY = 12 };
 	both_log_in();
 	enable(&at_a);
-	kill(a.pid, SIGSTOP);
+	node_stop(&a);
 	for (int i = 0; i < MANY; i++)
 		romeo_says("one");
 	gate_expect_quiet(&at_b);
