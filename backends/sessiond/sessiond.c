@@ -302,6 +302,7 @@ static int server_wait_ms(const struct sessiond *server)
 static void server_forget(struct sessiond *server)
 {
 	void *user;
+	assert(!server->dying);
 	peers_end(server);
 	while (backend_over(&server->backend, UINT64_MAX, &user)) {
 		struct client *client = user;

@@ -70,26 +70,27 @@ static void on_session(struct sessiond *server, int64_t id, const char *conditio
 		gone(client, condition);
 }
 
-/* Sessions that others have sent something to. Whose they are is known when all changes have been read. */
-struct posted {
-	int64_t *ids;
+/* What makes us do something waits until all changes have been read, and it is known which sessions are ours. */
+struct later {
+	struct store_change *changes;
 	size_t count;
 };
 
-static void on_mail(struct posted *posted, int64_t id)
+/* Takes the text. */
+static void put_off(struct later *later, struct store_change *change)
 {
-	if ((posted->count & (posted->count - 1)) == 0)
-		posted->ids = text_again(posted->ids, posted->count ? 2 * posted->count : 1, sizeof *posted->ids);
-	posted->ids[posted->count++] = id;
+	if ((later->count & (later->count - 1)) == 0)
+		later->changes =
+			text_again(later->changes, later->count ? 2 * later->count : 1, sizeof *later->changes);
+	later->changes[later->count++] = *change;
+	change->text = NULL;
 }
 
-static void collect(struct sessiond *server, const struct posted *posted)
+static void on_mail(struct sessiond *server, int64_t id)
 {
-	for (size_t i = 0; i < posted->count && !server->store_failed; i++) {
-		struct client *client = bound_find(server, posted->ids[i]);
-		if (client && client_is_ours(client))
-			outbox_collect(client);
-	}
+	struct client *client = bound_find(server, id);
+	if (client && client_is_ours(client))
+		outbox_collect(client);
 }
 
 static void on_account(struct sessiond *server, const char *bare_jid)
@@ -99,10 +100,27 @@ static void on_account(struct sessiond *server, const char *bare_jid)
 		if (client_is_ours(client_of(session)))
 			session_close(session, "not-authorized", "the account has been changed");
 	}
-	clients_reap(server);
 }
 
-static void on_change(struct sessiond *server, const struct store_change *change, struct posted *posted)
+static void act(struct sessiond *server, const struct later *later)
+{
+	for (size_t i = 0; i < later->count && !server->store_failed; i++) {
+		const struct store_change *change = &later->changes[i];
+		if (change->kind == CHANGE_MAIL)
+			on_mail(server, change->subject);
+		else
+			on_account(server, change->text);
+	}
+}
+
+static void later_free(struct later *later)
+{
+	for (size_t i = 0; i < later->count; i++)
+		free(later->changes[i].text);
+	free(later->changes);
+}
+
+static void on_change(struct sessiond *server, struct store_change *change, struct later *later)
 {
 	switch (change->kind) {
 	case CHANGE_NODE:
@@ -112,16 +130,14 @@ static void on_change(struct sessiond *server, const struct store_change *change
 		on_session(server, change->subject, change->text);
 		break;
 	case CHANGE_MAIL:
-		on_mail(posted, change->subject);
-		break;
 	case CHANGE_ACCOUNT:
-		on_account(server, change->text);
+		put_off(later, change);
 		break;
 	}
 }
 
 /* Our own are there, too. False: there are no more. */
-static bool take_next(struct sessiond *server, struct posted *posted)
+static bool take_next(struct sessiond *server, struct later *later)
 {
 	struct store_change change;
 	bool lost;
@@ -134,7 +150,7 @@ static bool take_next(struct sessiond *server, struct posted *posted)
 	else if (change.id != 0) {
 		server->change = change.id;
 		if (change.node != server->node)
-			on_change(server, &change, posted);
+			on_change(server, &change, later);
 	}
 	free(change.text);
 	return change.id != 0 && !lost && !server->store_failed;
@@ -142,13 +158,14 @@ static bool take_next(struct sessiond *server, struct posted *posted)
 
 void share_refresh(struct sessiond *server)
 {
-	struct posted posted = {0};
+	struct later later = {0};
 	if (!store_is_changed(server->store))
 		return;
-	while (take_next(server, &posted))
+	while (take_next(server, &later))
 		;
-	collect(server, &posted);
-	free(posted.ids);
+	act(server, &later);
+	later_free(&later);
+	clients_reap(server);
 }
 
 static void forget_unread(struct sessiond *server)
@@ -173,4 +190,5 @@ void share_read(struct sessiond *server)
 		server_store_failed(server);
 	else
 		forget_unread(server);
+	clients_reap(server);
 }

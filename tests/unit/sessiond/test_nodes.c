@@ -551,3 +551,28 @@ Test(nodes, a_changed_account_ends_its_sessions_everywhere)
 	gate_put(&at_b, 1, "<iq type='get' id='p' from='" ROMEO "/garden'><ping xmlns='urn:xmpp:ping'/></iq>");
 	expect_id(&at_b, "p");
 }
+
+/* What it has slept through is read to its end before anything is done: Romeo is another node's by then. */
+Test(nodes, who_has_slept_ends_sessions_when_it_knows_whose_the_others_are)
+{
+	gate_session(&at_a, 1, JULIET, FIXTURE_PASSWORD, "balcony");
+	gate_session(&at_a, 2, ROMEO, "juliet", "garden");
+	gate_put(&at_a, 1, "<presence to='" ROMEO "/garden' from='" JULIET "/balcony'/>");
+	gate_expect_element(&at_a, 2, "from='" JULIET "/balcony'");
+	gate_expect_quiet(&at_a);
+	node_stop(&a);
+	command("echo other | %s user passwd --database %s --iterations 4096 " JULIET);
+	struct gate again;
+	gate_begin_again(&again, b.socket, 1, at_a.epoch);
+	gate_adopt(&again, 2, ROMEO "/garden", 2, 0);
+	cr_expect_eq(gate_expect_attached(&again, 2), 0);
+	again.acks_nothing = true;
+	gate_session(&at_b, 3, JULIET, "other", "chamber");
+	gate_put(&at_b, 3,
+		 "<message to='" ROMEO "/garden' from='" JULIET "/chamber' id='one'><body>x</body></message>");
+	gate_expect_element(&again, 2, "id='one'");
+	kill(a.pid, SIGCONT);
+	gate_expect_close(&at_a, 1, "not-authorized");
+	gate_expect_element(&again, 2, "type='unavailable'");
+	gate_end(&again);
+}
