@@ -135,9 +135,17 @@ static struct statement *statement_place(struct store *store, const char *sql)
 	return &store->statements[at];
 }
 
+/* SQLite may have ended a transaction by itself, when the disk failed: what came now would count without the rest. */
+static bool transaction_is_over(const struct store *store)
+{
+	return store->depth > 0 && sqlite3_get_autocommit(store->db);
+}
+
 sqlite3_stmt *store_statement(struct store *store, const char *sql)
 {
 	struct statement *statement = statement_place(store, sql);
+	if (transaction_is_over(store))
+		return NULL;
 	if (statement->sql) {
 		sqlite3_reset(statement->prepared);
 		sqlite3_clear_bindings(statement->prepared);
@@ -209,7 +217,7 @@ bool store_commit(struct store *store)
 	return true;
 }
 
-/* SQLite may have rolled all back by itself, when the disk failed: then there is nothing to undo. */
+/* What is over already has no statements. */
 void store_rollback(struct store *store)
 {
 	if (store->depth <= 1)

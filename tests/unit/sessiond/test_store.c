@@ -203,6 +203,29 @@ Test(store, a_part_of_a_transaction_can_be_undone)
 	cr_expect_not(store_account_exists(store, "undone@example.com"));
 }
 
+/* As SQLite does by itself when a disk is full. */
+Test(store, nothing_is_left_of_a_transaction_that_was_rolled_back_in_its_middle)
+{
+	struct store_account account = account_of(1);
+	cr_assert_eq(sqlite3_step(store_statement(store, "CREATE TEMP TRIGGER full BEFORE INSERT ON account"
+							 " WHEN new.bare_jid LIKE 'big@%'"
+							 " BEGIN SELECT RAISE(ROLLBACK, 'full'); END")),
+		     SQLITE_DONE);
+	cr_assert(store_begin(store));
+	cr_assert(store_account_put(store, "before@example.com", &account));
+	cr_expect_not(store_account_put(store, "big@example.com", &account));
+	cr_expect_not(store_account_put(store, "after@example.com", &account));
+	cr_expect_not(store_begin(store));
+	cr_expect_not(store_commit(store));
+	store_rollback(store);
+	cr_expect_not(store_account_exists(store, "before@example.com"));
+	cr_expect_not(store_account_exists(store, "after@example.com"));
+	cr_assert(store_begin(store));
+	cr_assert(store_account_put(store, "again@example.com", &account));
+	cr_assert(store_commit(store));
+	cr_expect(store_account_exists(store, "again@example.com"));
+}
+
 Test(store, what_others_change_is_noticed_and_who_is_busy_is_said_to_be)
 {
 	char error[STORE_ERROR_BYTES];
