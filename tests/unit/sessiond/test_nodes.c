@@ -576,3 +576,42 @@ Test(nodes, who_has_slept_ends_sessions_when_it_knows_whose_the_others_are)
 	gate_expect_element(&again, 2, "type='unavailable'");
 	gate_end(&again);
 }
+
+/* Whatever puts something into an outbox fails, and its transaction with it, as on a full disk. */
+static void disk_is_full(bool full)
+{
+	static const char *const sql[] = {
+		"DROP TRIGGER full",
+		"CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
+	};
+	sqlite3 *db;
+	cr_assert_eq(sqlite3_open(fixture.database, &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_busy_timeout(db, 5000), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(db, sql[full], NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* It forgets what is not stored, as if it had been started anew, and its gate brings the sessions. */
+Test(nodes, who_cannot_write_begins_anew)
+{
+	both_log_in();
+	gate_put(&at_a, 1, "<presence from='" JULIET "/balcony'/>");
+	gate_expect_element(&at_a, 1, "from='" JULIET "/balcony'");
+	disk_is_full(true);
+	gate_put(&at_a, 1, "<presence to='" ROMEO "/garden' from='" JULIET "/balcony'/>");
+	gate_expect_end(&at_a);
+	disk_is_full(false);
+	gate_expect_quiet(&at_b);
+	gate_moves(&at_a, &a);
+	gate_adopt(&at_a, 1, JULIET "/balcony", 2, 1);
+	cr_expect_eq(gate_expect_attached(&at_a, 1), 1, "what was not stored was not handled");
+	juliet_says("one");
+	expect_id(&at_b, "one");
+	romeo_says("two");
+	expect_id(&at_a, "two");
+	gate_expect_quiet(&at_a);
+	/* Romeo is not remembered as somebody who has had the presence, since that was not stored. */
+	gate_send_frame(&at_a, FRAME_CLOSE, 1, "");
+	gate_expect_close(&at_a, 1, NULL);
+	gate_expect_quiet(&at_b);
+}
