@@ -11,33 +11,19 @@ static const char sql_count[] = "SELECT count(*) FROM held WHERE session = ?1";
 static const char sql_read[] = "SELECT xml FROM held WHERE session = ?1 ORDER BY id";
 static const char sql_clear[] = "DELETE FROM held WHERE session = ?1";
 
-static sqlite3_stmt *query_id(struct store *store, const char *sql, int64_t id)
-{
-	sqlite3_stmt *statement = store_statement(store, sql);
-	if (statement)
-		sqlite3_bind_int64(statement, 1, id);
-	return statement;
-}
-
-static bool count(struct store *store, int64_t session, size_t *ret)
-{
-	sqlite3_stmt *statement = query_id(store, sql_count, session);
-	bool found = query_step(statement) == SQLITE_ROW;
-	if (found)
-		*ret = (size_t)sqlite3_column_int64(statement, 0);
-	query_end(statement);
-	return found;
-}
-
 bool store_held_put(struct store *store, int64_t session, const struct store_held *held, size_t *ret_count)
 {
 	sqlite3_stmt *statement = query_id(store, sql_put, session);
+	int64_t count;
 	if (!statement)
 		return false;
 	sqlite3_bind_int(statement, 2, held->kind);
 	sqlite3_bind_text(statement, 3, held->sender, -1, SQLITE_STATIC);
 	sqlite3_bind_blob64(statement, 4, held->xml, held->len, SQLITE_STATIC);
-	return query_run(statement) && count(store, session, ret_count);
+	if (!query_run(statement) || !query_number(query_id(store, sql_count, session), &count))
+		return false;
+	*ret_count = (size_t)count;
+	return true;
 }
 
 bool store_held_read(struct store *store, int64_t session, void (*each)(void *context, const char *xml, size_t len),

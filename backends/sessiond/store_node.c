@@ -29,29 +29,23 @@ bool store_node_add(struct store *store, const char *name, const char *socket, i
 
 bool store_node_remove(struct store *store, int64_t id, bool *ret_found)
 {
-	sqlite3_stmt *statement = store_statement(store, sql_node_remove);
-	if (!statement)
-		return false;
-	sqlite3_bind_int64(statement, 1, id);
-	int step = sqlite3_step(statement);
+	sqlite3_stmt *statement = query_id(store, sql_node_remove, id);
+	int step = query_step(statement);
 	*ret_found = step == SQLITE_ROW;
 	if (*ret_found)
-		step = sqlite3_step(statement);
-	sqlite3_reset(statement);
+		step = query_step(statement);
+	query_end(statement);
 	return step == SQLITE_DONE;
 }
 
 bool store_node_list(struct store *store, int64_t but, void (*each)(void *context, int64_t id, const char *socket),
 		     void *context)
 {
-	sqlite3_stmt *statement = store_statement(store, sql_node_list);
-	int step = SQLITE_ERROR;
-	if (!statement)
-		return false;
-	sqlite3_bind_int64(statement, 1, but);
-	while ((step = sqlite3_step(statement)) == SQLITE_ROW)
+	sqlite3_stmt *statement = query_id(store, sql_node_list, but);
+	int step;
+	while ((step = query_step(statement)) == SQLITE_ROW)
 		each(context, sqlite3_column_int64(statement, 0), (const char *)sqlite3_column_text(statement, 1));
-	sqlite3_reset(statement);
+	query_end(statement);
 	return step == SQLITE_DONE;
 }
 
@@ -70,12 +64,7 @@ bool store_change_add(struct store *store, int64_t node, enum store_change_kind 
 
 bool store_change_last(struct store *store, int64_t *ret)
 {
-	sqlite3_stmt *statement = store_statement(store, sql_change_last);
-	bool found = query_step(statement) == SQLITE_ROW;
-	if (found)
-		*ret = sqlite3_column_int64(statement, 0);
-	query_end(statement);
-	return found;
+	return query_number(store_statement(store, sql_change_last), ret);
 }
 
 static void change_read(sqlite3_stmt *statement, struct store_change *ret)
@@ -105,9 +94,5 @@ bool store_change_next(struct store *store, int64_t after, struct store_change *
 
 bool store_change_trim(struct store *store)
 {
-	sqlite3_stmt *statement = store_statement(store, sql_change_trim);
-	if (!statement)
-		return false;
-	sqlite3_bind_int64(statement, 1, STORE_CHANGES_KEPT);
-	return query_run(statement);
+	return query_run(query_id(store, sql_change_trim, STORE_CHANGES_KEPT));
 }

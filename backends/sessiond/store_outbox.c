@@ -28,14 +28,6 @@ static const char *const sql_renumber[] = {
 static const char sql_bytes[] = "SELECT coalesce(sum(length(xml)), 0) FROM outbox WHERE session = ?1";
 static const char sql_clear[] = "DELETE FROM outbox WHERE session = ?1";
 
-static sqlite3_stmt *query_id(struct store *store, const char *sql, int64_t id)
-{
-	sqlite3_stmt *statement = store_statement(store, sql);
-	if (statement)
-		sqlite3_bind_int64(statement, 1, id);
-	return statement;
-}
-
 bool store_outbox_put(struct store *store, int64_t session, const struct store_element *element)
 {
 	sqlite3_stmt *statement = query_id(store, sql_put, session);
@@ -111,16 +103,6 @@ bool store_outbox_forget(struct store *store, int64_t session, const struct stor
 	       (progress->managed_acked == 0 || forget(store, sql_forget[1], session, progress, ret_bytes));
 }
 
-static bool outbox_bytes(struct store *store, int64_t session, int64_t *ret)
-{
-	sqlite3_stmt *statement = query_id(store, sql_bytes, session);
-	bool found = query_step(statement) == SQLITE_ROW;
-	if (found)
-		*ret = sqlite3_column_int64(statement, 0);
-	query_end(statement);
-	return found;
-}
-
 bool store_outbox_renumber(struct store *store, int64_t session, int64_t managed_acked, int64_t first,
 			   int64_t *ret_waiting_bytes)
 {
@@ -133,7 +115,7 @@ bool store_outbox_renumber(struct store *store, int64_t session, int64_t managed
 		if (!query_run(statement))
 			return false;
 	}
-	return outbox_bytes(store, session, ret_waiting_bytes);
+	return query_number(query_id(store, sql_bytes, session), ret_waiting_bytes);
 }
 
 bool store_outbox_clear(struct store *store, int64_t session)

@@ -129,14 +129,6 @@ bool store_session_put(struct store *store, const struct store_session *session)
 	return query_run(statement);
 }
 
-static sqlite3_stmt *query_id(struct store *store, const char *sql, int64_t id)
-{
-	sqlite3_stmt *statement = store_statement(store, sql);
-	if (statement)
-		sqlite3_bind_int64(statement, 1, id);
-	return statement;
-}
-
 bool store_session_remove(struct store *store, int64_t id)
 {
 	bool good = true;
@@ -172,34 +164,34 @@ bool store_session_list(struct store *store, void (*each)(void *context, const s
 	return sessions_read(store_statement(store, sql_list), each, context, &found);
 }
 
+/* The first column of its first row; 0: there is none. */
+static bool number_or_none(sqlite3_stmt *statement, int64_t *ret)
+{
+	int step = query_step(statement);
+	*ret = step == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+	query_end(statement);
+	return step == SQLITE_ROW || step == SQLITE_DONE;
+}
+
 bool store_session_any(struct store *store, const char *bare_jid, bool *ret_any)
 {
-	sqlite3_stmt *statement = query_of(store, sql_any, bare_jid, NULL);
-	int step = query_step(statement);
-	query_end(statement);
-	*ret_any = step == SQLITE_ROW;
-	return step == SQLITE_ROW || step == SQLITE_DONE;
+	int64_t any;
+	bool good = number_or_none(query_of(store, sql_any, bare_jid, NULL), &any);
+	*ret_any = any != 0;
+	return good;
 }
 
 bool store_session_resumable(struct store *store, const char *resumption, int64_t *ret_id)
 {
-	sqlite3_stmt *statement = query_of(store, sql_resumable, resumption, NULL);
-	int step = query_step(statement);
-	*ret_id = step == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-	query_end(statement);
-	return step == SQLITE_ROW || step == SQLITE_DONE;
+	return number_or_none(query_of(store, sql_resumable, resumption, NULL), ret_id);
 }
 
 bool store_session_at(struct store *store, uint64_t gate, uint64_t number, int64_t *ret_id)
 {
 	sqlite3_stmt *statement = query_id(store, sql_at, (int64_t)gate);
-	if (!statement)
-		return false;
-	sqlite3_bind_int64(statement, 2, (sqlite3_int64)number);
-	int step = sqlite3_step(statement);
-	*ret_id = step == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-	sqlite3_reset(statement);
-	return step == SQLITE_ROW || step == SQLITE_DONE;
+	if (statement)
+		sqlite3_bind_int64(statement, 2, (sqlite3_int64)number);
+	return number_or_none(statement, ret_id);
 }
 
 bool store_session_abandon(struct store *store, int64_t owner, int64_t now_ms, uint32_t margin_ms, int64_t by)

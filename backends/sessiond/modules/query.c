@@ -14,6 +14,15 @@ sqlite3_stmt *query_of(struct store *store, const char *sql, const char *account
 	return statement;
 }
 
+sqlite3_stmt *query_id(struct store *store, const char *sql, int64_t id)
+{
+	sqlite3_stmt *statement = store_statement(store, sql);
+
+	if (statement != NULL)
+		sqlite3_bind_int64(statement, 1, id);
+	return statement;
+}
+
 int query_step(sqlite3_stmt *statement)
 {
 	return statement != NULL ? sqlite3_step(statement) : SQLITE_ERROR;
@@ -35,14 +44,23 @@ bool query_run(sqlite3_stmt *statement)
 	return done;
 }
 
-bool query_count(struct store *store, const char *sql, const char *account, size_t *ret)
+bool query_number(sqlite3_stmt *statement, int64_t *ret)
 {
-	sqlite3_stmt *statement = query_of(store, sql, account, NULL);
 	bool found = query_step(statement) == SQLITE_ROW;
 
 	if (found)
-		*ret = (size_t)sqlite3_column_int64(statement, 0);
+		*ret = sqlite3_column_int64(statement, 0);
 	query_end(statement);
+	return found;
+}
+
+bool query_count(struct store *store, const char *sql, const char *account, size_t *ret)
+{
+	int64_t count;
+	bool found = query_number(query_of(store, sql, account, NULL), &count);
+
+	if (found)
+		*ret = (size_t)count;
 	return found;
 }
 
