@@ -26,7 +26,6 @@ static const char *const sql_renumber[] = {
 	"UPDATE outbox SET number = managed - ?2 - 1 + ?3 WHERE session = ?1",
 };
 static const char sql_bytes[] = "SELECT coalesce(sum(length(xml)), 0) FROM outbox WHERE session = ?1";
-static const char sql_clear[] = "DELETE FROM outbox WHERE session = ?1";
 
 bool store_outbox_put(struct store *store, int64_t session, const struct store_element *element)
 {
@@ -116,9 +115,4 @@ bool store_outbox_renumber(struct store *store, int64_t session, int64_t managed
 			return false;
 	}
 	return query_number(query_id(store, sql_bytes, session), ret_waiting_bytes);
-}
-
-bool store_outbox_clear(struct store *store, int64_t session)
-{
-	return query_run(query_id(store, sql_clear, session));
 }

@@ -37,7 +37,5 @@ bool store_outbox_forget(struct store *, int64_t session, const struct store_pro
  */
 bool store_outbox_renumber(struct store *, int64_t session, int64_t managed_acked, int64_t first,
 			   int64_t *ret_waiting_bytes);
-/* All of it. */
-bool store_outbox_clear(struct store *, int64_t session);
 
 #endif
