@@ -39,9 +39,10 @@ static const char sql_remove[] = "DELETE FROM archive WHERE account = ?1 AND id 
 static const char sql_is_over[] = "SELECT 1 FROM archive_total WHERE account = ?1 AND (messages > ?2 OR bytes > ?3)";
 static const char sql_remove_first[] =
 	"DELETE FROM archive WHERE id = (SELECT id FROM archive WHERE account = ?1 ORDER BY id LIMIT 1)";
-static const char sql_expire[] =
-	"DELETE FROM archive WHERE id IN"
-	" (SELECT id FROM (SELECT id, stamp_ms FROM archive ORDER BY id LIMIT ?2) WHERE stamp_ms < ?1)";
+#define EXPIRED " FROM (SELECT id, stamp_ms FROM archive ORDER BY id LIMIT ?2) WHERE stamp_ms < ?1"
+/* Asked first: what deletes costs eight times as much, also when there is nothing to be deleted. */
+static const char sql_is_expired[] = "SELECT 1" EXPIRED " LIMIT 1";
+static const char sql_expire[] = "DELETE FROM archive WHERE id IN (SELECT id" EXPIRED ")";
 static const char sql_since[] = "SELECT id FROM archive WHERE account = ?1 AND stamp_ms >= ?2"
 				" ORDER BY stamp_ms, id LIMIT 1";
 
@@ -99,15 +100,22 @@ static int is_over(struct store *store, const char *account, size_t messages_max
 	return result;
 }
 
+static sqlite3_stmt *query_expired(struct store *store, const char *sql, long long since_ms)
+{
+	sqlite3_stmt *statement = query_id(store, sql, since_ms);
+
+	if (statement != NULL)
+		sqlite3_bind_int(statement, 2, EXPIRED_MAX);
+	return statement;
+}
+
 static bool expire(struct store *store, long long since_ms)
 {
-	sqlite3_stmt *statement = store_statement(store, sql_expire);
+	sqlite3_stmt *any = query_expired(store, sql_is_expired, since_ms);
+	int result = query_step(any);
 
-	if (statement == NULL)
-		return false;
-	sqlite3_bind_int64(statement, 1, since_ms);
-	sqlite3_bind_int(statement, 2, EXPIRED_MAX);
-	return query_run(statement);
+	query_end(any);
+	return result == SQLITE_DONE || (result == SQLITE_ROW && query_run(query_expired(store, sql_expire, since_ms)));
 }
 
 bool archive_trim(struct store *store, const char *account, size_t messages_max, size_t bytes_max, long long since_ms)
