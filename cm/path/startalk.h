@@ -36,11 +36,10 @@ struct startalk_other {
 struct startalk {
 	struct startalk_due *due_first, *due_last;
 	struct startalk_other *others;
-	char *auth_id; /* while it logs in; NULL: it gave none */
-	char *session_key;
+	char *auth_id;	    /* while it logs in; NULL: it gave none */
+	char *session_key;  /* from the login to the answer to BIND */
 	bool here;	    /* it has said that it is available */
 	bool wants_session; /* the session server wants a session established (RFC 3921, 3) */
-	bool bind_answered;
 };
 
 /* The view of this client, now. Its texts are the worker's, and good until another is asked for. */

@@ -18,14 +18,19 @@ enum made {
 	ROSTER	    /* friends, of a roster (RFC 6121, 2) */
 };
 
+/* From whom an answer is believed. */
+enum from { HOME, ANY };
+
 struct row {
-	const char *child, *ns, *value;
+	const char *child, *ns;
+	enum from from;
+	const char *value;
 	enum made made;
 	const char *of, *body, *headers;
 };
 static const struct row rows[] = {
-	{"bind", "urn:ietf:params:xml:ns:xmpp-bind", "bind", BIND, "", "", ""},
-#define ANSWER(child, ns, value, made, of, body, headers) {child, ns, value, made, of, body, headers},
+	{"bind", "urn:ietf:params:xml:ns:xmpp-bind", ANY, "bind", BIND, "", "", ""},
+#define ANSWER(child, ns, from, value, made, of, body, headers) {child, ns, from, value, made, of, body, headers},
 #include "st_answer.def"
 #undef ANSWER
 };
@@ -290,6 +295,14 @@ static bool is_type(const struct st_making *m, const char *type)
 	return own != NULL && strcmp(own, type) == 0;
 }
 
+/* The answer to BIND is what a login waits for; whoever says it later is not the session server. */
+static bool is_believed(const struct iq *iq)
+{
+	if (iq->row->made == BIND)
+		return iq->m->view->session_key[0] != '\0';
+	return iq->row->from == ANY || st_is_from_home(iq->m);
+}
+
 static bool make_result(struct iq *iq)
 {
 	iq->child = first_with_ns(iq->m->node);
@@ -298,7 +311,7 @@ static bool make_result(struct iq *iq)
 		return true;
 	}
 	iq->row = iq->child == NULL ? NULL : row_find(iq->child);
-	if (iq->row == NULL || (!iq->m->view->native && !is_type(iq->m, "result")))
+	if (iq->row == NULL || (!iq->m->view->native && !is_type(iq->m, "result")) || !is_believed(iq))
 		return false;
 	iq->message.value = st_as_field(iq->row->value);
 	make(iq);

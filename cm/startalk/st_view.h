@@ -27,7 +27,7 @@ struct st_view {
 	uint64_t now_ms;	  /* since 1970 */
 	uint64_t random;	  /* for the id of a message that has none */
 	const char *auth_id;	  /* of the login, for its answer */
-	const char *session_key;  /* for the answer to BIND; not "" */
+	const char *session_key;  /* for the answer to BIND; "": it was given, and there is no other */
 };
 
 #endif

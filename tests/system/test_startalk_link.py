@@ -63,7 +63,7 @@ def test_a_message_is_acknowledged_when_the_session_server_has_it(stage):
     client = log_in(gate)
     client.say("bob@localhost", "one", "m-1")
     client.say("bob@localhost", "two", "m-2")
-    assert client.ask(50).payload["value"] == "ping"  # nothing came before
+    client.nothing_came()
     assert gate.metrics()["stanzagate_startalk_unacknowledged"] == 2
     link = session_of(backend).link
     with backend.lock:
@@ -71,7 +71,7 @@ def test_a_message_is_acknowledged_when_the_session_server_has_it(stage):
         link.ack()
         link.taken += 2
     assert client.next().payload["messageId"] == "m-1"
-    assert client.ask(50).payload["value"] == "ping"
+    client.nothing_came()
     with backend.lock:
         link.ack()
     packet = client.next()
@@ -121,7 +121,7 @@ def test_requests_are_answered_for_the_client(stage):
     gates.wait_until(lambda: len(backend.heard) == 2)
     assert backend.heard[0] == f"<iq from='{client.full}' to='localhost' id='p1' type='result'/>"
     assert backend.heard[1].startswith(f"<iq from='{client.full}' to='localhost' id='p2' type='error'><error type='cancel'>")
-    assert client.ask(50).payload["value"] == "ping"  # the client was not bothered
+    client.nothing_came()
 
 
 def test_a_session_is_established_where_it_must_be(stage, monkeypatch):
@@ -151,6 +151,20 @@ def test_notices_of_the_server_arrive(stage):
     session_of(backend).send(notice)
     packet = client.next()
     assert (packet.signal, packet.payload["categoryType"], packet.text) == (PRESENCE, 1, "x")
+
+
+def test_nobody_else_answers_for_the_session_server(stage):
+    """Whoever knows the full JID of a client can send it a result."""
+    gate, backend = stage
+    client = log_in(gate)
+    bound = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>boss@localhost/r</jid></bind>"
+    roster = "<query xmlns='jabber:iq:roster'><item jid='eve@localhost' subscription='both'/></query>"
+    for inside in (bound, roster):
+        session_of(backend).send(f"<iq type='result' from='eve@localhost/x' to='{client.full}' id='bind-1'>{inside}</iq>")
+    client.nothing_came()
+    session_of(backend).send(f"<iq type='result' from='alice@localhost' to='{client.full}' id='f-1'>{roster}</iq>")
+    packet = client.next()
+    assert (packet.payload["value"], packet.headers()) == ("user_get_friends", {"friends": '[{"F":"eve","H":"localhost"}]'})
 
 
 def test_native_stanzas_are_startalks_own(make_gate):

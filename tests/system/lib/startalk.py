@@ -269,5 +269,11 @@ class Client:
         self.send(IQ, query, **({"to": to} if to else {}))
         return self.wait(lambda packet: packet.signal == IQ and packet.payload.get("messageId") == id)
 
+    def nothing_came(self, id="beat-1"):
+        """A ping is answered, and its answer is the very next packet."""
+        self.send(IQ, {"definedKey": 50, "messageId": id})
+        packet = self.next()
+        assert (packet.payload.get("value"), packet.payload.get("messageId")) == ("ping", id), packet
+
     def close(self):
         self.socket.close()

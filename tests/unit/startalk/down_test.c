@@ -307,11 +307,52 @@ Test(startalk_down, answers_have_the_forms_of_the_table)
 		struct st_packet packet;
 
 		desk_clear(false);
-		snprintf(element, sizeof element, "<iq type='result' id='q' from='r@c'>%s</iq>", cases[i].inside);
+		snprintf(element, sizeof element, "<iq type='result' id='q' from='%s'>%s</iq>",
+			 strstr(cases[i].inside, "/muc") != NULL ? "r@c" : DESK_BARE, cases[i].inside);
 		packet = sent(element);
 		field_is(&packet, "payload.value", cases[i].value);
 		field_is(&packet, "payload.definedKey", "80");
 		field_is(&packet, cases[i].path, cases[i].is);
+	}
+}
+
+/* Anybody may send a result, and ids can be guessed. */
+Test(startalk_down, what_the_account_answers_comes_from_home_alone)
+{
+	static const char *const insides[] = {
+		"<query xmlns='jabber:iq:roster'><item jid='eve@x' subscription='both'/></query>",
+		"<get_user_friends xmlns='jabber:x:get_friend' friends='[]'/>",
+		"<delete_friend xmlns='jabber:x:delete_friend' jid='bob' result='success'/>",
+		"<set_verify_friend_mode xmlns='jabber:iq:verify_friend_mode' result='success'/>",
+		"<key xmlns='urn:xmpp:key' value='k'/>",
+		"<query xmlns='jabber:x:mask_user_v2'/>",
+		"<mask_user xmlns='jabber:x:mask_user' result='success'/>",
+		"<cancel_mask_user xmlns='jabber:x:mask_user' result='success'/>",
+	};
+	static const char *const homes[] = {DESK_BARE, DESK_FULL, "startalk.tech"};
+
+	for (size_t i = 0; i < sizeof insides / sizeof insides[0]; i++) {
+		char element[512];
+
+		desk_clear(false);
+		snprintf(element, sizeof element, "<iq type='result' id='q' from='" BOB "'>%s</iq>", insides[i]);
+		cr_assert_eq((int)desk_down(element).is, ST_DOWN_NOTHING, "%s", element);
+		snprintf(element, sizeof element, "<iq type='result' id='q' from='%s'>%s</iq>", homes[i % 3],
+			 insides[i]);
+		cr_assert_eq((int)desk_down(element).is, ST_DOWN_FRAME, "%s", element);
+	}
+}
+
+Test(startalk_down, who_is_bound_is_not_bound_again)
+{
+	static const char bound[] = "<iq type='result' id='q'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>a@b/"
+				    "c</jid></bind></iq>";
+
+	for (int native = 0; native < 2; native++) {
+		desk_clear(native);
+		cr_assert_eq((int)desk_down(bound).is, ST_DOWN_BOUND);
+		desk_view.session_key = "";
+		cr_assert_eq((int)desk_down(bound).is, ST_DOWN_NOTHING);
 	}
 }
 
