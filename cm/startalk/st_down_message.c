@@ -54,13 +54,42 @@ static int32_t small(const char *text, int32_t otherwise)
 
 /* ---- which message it is */
 
+/* The type that a message of this signal has for XMPP clients; NULL: clients send no such message. */
+static const char *type_of(int32_t signal)
+{
+	switch (signal) {
+#define MESSAGE(signal, type, body, beside)                                                                            \
+	case ST_SIGNAL_##signal:                                                                                       \
+		return type;
+#include "st_message.def"
+#undef MESSAGE
+	}
+	return NULL;
+}
+
+static bool is_error(const struct message *g)
+{
+	return strcmp(g->type, "error") == 0;
+}
+
+/*
+ * Our element, where it is said: it counts when the message went the way that such messages go, so that nothing of a
+ * room is taken for a word between two people. An error has that of the message that it is about.
+ */
+static const struct st_node *own_of(const struct message *g)
+{
+	const struct st_node *own = st_node_child(g->m->node, "startalk", ST_NS);
+	const char *type = type_of(small(attribute(g, own, "signal"), -1));
+
+	return is_error(g) || (type != NULL && strcmp(g->type, type) == 0) ? own : NULL;
+}
+
 static int32_t signal_of(const struct message *g)
 {
-	int32_t said_so = small(attribute(g, g->own, "signal"), -1), by_type = st_signal_of_type(g->type);
-	const char *type = st_signal_type(said_so);
+	int32_t by_type = st_signal_of_type(g->type);
 
-	if (!g->m->view->native && type != NULL && st_signal_is_client_s(said_so) && strcmp(g->type, "error") != 0)
-		return said_so;
+	if (g->own != NULL && !is_error(g))
+		return small(attribute(g, g->own, "signal"), ST_SIGNAL_CHAT);
 	if (by_type < 0 || (!g->m->view->native && by_type != ST_SIGNAL_GROUPCHAT && by_type != ST_SIGNAL_HEADLINE &&
 			    by_type != ST_SIGNAL_ERROR))
 		return ST_SIGNAL_CHAT;
@@ -233,7 +262,7 @@ bool st_down_message(struct st_making *m, struct st_down *ret)
 		return false;
 	g.type = g.type == NULL ? "normal" : g.type;
 	g.body = st_node_child(m->node, "body", NULL);
-	g.own = m->view->native ? NULL : st_node_child(m->node, "startalk", ST_NS);
+	g.own = m->view->native ? NULL : own_of(&g);
 	g.signal = signal_of(&g);
 	if (!take_text(&g))
 		return false;

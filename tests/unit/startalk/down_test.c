@@ -179,6 +179,37 @@ Test(startalk_down, servers_signals_cannot_be_asked_for)
 	}
 }
 
+/* A room's message is not one of two people, and nobody is a room who is none. */
+Test(startalk_down, a_signal_goes_with_its_type)
+{
+	static const struct {
+		const char *type, *said, *signal;
+	} cases[] = {
+		{"chat", "132", "132"},	  {"chat", "7", "6"},	     {"normal", "13", "6"},
+		{"groupchat", "7", "7"},  {"groupchat", "6", "7"},   {"groupchat", "14", "7"},
+		{"headline", "15", "15"}, {"headline", "136", "17"}, {"error", "6", "9"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char element[256];
+		struct st_packet packet;
+
+		desk_clear(false);
+		snprintf(element, sizeof element,
+			 "<message from='r@c/n' type='%s'><body>x</body><startalk xmlns='urn:stanzagate:startalk:0' "
+			 "signal='%s'/></message>",
+			 cases[i].type, cases[i].said);
+		packet = sent(element);
+		field_is(&packet, "signalType", cases[i].signal);
+		field_is(&packet, "realfrom", strcmp(cases[i].signal, "7") == 0 ? "r@c/n" : NULL);
+	}
+	cr_assert_eq(
+		(int)desk_down("<message from='r@c/n' type='groupchat'><startalk xmlns='urn:stanzagate:startalk:0' "
+			       "signal='14'>{}</startalk></message>")
+			.is,
+		ST_DOWN_NOTHING);
+}
+
 /* ---- presences */
 
 Test(startalk_down, who_is_there_is_told)
