@@ -1,8 +1,11 @@
 #include "st_client_type.h"
 #include "st_down_own.h"
+#include "st_json.h"
 #include "st_time.h"
 
 #include <string.h>
+
+enum { KIND_REVOKED = -1, KIND_TEXT = 1 };
 
 struct message {
 	struct st_making *m;
@@ -10,7 +13,8 @@ struct message {
 	const struct st_node *body, *own; /* own: our element, NULL when there is none */
 	int32_t signal;
 	const char *text;
-	const char *read; /* a read mark's kind, of one that was made of a standard */
+	const char *read;    /* a read mark's kind, of one that was made of a standard */
+	const char *revoked; /* the id of what its sender takes back; NULL: nothing */
 	Startalk__XmppMessage out;
 };
 
@@ -118,6 +122,34 @@ static bool take_mark(struct message *g)
 	return false;
 }
 
+/* {"messageId":"9b2c","message":"","fromId":"bob@example.org"} */
+static const char *revocation(const struct message *g)
+{
+	const char *from = g->m->outer.from;
+	struct st_json json;
+
+	st_json_begin(&json, g->m->arena);
+	st_json_put(&json, "{\"messageId\":");
+	st_json_put_string(&json, g->revoked, strlen(g->revoked));
+	st_json_put(&json, ",\"message\":\"\",\"fromId\":");
+	st_json_put_string(&json, from, strcspn(from, "/"));
+	st_json_put(&json, "}");
+	return st_json_end(&json);
+}
+
+/* A message is taken back (XEP-0424). Its body is for others; in a room ids are the room's own. */
+static bool take_retraction(struct message *g)
+{
+	const char *id = attribute(g, st_node_child(g->m->node, "retract", "urn:xmpp:message-retract:1"), "id");
+
+	if (id == NULL || id[0] == '\0' || g->signal != ST_SIGNAL_CHAT || g->own != NULL || g->m->view->native)
+		return false;
+	g->signal = ST_SIGNAL_REVOKE;
+	g->revoked = id;
+	g->text = revocation(g);
+	return true;
+}
+
 static bool take_standard(struct message *g)
 {
 	if (take_mark(g))
@@ -134,6 +166,8 @@ static bool take_text(struct message *g)
 {
 	struct st_arena *a = g->m->arena;
 
+	if (take_retraction(g))
+		return true;
 	if (g->body != NULL)
 		g->text = st_node_text(a, g->body);
 	else if (g->own != NULL)
@@ -161,6 +195,8 @@ static const char *id_of(const struct message *g)
 {
 	const char *id = attribute(g, g->m->view->native ? g->body : g->m->node, "id");
 
+	if (g->revoked != NULL)
+		return g->revoked;
 	if (id != NULL && (id[0] != '\0' || g->m->view->native))
 		return id;
 	return g->own != NULL ? "" : made_id(g);
@@ -243,7 +279,7 @@ static int64_t received_ms(const struct message *g)
 
 static void fill(struct message *g)
 {
-	g->out.messagetype = small(said(g, g->body, "msgType"), 1);
+	g->out.messagetype = small(said(g, g->body, "msgType"), g->revoked != NULL ? KIND_REVOKED : KIND_TEXT);
 	g->out.clienttype = client_of(g);
 	g->out.clientversion = number(said(g, g->m->node, "client_ver"), 0);
 	g->out.messageid = st_as_field(id_of(g));

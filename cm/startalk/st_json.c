@@ -33,7 +33,7 @@ void st_json_put(struct st_json *j, const char *text)
 		put_byte(j, *text++);
 }
 
-static void put_string(struct st_json *j, const char *text, size_t len)
+void st_json_put_string(struct st_json *j, const char *text, size_t len)
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -63,7 +63,7 @@ static void member(struct st_json *j)
 void st_json_string(struct st_json *j, const char *text, size_t len)
 {
 	member(j);
-	put_string(j, text, len);
+	st_json_put_string(j, text, len);
 }
 
 void st_json_friend(struct st_json *j, const char *jid)
@@ -72,8 +72,8 @@ void st_json_friend(struct st_json *j, const char *jid)
 
 	member(j);
 	st_json_put(j, "{\"F\":");
-	put_string(j, jid, at == NULL ? 0 : (size_t)(at - jid));
+	st_json_put_string(j, jid, at == NULL ? 0 : (size_t)(at - jid));
 	st_json_put(j, ",\"H\":");
-	put_string(j, host, strcspn(host, "/"));
+	st_json_put_string(j, host, strcspn(host, "/"));
 	st_json_put(j, "}");
 }

@@ -19,6 +19,8 @@ void st_json_begin(struct st_json *, struct st_arena *);
 /* The text, in the arena. NULL: there was no room. */
 const char *st_json_end(struct st_json *);
 void st_json_put(struct st_json *, const char *);
+/* A string, where it stands. */
+void st_json_put_string(struct st_json *, const char *, size_t len);
 /* One member more, which is a string. */
 void st_json_string(struct st_json *, const char *, size_t len);
 /* One member more, of a JID: {"F":"bob","H":"example.org"}. */

@@ -117,6 +117,34 @@ Test(startalk_down, standards_are_marks)
 		     ST_DOWN_NOTHING);
 }
 
+#define RETRACT "<retract xmlns='urn:xmpp:message-retract:1' id='m\"1'/>"
+
+Test(startalk_down, what_is_taken_back_is_revoked)
+{
+	struct st_packet packet;
+
+	desk_clear(false);
+	packet = sent("<message from='" BOB "' type='chat' id='r1'>" RETRACT "<body>I take it back</body></message>");
+	field_is(&packet, "signalType", "14");
+	field_is(&packet, "payload.messageType", "-1");
+	field_is(&packet, "payload.messageId", "m\"1");
+	field_is(&packet, "payload.body.value",
+		 "{\"messageId\":\"m\\\"1\",\"message\":\"\",\"fromId\":\"bob@startalk.tech\"}");
+	packet = sent("<message from='" BOB "' type='chat' id='m1'>" RETRACT
+		      "<startalk xmlns='urn:stanzagate:startalk:0' signal='14' msgType='-2'>{}</startalk></message>");
+	field_is(&packet, "payload.messageType", "-2");
+	field_is(&packet, "payload.messageId", "m1");
+	field_is(&packet, "payload.body.value", "{}");
+	packet =
+		sent("<message from='r@c/n' type='groupchat' id='r1'>" RETRACT "<body>I take it back</body></message>");
+	field_is(&packet, "signalType", "7");
+	packet = sent("<message from='" BOB "' type='error' id='r1'>" RETRACT "</message>");
+	field_is(&packet, "signalType", "9");
+	packet = sent("<message from='" BOB
+		      "' id='r1'><retract xmlns='urn:xmpp:message-retract:1'/><body>x</body></message>");
+	field_is(&packet, "signalType", "6");
+}
+
 Test(startalk_down, errors_carry_a_code)
 {
 	struct st_packet packet;
