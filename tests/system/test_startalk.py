@@ -363,6 +363,31 @@ def test_mixed_chat(talk_gate):
     asyncio.run(asyncio.wait_for(conversation(), 60))
 
 
+def test_signs_go_both_ways(talk_gate):
+    """What says nothing: typing, what has come, what was read, what is taken back."""
+    alice, bob = log_in(talk_gate, "alice"), xmpp.Client(talk_gate.starttls, False, talk_gate.authority)
+    bob.login("bob", gates.PASSWORDS["bob"], "phone")
+    read = '[{"id":"b-1"}]'
+    for signal, text, read_type, child in [
+        (TYPING, "", None, "<composing xmlns='http://jabber.org/protocol/chatstates'/>"),
+        (READMARK, read, "3", "<received xmlns='urn:xmpp:receipts' id='b-1'/>"),
+        (READMARK, read, "4", "<displayed xmlns='urn:xmpp:chat-markers:0' id='b-1'/>"),
+        (REVOKE, '{"messageId":"a-1"}', None, "<retract xmlns='urn:xmpp:message-retract:1' id='a-1'/>"),
+    ]:  # fmt: skip
+        alice.say(bob.jid, text, "a-1", signal, [{"definedKey": 5, "value": read_type}] if read_type else [])
+        message, wanted = bob.wait(lambda element: element.tag.endswith("}message")), xmpp.ET.fromstring(child)
+        assert (message.get("from"), message.find("{jabber:client}body")) == (alice.full, None)
+        assert message.find(wanted.tag).get("id") == wanted.get("id")
+        bob.send(f"<message to='{alice.full}' type='chat' id='b-2'>{child}</message>")
+        packet = alice.wait(lambda p: p.signal not in (MSTAT, PRESENCE))
+        assert (packet.signal, packet.outer["from"], packet.headers().get("read_type")) == (signal, bob.jid, read_type)
+        if signal == REVOKE:
+            assert packet.payload["messageId"] == "a-1" and packet.payload["messageType"] == -1
+            assert json.loads(packet.text) == {"messageId": "a-1", "message": "", "fromId": "bob@localhost"}
+        else:
+            assert packet.text == text
+
+
 def test_two_of_this_dialect_lose_nothing(talk_gate):
     alice, bob = log_in(talk_gate, "alice"), log_in(talk_gate, "bob")
     headers = [{"definedKey": 3, "value": '{"a":"<b>"}'}, {"definedKey": 4, "value": "[]"}, {"definedKey": 2, "value": '{"cn":"consult"}'}]

@@ -5,8 +5,9 @@ import fakebackend as fake
 import gate as gates
 import pytest
 import startalk
+import xmppwire as xmpp
 from fakebackend import Backend
-from startalk import MSTAT, PRESENCE
+from startalk import GROUPCHAT, MSTAT, PRESENCE
 from test_startalk import LISTENERS
 
 PING = "urn:xmpp:ping"
@@ -151,6 +152,38 @@ def test_notices_of_the_server_arrive(stage):
     session_of(backend).send(notice)
     packet = client.next()
     assert (packet.signal, packet.payload["categoryType"], packet.text) == (PRESENCE, 1, "x")
+
+
+def test_group_messages_go_both_ways(stage):
+    """The session server has a room, in which a client of each kind is."""
+    gate, backend = stage
+    take = backend.on_element
+
+    def reflect(session, xml):
+        said = re.match(r"<message from='(.*?)@localhost/.*?' to='room@rooms.localhost' type='groupchat'", xml)
+        for member in [s for s in backend.sessions if s.bound] if said else []:
+            head = f"<message from='room@rooms.localhost/{said[1]}' to='{member.jid}' type='groupchat'"
+            member.send(head + xml[said.end() :])
+        if not said:
+            take(session, xml)
+
+    backend.on_element = reflect
+    alice, bob = log_in(gate), xmpp.Client(gate.starttls, False, gate.authority)
+    bob.login("bob", "any", "phone")
+
+    def check(name, text, number, headers):
+        room = f"room@rooms.localhost/{name}"
+        message = bob.wait_message(text)
+        assert (message.get("from"), message.get("type"), message.get("id")) == (room, "groupchat", number)
+        packet = alice.wait_signal(GROUPCHAT)
+        assert (packet.outer["from"], packet.outer["to"], packet.text, packet.payload["messageId"]) == (room, alice.full, text, number)
+        assert packet.outer["realfrom"] == packet.outer["sendjid"] == room
+        assert packet.headers() == {**headers, "errcode": "0"}
+
+    alice.say("room@rooms.localhost", "你好 😀 <all>", "g-1", GROUPCHAT, [{"definedKey": 3, "value": "{}"}])
+    check("alice", "你好 😀 <all>", "g-1", {"extendInfo": "{}"})
+    bob.send("<message to='room@rooms.localhost' type='groupchat' id='g-2'><body>hello, 世界</body></message>")
+    check("bob", "hello, 世界", "g-2", {})
 
 
 def test_nobody_else_answers_for_the_session_server(stage):

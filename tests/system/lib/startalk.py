@@ -38,7 +38,12 @@ PAYLOADS = {
     STREAM_END: {"reason": (1, "s", False), "code": (2, "i", False)}, STARTTLS: {}, PROCEED: {},
 }  # fmt: skip
 NAMED = {"BODY": BODY, "HEADER": HEADER}
-DEFINED = {2: "channelid", 3: "extendInfo", 4: "backupinfo", 5: "read_type", 22: "method", 24: "body", 32: "result", 42: "code", 52: "time_value", 54: "key_value", 64: "friends"}
+DEFINED = {
+    1: "chatid", 2: "channelid", 3: "extendInfo", 4: "backupinfo", 5: "read_type", 7: "jid", 8: "real_jid", 9: "invite_jid", 10: "del_jid", 12: "nick",
+    16: "title", 18: "pic", 20: "version", 22: "method", 24: "body", 28: "affiliation", 30: "type", 32: "result", 34: "reason", 36: "role", 38: "domain",
+    40: "status", 42: "code", 50: "cdata", 52: "time_value", 54: "key_value", 56: "name", 58: "host", 60: "question", 62: "answer", 64: "friends",
+    66: "value", 68: "masked_user", 70: "key", 72: "carbon_message", 76: "mode", 78: "forbidden_words",
+}  # fmt: skip
 
 
 class Ended(Exception):
