@@ -76,7 +76,7 @@ def encode(schema, message):
             if kind == "i":
                 out += varint(number << 3) + varint(value)
                 continue
-            data = value.encode() if kind == "s" else value if kind == "b" else encode(NAMED[kind], value)
+            data = value.encode(errors="surrogateescape") if kind == "s" else value if kind == "b" else encode(NAMED[kind], value)
             out += varint(number << 3 | 2) + varint(len(data)) + data
     return out
 
