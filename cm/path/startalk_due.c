@@ -32,10 +32,17 @@ static struct startalk_due *due_take(struct worker *w, struct startalk *s)
 	return due;
 }
 
-/* What waited for a link has one, and is behind everything else: its number is at most the last. */
+/*
+ * What waited for a link has one, and is behind everything else: its number is at most the last. Of those without a
+ * number none has one with a number behind it, since this is the first that happens on a link.
+ */
 static void number_all(struct client *c)
 {
-	for (struct startalk_due *due = c->frames->due_first; due != NULL && !c->orphaned; due = due->next)
+	struct startalk *s = c->frames;
+
+	if (c->orphaned || s->due_last == NULL || !s->due_last->unnumbered)
+		return;
+	for (struct startalk_due *due = s->due_first; due != NULL; due = due->next)
 		if (due->unnumbered) {
 			due->number = c->sent;
 			due->unnumbered = false;

@@ -109,6 +109,7 @@ def test_what_was_said_during_a_cut_is_acknowledged_later(stage):
         link.close()
     gates.wait_until(lambda: backend.heard)
     assert len(backend.heard) == 1
+    client.nothing_came()
     with backend.lock:
         session.link.ack()
     assert client.next().payload["messageId"] == "m-1"
