@@ -121,7 +121,7 @@ static bool auth_begin(struct worker *w, struct client *c, const Startalk__AuthM
 static void said_presence(struct worker *w, struct client *c, const struct st_up *up)
 {
 	if (up->is_presence && c->conn.life == CONN_OPEN)
-		startalk_is_here(w, c, true);
+		startalk_is_here(w, c);
 }
 
 static void take_up(struct worker *w, struct client *c, const struct st_up *up)

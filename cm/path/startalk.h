@@ -51,8 +51,8 @@ void startalk_pass(struct worker *, struct client *, const uint8_t *xml, size_t 
 
 /* Dialect's `write` (dialect.h). */
 void startalk_write(struct worker *, struct client *, const uint8_t *xml, size_t len);
-/* The client is available, or is not: those who are there are told. */
-void startalk_is_here(struct worker *, struct client *, bool here);
+/* The client is available, which in this dialect it is until it goes: it is told who else of its user is there. */
+void startalk_is_here(struct worker *, struct client *);
 /* Gives back what it knows of others. */
 void startalk_others_free(struct startalk *);
 

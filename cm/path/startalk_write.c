@@ -46,11 +46,11 @@ static void say_who_is_here(struct worker *w, struct client *c)
 	startalk_send(w, c, list != NULL && st_say_notice(a, &view, NOTICE_ONLINE, list, &frame), &frame);
 }
 
-void startalk_is_here(struct worker *w, struct client *c, bool here)
+void startalk_is_here(struct worker *w, struct client *c)
 {
-	if (c->frames->here == here)
+	if (c->frames->here)
 		return;
-	c->frames->here = here;
+	c->frames->here = true;
 	say_who_is_here(w, c);
 }
 
