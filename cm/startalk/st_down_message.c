@@ -234,7 +234,7 @@ static void headers(struct message *g)
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		const char *value = said(g, names[i].of_body ? g->body : g->m->node, names[i].name);
 
-		if (value == NULL && i == 4)
+		if (value == NULL && strcmp(names[i].name, "read_type") == 0)
 			value = g->read;
 		st_body_header(a, body, names[i].name, value);
 	}

@@ -51,19 +51,14 @@ static bool put_auth(struct st_text *t, const Startalk__AuthMessage *auth)
 
 /* ---- all */
 
-static const char *nonempty(const char *text)
-{
-	return text == NULL || text[0] == '\0' ? NULL : text;
-}
-
 /* A message with a body is acknowledged, but for headlines and subscriptions. */
 static const char *ack_of(const struct st_packet *packet)
 {
 	if (packet->is != ST_PAYLOAD_MESSAGE || packet->signal == ST_SIGNAL_HEADLINE ||
 	    packet->signal == ST_SIGNAL_SUBSCRIBE || packet->message->body == NULL ||
-	    nonempty(packet->message->body->value) == NULL)
+	    st_nonempty(packet->message->body->value) == NULL)
 		return NULL;
-	return nonempty(packet->message->messageid);
+	return st_nonempty(packet->message->messageid);
 }
 
 static bool is_notice(const struct st_packet *packet)
@@ -121,7 +116,7 @@ void st_up(struct st_arena *a, const struct st_view *view, const struct st_packe
 		return;
 	}
 	if (packet->is == ST_PAYLOAD_MESSAGE || is_notice(packet))
-		ret->from = nonempty(packet->outer->from);
+		ret->from = st_nonempty(packet->outer->from);
 	ret->ack_id = ack_of(packet);
 	ret->is_presence = packet->is == ST_PAYLOAD_PRESENCE && strncmp((const char *)ret->xml, "<presence>", 10) == 0;
 }

@@ -89,7 +89,7 @@ static void put_subscribe(struct st_text *t, const char *action)
 static void put_resource(struct st_text *t, const char *resource)
 {
 	st_put(t, ">");
-	if (resource == NULL || resource[0] == '\0')
+	if (st_nonempty(resource) == NULL)
 		return;
 	st_put(t, "<resource>");
 	st_put_value(t, resource);
@@ -166,12 +166,12 @@ bool st_up_iq(struct st_text *t, const struct st_view *view, const struct st_pac
 	const struct word *word = word_find(iq);
 	const char *to = packet->outer->to;
 
-	if (word == NULL || iq->messageid == NULL || iq->messageid[0] == '\0')
+	if (word == NULL || st_nonempty(iq->messageid) == NULL)
 		return false;
 	if (word->inside == TO_VALUE)
 		to = iq->value;
 	st_put(t, "<iq");
-	st_put_attribute(t, "to", to == NULL || to[0] == '\0' ? NULL : to);
+	st_put_attribute(t, "to", st_nonempty(to));
 	st_put_attribute(t, "id", iq->messageid);
 	st_put_attribute(t, "type", word->type);
 	st_put(t, ">");

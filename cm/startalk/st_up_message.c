@@ -17,11 +17,6 @@ static const struct {
 #undef MESSAGE
 };
 
-static const char *absent_when_empty(const char *text)
-{
-	return text == NULL || text[0] == '\0' ? NULL : text;
-}
-
 static bool is_consult_id(const char *text)
 {
 	return text != NULL && (strcmp(text, "4") == 0 || strcmp(text, "5") == 0);
@@ -34,8 +29,8 @@ static void put_marks(struct st_text *t, const struct st_packet *packet)
 	const char *consult = st_header_find(body, "qchatid");
 
 	st_put_attribute(t, "qchatid", is_consult_id(consult) ? consult : NULL);
-	st_put_attribute(t, "channelid", absent_when_empty(st_header_find(body, "channelid")));
-	st_put_attribute(t, "read_type", absent_when_empty(st_header_find(body, "read_type")));
+	st_put_attribute(t, "channelid", st_nonempty(st_header_find(body, "channelid")));
+	st_put_attribute(t, "read_type", st_nonempty(st_header_find(body, "read_type")));
 }
 
 static void put_client(struct st_text *t, const Startalk__XmppMessage *message)
@@ -46,8 +41,8 @@ static void put_client(struct st_text *t, const Startalk__XmppMessage *message)
 
 static void put_infos(struct st_text *t, const Startalk__MessageBody *body)
 {
-	st_put_attribute(t, "backupinfo", absent_when_empty(st_header_find(body, "backupinfo")));
-	st_put_attribute(t, "extendInfo", absent_when_empty(st_header_find(body, "extendInfo")));
+	st_put_attribute(t, "backupinfo", st_nonempty(st_header_find(body, "backupinfo")));
+	st_put_attribute(t, "extendInfo", st_nonempty(st_header_find(body, "extendInfo")));
 }
 
 static bool put_native(struct st_text *t, const struct st_packet *packet)
@@ -56,11 +51,11 @@ static bool put_native(struct st_text *t, const struct st_packet *packet)
 	const Startalk__ProtoMessage *outer = packet->outer;
 
 	st_put(t, "<message");
-	st_put_attribute(t, "auto_reply", absent_when_empty(st_header_find(message->body, "auto_reply")));
+	st_put_attribute(t, "auto_reply", st_nonempty(st_header_find(message->body, "auto_reply")));
 	st_put_attribute(t, "realto", outer->realto);
 	st_put_attribute(t, "realfrom", outer->realfrom);
 	put_marks(t, packet);
-	st_put_attribute(t, "from", absent_when_empty(outer->from));
+	st_put_attribute(t, "from", st_nonempty(outer->from));
 	st_put_attribute(t, "to", outer->to);
 	st_put_attribute(t, "type", st_signal_type(packet->signal));
 	put_client(t, message);
@@ -118,7 +113,7 @@ static void put_beside(struct st_text *t, enum beside beside, const Startalk__Xm
 		st_put(t, "<composing xmlns='http://jabber.org/protocol/chatstates'/>");
 	else if (beside == READMARK)
 		put_read(t, message->body);
-	else if (beside == REVOKE && absent_when_empty(message->messageid) != NULL) {
+	else if (beside == REVOKE && st_nonempty(message->messageid) != NULL) {
 		st_put(t, "<retract xmlns='urn:xmpp:message-retract:1'");
 		st_put_attribute(t, "id", message->messageid);
 		st_put(t, "/>");
@@ -131,7 +126,7 @@ static void put_own(struct st_text *t, const struct st_packet *packet, bool body
 
 	st_put(t, "<startalk xmlns='" ST_NS "'");
 	st_put_number(t, "signal", packet->signal);
-	st_put_attribute(t, "auto_reply", absent_when_empty(st_header_find(message->body, "auto_reply")));
+	st_put_attribute(t, "auto_reply", st_nonempty(st_header_find(message->body, "auto_reply")));
 	put_marks(t, packet);
 	put_client(t, message);
 	put_infos(t, message->body);
@@ -155,9 +150,9 @@ static bool put_standard(struct st_text *t, const struct st_packet *packet)
 	if (row == sizeof messages / sizeof messages[0])
 		return false;
 	st_put(t, "<message");
-	st_put_attribute(t, "to", absent_when_empty(packet->outer->to));
+	st_put_attribute(t, "to", st_nonempty(packet->outer->to));
 	st_put_attribute(t, "type", messages[row].type);
-	st_put_attribute(t, "id", absent_when_empty(message->messageid));
+	st_put_attribute(t, "id", st_nonempty(message->messageid));
 	st_put(t, ">");
 	if (messages[row].body) {
 		st_put(t, "<body>");

@@ -13,4 +13,10 @@ bool st_up_message(struct st_text *, const struct st_view *, const struct st_pac
 /* All headers of a body as attributes. False: one has a name that no table has, or one that is there already. */
 bool st_put_headers(struct st_text *, const Startalk__MessageBody *);
 
+/* Of a field that says nothing there is no attribute: NULL. */
+static inline const char *st_nonempty(const char *text)
+{
+	return text == NULL || text[0] == '\0' ? NULL : text;
+}
+
 #endif

@@ -137,7 +137,7 @@ static bool put_friend(struct st_text *t, const struct st_packet *packet, const 
 {
 	const char *to = packet->outer->to, *words = st_header_find(packet->presence->body, "body");
 
-	if (to == NULL || to[0] == '\0')
+	if (st_nonempty(to) == NULL)
 		return false;
 	st_put(t, "<presence to='");
 	st_put_value_len(t, to, strcspn(to, "/"));
