@@ -8,8 +8,8 @@
 #include <time.h>
 
 enum {
-	ARENA_TIMES = 4, /* the longest stanza: opened, unpacked, written as XML, and the frame itself */
-	ARENA_MORE = 1 << 20,
+	ARENA_TIMES = 4,      /* the longest stanza: opened, unpacked, written as XML, and the frame itself */
+	ARENA_MORE = 8 << 20, /* a list of 20,000 friends */
 };
 
 void startalk_desk_done(struct startalk_desk *desk)

@@ -1,4 +1,5 @@
 """Clients of Startalk's dialect and a session server that does what a test tells it: what crosses the link."""
+import json
 import re
 
 import fakebackend as fake
@@ -199,6 +200,15 @@ def test_nobody_else_answers_for_the_session_server(stage):
     session_of(backend).send(f"<iq type='result' from='alice@localhost' to='{client.full}' id='f-1'>{roster}</iq>")
     packet = client.next()
     assert (packet.payload["value"], packet.headers()) == ("user_get_friends", {"friends": '[{"F":"eve","H":"localhost"}]'})
+
+
+def test_a_company_of_friends_is_one_answer(stage):
+    gate, backend = stage
+    client = log_in(gate)
+    friends = [f"employee-{number:05}" for number in range(20000)]
+    items = "".join(f"<item jid='{name}@company.example' name='{name}' subscription='both'><group>all</group></item>" for name in friends)
+    session_of(backend).send(f"<iq type='result' id='f-1'><query xmlns='jabber:iq:roster'>{items}</query></iq>")
+    assert [friend["F"] for friend in json.loads(client.next().headers()["friends"])] == friends
 
 
 def test_native_stanzas_are_startalks_own(make_gate):
