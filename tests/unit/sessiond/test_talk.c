@@ -218,6 +218,31 @@ Test(talk, A6_V25_five_failures_end_the_stream)
 	gate_expect_quiet(&gate);
 }
 
+static enum sessiond_verdict token_judge(void *context, const char *bare_jid, const char *password)
+{
+	cr_expect_str_eq(bare_jid, JULIET);
+	return strcmp(password, context) == 0 ? SESSIOND_VERDICT_RIGHT : SESSIOND_VERDICT_WRONG;
+}
+
+/* {"nauth":1}: a token, which only the program around the library knows. */
+Test(talk, who_runs_the_server_judges_tokens)
+{
+	char token[] = "{\"nauth\":1}";
+	struct frame frame;
+	struct sessiond_settings settings = settings_of();
+	gate_end(&gate);
+	server_end();
+	settings.judge = token_judge;
+	settings.judge_context = token;
+	server_begin(&settings);
+	gate_begin(&gate, fixture.socket, 2);
+	gate_open(&gate, 1, "example.com", NULL);
+	login_fails(1, "PLAIN", "AGp1bGlldAB7Im5hdXRoIjoyfQ==", "not-authorized");
+	gate_put(&gate, 1, "<auth xmlns='" SASL_NS "' mechanism='PLAIN'>AGp1bGlldAB7Im5hdXRoIjoxfQ==</auth>");
+	gate_expect(&gate, FRAME_STATE, 1, &frame);
+	gate_expect_element(&gate, 1, "<success xmlns='" SASL_NS "'/>");
+}
+
 Test(talk, A6_dropped_exchanges_count)
 {
 	gate_open(&gate, 1, "example.com", NULL);
