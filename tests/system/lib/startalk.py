@@ -205,12 +205,6 @@ class Client:
     def wait_signal(self, signal, timeout=TIMEOUT_S):
         return self.wait(lambda packet: packet.signal == signal, timeout)
 
-    def silent(self, seconds=0.3):
-        try:
-            return self.next(seconds) is None
-        except TimeoutError:
-            return True
-
     def wait_end(self):
         """The code and reason of StreamEnd, (None, None) when there was none, once the connection is closed."""
         said = (None, None)
