@@ -62,14 +62,18 @@ static const char *reference(char c)
 
 void st_put_value_len(struct st_text *t, const char *value, size_t len)
 {
-	for (const char *end = value + len; value < end; value++) {
+	const char *run = value, *end = value + len;
+
+	for (; value < end; value++) {
 		const char *as = reference(*value);
 
 		if (as == NULL)
-			put_bytes(t, value, 1);
-		else
-			st_put(t, as);
+			continue;
+		put_bytes(t, run, (size_t)(value - run));
+		st_put(t, as);
+		run = value + 1;
 	}
+	put_bytes(t, run, (size_t)(end - run));
 }
 
 void st_put_value(struct st_text *t, const char *value)

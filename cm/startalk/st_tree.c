@@ -44,6 +44,13 @@ static void node_hang(struct st_node *parent, struct st_node *node)
 	parent->last = node;
 }
 
+static uint32_t tag_find(const uint8_t *bytes, uint32_t at, size_t len)
+{
+	const uint8_t *found = memchr(bytes + at, '<', len - at);
+
+	return found == NULL ? (uint32_t)len : (uint32_t)(found - bytes);
+}
+
 static uint32_t after(const uint8_t *bytes, uint32_t at, size_t len, const char *mark)
 {
 	const uint8_t *found = memmem(bytes + at, len - at, mark, strlen(mark));
@@ -56,10 +63,8 @@ struct st_node *st_tree_read(struct st_arena *a, const uint8_t *bytes, size_t le
 	struct st_node *root = NULL, *open = NULL;
 	uint32_t at = 0;
 
-	while (at < len) {
-		if (bytes[at] != '<') {
-			at++;
-		} else if (bytes[at + 1] == '!') { /* CDATA is all there can be */
+	while ((at = tag_find(bytes, at, len)) < len) {
+		if (bytes[at + 1] == '!') { /* CDATA is all there can be */
 			at = after(bytes, at, len, "]]>");
 		} else if (bytes[at + 1] == '/') {
 			open->inside.len = at - open->inside.at;
