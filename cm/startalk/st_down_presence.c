@@ -140,7 +140,7 @@ static bool make_room(struct presence *p)
 	struct st_arena *a = p->m->arena;
 	const struct st_node *x = st_node_child(p->m->node, "x", MUC_USER), *item;
 
-	if (x == NULL)
+	if (x == NULL || (!is(p->type, "") && !is(p->type, "unavailable")))
 		return false;
 	item = st_node_child(x, "item", NULL);
 	if (!is(p->type, "unavailable"))

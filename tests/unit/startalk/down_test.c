@@ -324,6 +324,14 @@ Test(startalk_down, rooms_presences_are_theirs)
 		      "affiliation='none' role='none'/><status code='307'/></x></presence>");
 	field_is(&packet, "payload.value", "del_muc_user");
 	field_is(&packet, "payload.body.headers[2].value", "307");
+	packet = sent(
+		"<presence from='eve@x' type='subscribe'><x xmlns='http://jabber.org/protocol/muc#user'/></presence>");
+	field_is(&packet, "payload.value", "confirm_verify_friend");
+	cr_assert_eq(
+		(int)desk_down("<presence from='r@c/n' type='error'><x xmlns='http://jabber.org/protocol/muc#user'/>"
+			       "</presence>")
+			.is,
+		ST_DOWN_NOTHING);
 }
 
 /* ---- answers */
