@@ -295,6 +295,11 @@ def test_a_shutdown_says_so(make_gate):
     ends(client, 111)
 
 
+def test_who_does_not_log_in_in_time_may_come_again(make_gate):
+    gate = make_gate({"listeners": LISTENERS, "limits": {"login_ms_max": 1000}})
+    ends(startalk.Client(gate.startalk), 102)
+
+
 def test_an_unknown_domain(gate_of_startalk):
     client = startalk.Client(gate_of_startalk.startalk, "nowhere.example")
     client.send(WELCOME, {"domain": "nowhere.example", "version": "1.0", "user": "alice"})
