@@ -160,22 +160,28 @@ static bool put_child(struct st_text *t, const struct word *word, const Startalk
 	return true;
 }
 
+/* The roster is the account's own (RFC 6121, 2.1.3), whomever the client asks. */
+static const char *to_of(const struct word *word, const struct st_packet *packet, bool roster)
+{
+	if (roster)
+		return NULL;
+	return st_nonempty(word->inside == TO_VALUE ? packet->iq->value : packet->outer->to);
+}
+
 bool st_up_iq(struct st_text *t, const struct st_view *view, const struct st_packet *packet)
 {
 	const Startalk__IQMessage *iq = packet->iq;
 	const struct word *word = word_find(iq);
-	const char *to = packet->outer->to;
+	bool roster = word != NULL && word->inside == FRIENDS && !view->native;
 
 	if (word == NULL || st_nonempty(iq->messageid) == NULL)
 		return false;
-	if (word->inside == TO_VALUE)
-		to = iq->value;
 	st_put(t, "<iq");
-	st_put_attribute(t, "to", st_nonempty(to));
+	st_put_attribute(t, "to", to_of(word, packet, roster));
 	st_put_attribute(t, "id", iq->messageid);
 	st_put_attribute(t, "type", word->type);
 	st_put(t, ">");
-	if (word->inside == FRIENDS && !view->native)
+	if (roster)
 		st_put(t, "<query xmlns='jabber:iq:roster'/>");
 	else if (!put_child(t, word, iq))
 		return false;
