@@ -442,6 +442,15 @@ def test_in_front_of_prosody(make_gate):
     message = alice.wait_signal(CHAT)
     assert (message.text, message.payload["messageId"], message.outer["from"]) == ("你好 😀", "b-1", "bob@localhost/phone")
     assert alice.ask(16).headers() == {"friends": "[]"}
+    # rooms are entered with a presence (XEP-0045), for which this dialect has no word
+    room = "tea@rooms.localhost"
+    bob.send(f"<presence to='{room}/bob'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+    bob.wait_presence(f"{room}/bob")
+    form = "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query>"
+    assert bob.ask("set", form, room).get("type") == "result"
+    alice.say(room, "hello", "g-1", GROUPCHAT)
+    refused = alice.wait_signal(ERROR)
+    assert (refused.payload["messageId"], refused.outer["from"], refused.headers()["errcode"]) == ("g-1", room, "406")
     assert server.stop() == ""
 
 
