@@ -25,8 +25,9 @@ void store_close(struct store *);
 
 /*
  * A prepared statement, kept for the next time: the same text pointer gives the same statement, reset and without
- * bindings. Use it, then sqlite3_reset() it. NULL: it did not compile, there are STORE_STATEMENTS_MAX already, or SQLite
- * has rolled the transaction back by itself, as it may when the disk fails: then all of it fails, until store_rollback.
+ * bindings. Use it, then sqlite3_reset() it. NULL: it did not compile, there are STORE_STATEMENTS_MAX already, or
+ * SQLite has rolled the transaction back by itself, as it may when the disk fails: then all of it fails, until
+ * store_rollback.
  */
 sqlite3_stmt *store_statement(struct store *, const char *sql);
 /* What the last call that failed says: good until the next call. */
