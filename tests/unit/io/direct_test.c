@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SLOTS = 3, PAIRS = 4, PATIENCE_MS = 5000 };
+enum { SLOTS = 3, PAIRS = 4, PATIENCE_MS = 60000 };
 
 static struct io *io;
 static int inside[PAIRS], outside[PAIRS];

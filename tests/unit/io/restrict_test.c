@@ -24,7 +24,7 @@ TestSuite(restrict, .init = begin);
 /* What comes of the operation. */
 static int ask(void (*what)(struct io_uring_sqe *))
 {
-	struct __kernel_timespec patience = {.tv_sec = 5};
+	struct __kernel_timespec patience = {.tv_sec = 60};
 	struct io_uring_cqe *cqe = NULL;
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
 

@@ -90,7 +90,7 @@ Test(tls_context, weak_key_is_refused)
 }
 
 /* With a key under a passphrase nobody is asked for it. */
-Test(tls_context, passphrase_is_refused, .timeout = 5)
+Test(tls_context, passphrase_is_refused, .timeout = 60)
 {
 	struct tls_files files = tls_files_make("EC", "SHA256");
 	FILE *to = fopen(files.key, "w");

@@ -126,16 +126,8 @@ Test(metrics, health_and_readiness)
 	metrics_stop(m);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 Test(metrics, pages_for_people)
 {
-	int64_t begun_ms;
 	struct metrics *m = begin_good();
 	const char *answer = ask(m, "GET", "/");
 	cr_assert_eq(status_of(answer), 200);
@@ -143,15 +135,32 @@ Test(metrics, pages_for_people)
 	cr_assert(strstr(answer, "Content-Security-Policy: default-src 'none'"));
 	cr_assert_eq(strncmp(body_of(answer), "<!DOCTYPE html>", 15), 0);
 	cr_assert_str_eq(answer + strlen(answer) - 8, "</html>\n", "all of it");
-	counters.value[COUNTER_logins] = 42;
-	begun_ms = now_ms();
-	answer = ask(m, "GET", "/status.json");
-	cr_assert(strstr(answer, "Content-Type: application/json\r\n"));
-	cr_assert(strstr(body_of(answer), "\"logins\":42"));
-	counters.value[COUNTER_logins] = 43;
-	answer = ask(m, "GET", "/status.json");
-	if (now_ms() - begun_ms < METRICS_STATUS_MS)
-		cr_assert(strstr(answer, "\"logins\":42"), "not made anew for everybody");
+	metrics_stop(m);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+Test(metrics, status_is_made_anew_now_and_then)
+{
+	struct metrics *m = begin_good();
+	int64_t began_ms;
+	bool same;
+	do { /* what takes longer than that says nothing */
+		usleep(METRICS_STATUS_MS * 1000);
+		began_ms = now_ms();
+		counters.value[COUNTER_logins] = 42;
+		const char *answer = ask(m, "GET", "/status.json");
+		cr_assert(strstr(answer, "Content-Type: application/json\r\n"));
+		cr_assert(strstr(body_of(answer), "\"logins\":42"));
+		counters.value[COUNTER_logins] = 43;
+		same = strstr(ask(m, "GET", "/status.json"), "\"logins\":42") != NULL;
+	} while (now_ms() - began_ms >= METRICS_STATUS_MS);
+	cr_assert(same, "not made anew for everybody");
 	usleep(METRICS_STATUS_MS * 1000);
 	cr_assert(strstr(ask(m, "GET", "/status.json"), "\"logins\":43"));
 	metrics_stop(m);
@@ -208,7 +217,7 @@ Test(metrics, bounds)
 	cr_assert_eq(send(last.fd, "\n", 1, MSG_NOSIGNAL), 1);
 	cr_assert_eq(poll(&last, 1, 300), 0, "one too many was served");
 	close(fds[0]);
-	cr_assert_eq(poll(&last, 1, 5000), 1, "its turn did not come");
+	cr_assert_eq(poll(&last, 1, 60000), 1, "its turn did not come");
 	metrics_stop(m);
 	for (int i = 1; i <= METRICS_CONNECTIONS_MAX; i++)
 		close(fds[i]);

@@ -11,7 +11,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 
-enum { STAGE_PATIENCE_MS = 20000, STAGE_SERVERS = 2 };
+enum { STAGE_PATIENCE_MS = 60000, STAGE_SERVERS = 2 };
 
 #define SASL			"xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
 #define HEADER			"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'"

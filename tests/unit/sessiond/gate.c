@@ -10,16 +10,36 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 60000, WAIT_MS = 20000, READ_BYTES = 1 << 16 };
+enum { PATIENCE_MS = 60000, WAIT_MS = 60000, READ_BYTES = 1 << 16 };
 
-void gate_dial(struct gate *gate, const char *socket_path)
+static int connection(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static int connect_to(int fd, const char *socket_path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	cr_assert_lt(strlen(socket_path), sizeof address.sun_path);
 	strcpy(address.sun_path, socket_path);
+	return connect(fd, (struct sockaddr *)&address, sizeof address);
+}
+
+void gate_await_server(const char *socket_path)
+{
+	int fd = connection();
+	for (int waited_ms = 0; connect_to(fd, socket_path) != 0; waited_ms += 5) {
+		cr_assert_lt(waited_ms, WAIT_MS, "nobody listens at %s", socket_path);
+		usleep(5000);
+	}
+	close(fd);
+}
+
+void gate_dial(struct gate *gate, const char *socket_path)
+{
 	static uint64_t epochs = 7;
-	*gate = (struct gate){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), .epoch = epochs++};
-	cr_assert_eq(connect(gate->fd, (struct sockaddr *)&address, sizeof address), 0);
+	*gate = (struct gate){.fd = connection(), .epoch = epochs++};
+	cr_assert_eq(connect_to(gate->fd, socket_path), 0);
 }
 
 void gate_end(struct gate *gate)

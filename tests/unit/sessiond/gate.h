@@ -1,4 +1,4 @@
-/* gate: a gate made for tests: one link, frames sent and awaited in turn. Whatever does not come in twenty seconds is a
+/* gate: a gate made for tests: one link, frames sent and awaited in turn. Whatever does not come in a minute is a
  * failure. */
 #ifndef TEST_GATE_H
 #define TEST_GATE_H
@@ -18,6 +18,8 @@ struct gate {
 	unsigned requests;
 };
 
+/* Until somebody listens there. */
+void gate_await_server(const char *socket);
 /* Connects and sends nothing. */
 void gate_dial(struct gate *, const char *socket);
 /* Connects, says HELLO, and takes HELLO and as many DOMAINs. */

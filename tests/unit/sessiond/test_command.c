@@ -106,21 +106,13 @@ static pid_t run_begin(void)
 	return child;
 }
 
-/* The socket is there once the program serves. */
-static void run_wait(void)
-{
-	for (int i = 0; i < 500 && access(fixture.socket, F_OK) != 0; i++)
-		usleep(10000);
-	cr_assert_eq(access(fixture.socket, F_OK), 0);
-}
-
 Test(command, runs_until_sigterm_and_sees_accounts_made_meanwhile)
 {
 	struct gate gate;
 	struct frame frame;
 	int status;
 	pid_t child = run_begin();
-	run_wait();
+	gate_await_server(fixture.socket);
 	gate_begin(&gate, fixture.socket, 1);
 	cr_expect_eq(shell("echo secret | $S user add --database $D juliet@example.com"), 0, "%s", output);
 	gate_session(&gate, 1, "juliet@example.com", "secret", "balcony");

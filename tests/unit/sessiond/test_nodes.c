@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,16 +22,6 @@ struct node {
 static struct fixture fixture;
 static struct node a, b;
 static struct gate at_a, at_b; /* one gate each; at_a has sessions that may be adopted */
-
-static bool is_listening(const struct node *node)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	strcpy(address.sun_path, node->socket);
-	bool listening = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
-	close(fd);
-	return listening;
-}
 
 static void node_begin(struct node *node, const char *name)
 {
@@ -50,8 +38,7 @@ static void node_begin(struct node *node, const char *name)
 		      "example.com", "--listen", listen_at, "--name", name, NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < 2000 && !is_listening(node); i++)
-		usleep(5000);
+	gate_await_server(node->socket);
 }
 
 /* Whether nobody is in the middle of a transaction. */
