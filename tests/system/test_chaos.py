@@ -56,7 +56,7 @@ def test_an_end_is_noticed(ledger):
 
 def test_thirty_faults():
     command = [CHAOS / "run", "--faults", "30", "--clients", "100", "--rate", "60"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=400)
     result = json.loads(run.stdout or "{}")
     assert run.returncode == 0, f"{json.dumps(result, indent=1)}\n{run.stderr[-2000:]}"
     assert result["sessions_reattached"] + result["sessions_adopted"] > 0

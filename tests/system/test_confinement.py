@@ -52,9 +52,10 @@ def test_root_becomes_another_user(make_gate):
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
     for folder in (gates.run_folder(),):
         os.chmod(folder, 0o755)
+    # A port that only root may have, at an address that is this test's alone.
     gate = make_gate({"user": "nobody", "control": {"socket": str(home / "control.sock")}, "sessiond": {"database": str(home / "accounts.db")},
                       "tls": {"certificate": str(home / certificate.name), "key": str(home / key.name)},
-                      "listeners": [{"address": "127.0.0.1:0", "tls": "starttls"}, {"address": "127.0.0.1:843", "tls": "direct"}]})
+                      "listeners": [{"address": "127.0.0.1:0", "tls": "starttls"}, {"address": f"127.1.{os.getpid() >> 8 & 255}.{os.getpid() & 255}:843", "tls": "direct"}]})
     for one in tasks(gate.pid):
         assert one["Uid"].split() == [str(nobody.pw_uid)] * 4 and one["Gid"].split() == [str(nobody.pw_gid)] * 4
         assert int(one["CapEff"], 16) == int(one["CapPrm"], 16) == 0

@@ -79,7 +79,7 @@ def traffic(client, session):
 
 @pytest.mark.parametrize("cut", ["reset", "silence"])
 def test_a_session_goes_on_with_another_link(cut, backend, proxy, make_cut_gate):
-    gate = make_cut_gate()
+    gate = make_cut_gate(silence_ms_max=3000 if cut == "silence" else 1500)
     seen = {}
     backend.on_element = lambda session, xml: seen.setdefault(session.jid, []).append(number_of(xml))
     clients = [login(gate, user) for user in ("alice", "bob", "carol")]
@@ -141,7 +141,7 @@ def test_patience_ends(backend, proxy, make_cut_gate):
 
 def test_a_client_that_goes_says_its_last_words(backend, proxy, make_cut_gate):
     """The link is cut with them on it: they and CLOSE come over the next one."""
-    gate = make_cut_gate()
+    gate = make_cut_gate(silence_ms_max=3000)
     alice = login(gate, "alice")
     seen = []
     backend.on_element = lambda session, xml: seen.append(xml)

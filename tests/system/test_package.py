@@ -39,7 +39,7 @@ install -d -o stanzagate /run/stanzagate
 cd /
 setpriv --reuid=stanzagate --regid=stanzagate --init-groups --no-new-privs stanzagate run -c /etc/stanzagate/stanzagate.yaml 2>/tmp/log &
 gate=$!
-for i in $(seq 200); do stanzagate ctl status >/tmp/status 2>/dev/null && grep -q 'healthy; ready' /tmp/status && break; sleep .05; done
+for i in $(seq 1200); do stanzagate ctl status >/tmp/status 2>/dev/null && grep -q 'healthy; ready' /tmp/status && break; sleep .05; done
 grep 'healthy; ready' /tmp/status
 kill -TERM $gate
 wait $gate
@@ -55,7 +55,7 @@ echo gone
 
 
 def run(command, **options):
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
 
 
 @pytest.fixture(scope="module")
