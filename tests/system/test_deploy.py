@@ -1,5 +1,7 @@
 """The files of deploy/ that others read: their own programs say that they are good, and they say what is so."""
 import ctypes
+import errno
+import functools
 import json
 import os
 import re
@@ -102,7 +104,7 @@ def test_the_configuration_of_the_pods_is_good(tmp_path, gate):
         assert gate.page(container[probe]["httpGet"]["path"])[0] == 200
 
 
-# ---- the container's filter, without a container
+# ---- filters of system calls, without who sets them: the container's and the service's
 
 class Comparison(ctypes.Structure):
     _fields_ = [("argument", ctypes.c_uint), ("how", ctypes.c_int), ("one", ctypes.c_uint64), ("two", ctypes.c_uint64)]
@@ -115,21 +117,41 @@ def profile():
     return json.loads((DEPLOY / "container" / "seccomp.json").read_text())
 
 
-def enter_profile():
-    """What a container's engine does with the profile before it starts the program."""
+def enter_filter(otherwise, rules):
+    """Rules: names of calls, an action, and what arguments are compared with."""
     library = ctypes.CDLL("libseccomp.so.2")
     library.seccomp_init.restype = ctypes.c_void_p
-    filter_ = ctypes.c_void_p(library.seccomp_init(ERRNO | profile()["defaultErrnoRet"]))
-    for rule in profile()["syscalls"]:
-        action = ALLOW if rule["action"] == "SCMP_ACT_ALLOW" else ERRNO | rule["errnoRet"]
-        arguments = rule.get("args", [])
+    filter_ = ctypes.c_void_p(library.seccomp_init(otherwise))
+    for names, action, arguments in rules:
         assert all(each["op"] == "SCMP_CMP_MASKED_EQ" for each in arguments)
         compared = (Comparison * len(arguments))(*[Comparison(each["index"], MASKED_EQUAL, each["value"], each["valueTwo"]) for each in arguments])
-        for name in rule["names"]:
+        for name in names:
             number = library.seccomp_syscall_resolve_name(name.encode())
             if number != -1:
                 assert library.seccomp_rule_add_array(filter_, ctypes.c_uint32(action), number, len(arguments), compared) == 0, name
     assert library.seccomp_load(filter_) == 0
+
+
+def enter_profile():
+    """What a container's engine does with the profile before it starts the program."""
+    rules = [(rule["names"], ALLOW if rule["action"] == "SCMP_ACT_ALLOW" else ERRNO | rule["errnoRet"], rule.get("args", [])) for rule in profile()["syscalls"]]
+    enter_filter(ERRNO | profile()["defaultErrnoRet"], rules)
+
+
+def calls_of_service(service):
+    """Names that its SystemCallFilter= lines leave, set by set."""
+
+    @functools.cache
+    def of_set(name):
+        members = re.findall(r"^ +([-@\w]+)$", run("systemd-analyze", "--no-pager", "syscall-filter", name)[1], re.M)
+        assert members, name
+        return {call for member in members for call in (of_set(member) if member[0] == "@" else {member})}
+
+    allowed = set()
+    for words in re.findall(r"^SystemCallFilter=(.*)$", service.read_text(), re.M):
+        named = {call for word in words.lstrip("~").split() for call in (of_set(word) if word[0] == "@" else {word})}
+        allowed = allowed - named if words[0] == "~" else allowed | named
+    return allowed
 
 
 def test_the_profile_has_what_the_gate_has_not_given_up():
@@ -150,6 +172,18 @@ def test_a_gate_runs_under_the_profile(make_gate):
     assert alice.logout()
     done = subprocess.run(["unshare", "--mount", "true"], preexec_fn=enter_profile, capture_output=True, text=True, timeout=20)
     assert done.returncode != 0 and "not permitted" in done.stderr
+
+
+@pytest.mark.skipif(gates.is_sanitized(), reason="sanitizers need more")
+def test_a_gate_sets_its_own_filter_within_that_of_the_service(make_gate):
+    calls = calls_of_service(DEPLOY / "systemd" / "stanzagate.service")
+    gate = make_gate(preexec=lambda: enter_filter(ERRNO | errno.EPERM, [(calls, ALLOW, [])]))
+    gate.wait_log(r"gate\.(un)?confined")
+    assert "gate.confined" in gate.log(), gate.log_tail()
+    alice = xmpp.Client(gate.direct, True, gate.authority)
+    alice.login("alice", gates.PASSWORDS["alice"])
+    alice.ping()
+    assert alice.logout()
 
 
 @pytest.mark.skipif(gates.is_sanitized(), reason="what is built with sanitizers goes into no container")
