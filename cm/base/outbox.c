@@ -8,7 +8,7 @@
 static const uint32_t chunk_sizes[] = {512, 2048, 8192, 20480, 65536};
 enum { CHUNK_SIZES = sizeof chunk_sizes / sizeof chunk_sizes[0] };
 
-static _Thread_local int64_t chunk_bytes;
+static _Thread_local int64_t chunk_bytes, waiting_bytes;
 
 struct chunk *chunk_new(size_t cap)
 {
@@ -39,6 +39,11 @@ void chunk_free(struct chunk *c)
 int64_t chunk_memory(void)
 {
 	return chunk_bytes;
+}
+
+int64_t outboxes_waiting(void)
+{
+	return waiting_bytes;
 }
 
 /* What a growing queue asks for next: as much again as it holds, within the sizes there are. */
@@ -76,6 +81,7 @@ void outbox_put(struct outbox *o, const void *bytes, size_t len)
 		memcpy(o->tail->bytes + o->tail->filled, from, part);
 		o->tail->filled += (uint32_t)part;
 		o->bytes += (uint32_t)part;
+		waiting_bytes += (int64_t)part;
 		from += part;
 		len -= part;
 	}
@@ -100,6 +106,7 @@ struct chunk *outbox_take(struct outbox *o)
 	if (o->head == NULL)
 		o->tail = NULL;
 	o->bytes -= c->filled - c->at;
+	waiting_bytes -= c->filled - c->at;
 	c->next = NULL;
 	return c;
 }
@@ -111,6 +118,7 @@ void outbox_drop(struct outbox *o, size_t len)
 	assert(c != NULL && len <= c->filled - c->at);
 	c->at += (uint32_t)len;
 	o->bytes -= (uint32_t)len;
+	waiting_bytes -= (int64_t)len;
 	if (c->at == c->filled)
 		chunk_free(outbox_take(o));
 }

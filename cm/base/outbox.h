@@ -27,6 +27,8 @@ struct chunk *chunk_new(size_t cap);
 void chunk_free(struct chunk *); /* NULL is fine */
 /* Bytes of all chunks that this thread has now: for the metrics. */
 int64_t chunk_memory(void);
+/* Bytes that wait in all outboxes of this thread now. */
+int64_t outboxes_waiting(void);
 
 /* Copies the bytes to the end. */
 void outbox_put(struct outbox *, const void *bytes, size_t len);

@@ -337,14 +337,17 @@ static void sweep(struct worker *w)
 
 static void gauges(struct worker *w)
 {
-	uint64_t unsent = 0, avoided = 0;
+	uint64_t waiting = (uint64_t)outboxes_waiting(), unsent = 0, avoided = 0;
 
 	for (size_t i = 0; i < w->pool.count; i++) {
-		if (w->uplinks[i].live)
+		if (w->uplinks[i].live) {
 			unsent += conn_unsent(&w->uplinks[i].conn);
+			waiting -= w->uplinks[i].conn.outbox.bytes;
+		}
 		avoided += w->pool.backends[i].avoided && !w->pool.backends[i].vacant;
 	}
 	counter_store(&w->counters.value[COUNTER_backends_avoided], avoided);
+	counter_store(&w->counters.value[COUNTER_unread_bytes], waiting);
 	counter_store(&w->counters.value[COUNTER_link_unread_bytes], unsent);
 	counter_store(&w->counters.value[COUNTER_direct_descriptors], io_direct_used(w->net.io));
 	counter_store(&w->counters.value[COUNTER_memory_client], slab_bytes(&w->clients));

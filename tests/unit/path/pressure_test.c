@@ -118,9 +118,11 @@ Test(pressure, a_paused_client_that_goes_is_forgotten)
 	actor_connect(&stage, &a, WAY_DIRECT);
 	actor_login(&a, &server, "r");
 	flood(&a);
+	stage_until(stage_counter(&stage, COUNTER_unread_bytes) >= BODY);
 	actor_reset(&a);
 	server_expect(&server, FRAME_CLOSE, a.session, &frame);
 	cr_assert_eq(stage_counter(&stage, COUNTER_paused), 0);
+	stage_until(stage_counter(&stage, COUNTER_unread_bytes) == 0);
 }
 
 Test(pressure, a_client_that_never_reads_is_closed)
