@@ -140,7 +140,10 @@ static void gauges_check(const struct stage *s)
 					      COUNTER_clients_ended,	     COUNTER_transport_starttls,
 					      COUNTER_transport_direct,	     COUNTER_paused,
 					      COUNTER_sends_pending,	     COUNTER_memory_login,
-					      COUNTER_memory_partial};
+					      COUNTER_memory_partial,	     COUNTER_orphans,
+					      COUNTER_logins_awaiting,	     COUNTER_handshakes_running,
+					      COUNTER_handshakes_waiting,    COUNTER_transport_startalk,
+					      COUNTER_startalk_due};
 
 	for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++)
 		cr_assert_eq(stage_counter(s, gauges[i]), 0, "gauge %d is %ld", (int)gauges[i],
