@@ -14,6 +14,7 @@ enum {
 	ADOPT_BYTES_MAX = FRAME_HEAD_BYTES + FRAME_FIELDS_MAX,
 	PRESENCE_BYTES_MAX = 16384, /* of the field */
 	OFFERS_A_TURN = 128,
+	WAITS_A_TURN = 32, /* whose session servers have no time now: others may have */
 	LOOKS_A_TURN = 1024,
 	LOOK_AGAIN_MS = 100, /* nobody was there for those that were looked at */
 	GO_ON_MS = 5,	     /* there are more, but not in this turn */
@@ -126,8 +127,9 @@ static void move(struct worker *w, struct uplink *to, struct orphan *o)
 	orphan_join(&to->orphans, o);
 }
 
-/* False: nobody is there, or nobody has time. *ret_busy says which. */
-static bool serve(struct worker *w, struct orphan *o, bool *ret_busy)
+enum served { SERVED, NOBODY_IS_THERE, NO_TIME };
+
+static enum served serve(struct worker *w, struct orphan *o)
 {
 	struct pace_settings pace = {w->config->link_adopt_per_s, 0};
 	struct identity who;
@@ -136,36 +138,34 @@ static bool serve(struct worker *w, struct orphan *o, bool *ret_busy)
 
 	identity_read(o->client, &who);
 	chosen = pool_choose(&w->pool, who.domain, who.bare);
-	*ret_busy = chosen != POOL_NONE;
 	if (chosen == POOL_NONE)
-		return false;
+		return NOBODY_IS_THERE;
 	to = &w->uplinks[chosen];
 	if (uplink_is_full(to) || !pace_take(&to->adopt_pace, &pace, worker_now_ms(w)))
-		return false;
+		return NO_TIME;
 	offer(w, to, o, &who);
 	move(w, to, o);
-	return true;
+	return SERVED;
 }
 
 void adoptions_look(struct worker *w)
 {
-	uint32_t looks = w->homeless.count < LOOKS_A_TURN ? w->homeless.count : LOOKS_A_TURN, offers = 0;
-	bool busy = false;
+	uint32_t looks = w->homeless.count < LOOKS_A_TURN ? w->homeless.count : LOOKS_A_TURN, offers = 0, waits = 0;
 
 	if (looks == 0 || worker_now_ms(w) < w->adopt_next_ms)
 		return;
-	for (; looks > 0 && offers < OFFERS_A_TURN && !busy; looks--) {
+	for (; looks > 0 && offers < OFFERS_A_TURN && waits < WAITS_A_TURN; looks--) {
 		struct orphan *o = w->homeless.first;
+		enum served served = serve(w, o);
 
-		if (serve(w, o, &busy)) {
-			offers++;
-			busy = false;
-		} else {
+		offers += served == SERVED;
+		waits += served == NO_TIME;
+		if (served != SERVED) {
 			orphan_leave(o);
 			orphan_join(&w->homeless, o);
 		}
 	}
-	w->adopt_next_ms = worker_now_ms(w) + (offers > 0 || busy ? GO_ON_MS : LOOK_AGAIN_MS);
+	w->adopt_next_ms = worker_now_ms(w) + (offers + waits > 0 ? GO_ON_MS : LOOK_AGAIN_MS);
 }
 
 uint64_t adoptions_wait_ms(const struct worker *w, uint64_t wait_ms)
