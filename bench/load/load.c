@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum { FAULTS_TOLD = 10, STORM_FIRST = 10000, QUIT_S_MAX = 3, WAIT_MS_MAX = 1000 };
+enum { TURN_MAX = 64 }; /* completions, and logins begun, of a turn of the loop */
 enum { TAG_BELL = 1, TAG_TIMER = 2, TAG_CLIENT = 3 };
 
 static const char *const fault_texts[] = {
@@ -48,6 +49,12 @@ void load_mark_dirty(struct load *load, struct client *client)
 uint64_t load_tag(const struct load *load, const struct client *client)
 {
 	return TAG_CLIENT + (uint64_t)(client - load->clients);
+}
+
+void load_late(struct load *load, uint64_t late_ns)
+{
+	if (late_ns > load->tally->late_max_ns)
+		load->tally->late_max_ns = late_ns;
 }
 
 /* ---- logins */
@@ -105,6 +112,26 @@ static bool storm_is_over(const struct load *load, uint64_t now)
 }
 
 /*
+ * Whether another login may begin now; *ret_due is when the next one is due, UINT64_MAX when another has to end first.
+ * What has begun goes before: logins begin with what completions have left of a turn, one at least. Where this program
+ * has too much to do, it is late with beginnings, which it tells, and does not slow down those who are under way.
+ */
+static bool may_begin(struct load *load, uint64_t nth, uint64_t now, uint64_t *ret_due)
+{
+	const struct options *options = load->options;
+
+	*ret_due = now;
+	if (options->rate_logins)
+		*ret_due = due_at(load, load->board->start_ns, nth, options->rate_logins);
+	else if (load->tally->counts.under_way >= parallel_here(load))
+		*ret_due = UINT64_MAX;
+	if (*ret_due > now || load->turn_used >= TURN_MAX)
+		return false;
+	load_late(load, now - *ret_due);
+	return true;
+}
+
+/*
  * A login of the storm, on a place that is free. The number chooses address, account and resource: one that another
  * run of this program would not have at the same time.
  */
@@ -124,17 +151,13 @@ static void storm_begin_one(struct load *load, uint64_t due_ns)
 /* As logins_begin, as long as the storm goes on. */
 static uint64_t storm_begin(struct load *load, uint64_t now)
 {
-	const struct options *options = load->options;
-	uint64_t due = now;
+	uint64_t due;
 
 	while (!storm_is_over(load, now)) {
-		if (options->rate_logins) {
-			due = due_at(load, load->board->start_ns, load->begun, options->rate_logins);
-			if (due > now)
-				return due;
-		} else if (load->tally->counts.under_way >= parallel_here(load) || load->place_count == 0) {
+		if (!load->options->rate_logins && load->place_count == 0)
 			return UINT64_MAX;
-		}
+		if (!may_begin(load, load->begun, now, &due))
+			return due;
 		storm_begin_one(load, due);
 	}
 	return UINT64_MAX;
@@ -143,17 +166,11 @@ static uint64_t storm_begin(struct load *load, uint64_t now)
 /* Begins the logins that are due. Answers when the next one is, UINT64_MAX for never or when another has ended. */
 static uint64_t logins_begin(struct load *load, uint64_t now)
 {
-	const struct options *options = load->options;
-	uint64_t due = now;
+	uint64_t due;
 
 	while (load->next_login < load->count && !is_cut(load)) {
-		if (options->rate_logins) {
-			due = due_at(load, load->board->start_ns, load->next_login, options->rate_logins);
-			if (due > now)
-				return due;
-		} else if (load->tally->counts.under_way >= parallel_here(load)) {
-			return UINT64_MAX;
-		}
+		if (!may_begin(load, load->next_login, now, &due))
+			return due;
 		client_begin(load, &load->clients[load->next_login], load->first + load->next_login, due);
 		load->next_login++;
 	}
@@ -292,14 +309,17 @@ static void timer_set(struct load *load, uint64_t due_ns)
 static void events_wait(struct load *load, uint64_t due_ns)
 {
 	struct io_done done;
+	unsigned taken = 0;
 
 	timer_set(load, due_ns);
 	io_wait(load->wires.io, due_ns <= clock_ns() ? 0 : WAIT_MS_MAX);
-	while (io_next(load->wires.io, &done)) {
+	while (taken < TURN_MAX && io_next(load->wires.io, &done)) {
 		event_take(load, &done);
 		if (done.bytes)
 			io_return(load->wires.io, &done);
+		taken++;
 	}
+	load->turn_used = taken < TURN_MAX ? taken : TURN_MAX - 1;
 }
 
 static bool all_are_gone(const struct load *load)

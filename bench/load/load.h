@@ -35,6 +35,7 @@ struct load {
 	unsigned *places, place_count; /* of `clients` that nobody has; of a storm */
 	unsigned next_return;	       /* place whose turn it is to leave and come back */
 	uint64_t returns;	       /* whose time has come */
+	unsigned turn_used;	       /* of TURN_MAX, in this turn of the loop */
 	struct client **dirty;	       /* those with something to do */
 	unsigned dirty_count;
 	struct xml_work *work; /* of the tokenizer while no element is partly there */
@@ -57,6 +58,8 @@ void load_mark_dirty(struct load *, struct client *);
 void load_client_gone(struct load *, struct client *);
 /* The client's login came to an end. */
 void load_client_online(struct load *, struct client *);
+/* Something was done so much later than it was due, because this program came no sooner to it. */
+void load_late(struct load *, uint64_t late_ns);
 uint64_t load_tag(const struct load *, const struct client *);
 
 /* Who is who. Clients are talkers, then pairs of which one does not read, then those that leave and come back. */

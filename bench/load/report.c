@@ -134,6 +134,11 @@ static double busy_us(const struct process_sample *from, const struct process_sa
 	return (double)(until->user_us + until->system_us) - (double)(from->user_us + from->system_us);
 }
 
+static void late_print(FILE *to, const struct lead *lead)
+{
+	number_print(to, "generator_late_us_max", (double)lead->sum->late_max_ns / 1e3);
+}
+
 static void storm_print(FILE *to, const struct lead *lead)
 {
 	const struct counts *counts = &lead->sum->counts;
@@ -145,6 +150,7 @@ static void storm_print(FILE *to, const struct lead *lead)
 		counts->begun, counts->in_time, counts->missed);
 	number_print(to, "goodput", rate_of((double)counts->in_time, lead->options->storm));
 	fprintf(to, ", \"generator_busy\": %.3f", rate_of(us / 1e6, seconds_between(lead->start_ns, lead->stop_ns)));
+	late_print(to, lead);
 }
 
 /* How busy this program itself was, in processors, and how late: if it was either, it has measured itself. */
@@ -155,7 +161,7 @@ static void generator_print(FILE *to, const struct lead *lead)
 	if (!lead->run_ns)
 		return;
 	fprintf(to, ", \"generator_busy\": %.3f", rate_of(us / 1e6, seconds_between(lead->run_ns, lead->stop_ns)));
-	number_print(to, "generator_late_us_max", (double)lead->sum->late_max_ns / 1e3);
+	late_print(to, lead);
 	if (lead->sum->counts.online)
 		number_print(to, "generator_bytes_per_client",
 			     ((double)lead->run_begin.own.rss_bytes - (double)lead->sum->start_bytes) /

@@ -18,7 +18,7 @@ struct counts {
 struct tally {
 	struct counts counts;
 	uint64_t online_ns;   /* when the last login was over */
-	uint64_t late_max_ns; /* how far behind its plan sending was at worst */
+	uint64_t late_max_ns; /* how far behind its plan it was at worst, with what it sends and begins */
 	uint64_t start_bytes; /* resident memory of this process, before its first client */
 	struct histogram login_ns, return_ns, latency_ns, ping_ns;
 };

@@ -270,8 +270,7 @@ uint64_t traffic_send_due(struct load *load, uint64_t now_ns)
 		uint64_t due = due_of(load, traffic->planned);
 		if (due > now_ns)
 			return due;
-		if (now_ns - due > load->tally->late_max_ns)
-			load->tally->late_max_ns = now_ns - due;
+		load_late(load, now_ns - due);
 		one_send(load, due);
 		traffic->planned++;
 	}
