@@ -51,6 +51,13 @@ uint64_t load_tag(const struct load *load, const struct client *client)
 	return TAG_CLIENT + (uint64_t)(client - load->clients);
 }
 
+uint64_t load_due(const struct load *load, uint64_t from_ns, uint64_t n, uint64_t rate)
+{
+	uint64_t number = n * load->board->processes + load->index;
+
+	return from_ns + (uint64_t)((double)number * (double)SECOND_NS / (double)rate);
+}
+
 void load_late(struct load *load, uint64_t late_ns)
 {
 	if (late_ns > load->tally->late_max_ns)
@@ -90,14 +97,6 @@ void load_client_gone(struct load *load, struct client *client)
 		client_begin(load, client, client->number, client->begun_ns);
 }
 
-/* The n-th of this process, of so many a second of all together. */
-static uint64_t due_at(const struct load *load, uint64_t from_ns, uint64_t n, uint64_t rate)
-{
-	uint64_t number = n * load->board->processes + load->index;
-
-	return from_ns + (uint64_t)((double)number * (double)SECOND_NS / (double)rate);
-}
-
 /* How many logins may be under way here. */
 static unsigned parallel_here(const struct load *load)
 {
@@ -122,7 +121,7 @@ static bool may_begin(struct load *load, uint64_t nth, uint64_t now, uint64_t *r
 
 	*ret_due = now;
 	if (options->rate_logins)
-		*ret_due = due_at(load, load->board->start_ns, nth, options->rate_logins);
+		*ret_due = load_due(load, load->board->start_ns, nth, options->rate_logins);
 	else if (load->tally->counts.under_way >= parallel_here(load))
 		*ret_due = UINT64_MAX;
 	if (*ret_due > now || load->turn_used >= TURN_MAX)
@@ -198,7 +197,7 @@ static uint64_t returns_begin(struct load *load, uint64_t now)
 	uint64_t due = UINT64_MAX;
 
 	while (load->options->churn && !is_cut(load)) {
-		due = due_at(load, load->board->run_ns, load->returns, load->options->churn);
+		due = load_due(load, load->board->run_ns, load->returns, load->options->churn);
 		if (due > now)
 			return due;
 		load->returns++;

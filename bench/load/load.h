@@ -58,6 +58,8 @@ void load_mark_dirty(struct load *, struct client *);
 void load_client_gone(struct load *, struct client *);
 /* The client's login came to an end. */
 void load_client_online(struct load *, struct client *);
+/* When the n-th of this process is due, of so many a second of all processes together, which take turns. */
+uint64_t load_due(const struct load *, uint64_t from_ns, uint64_t n, uint64_t rate);
 /* Something was done so much later than it was due, because this program came no sooner to it. */
 void load_late(struct load *, uint64_t late_ns);
 uint64_t load_tag(const struct load *, const struct client *);

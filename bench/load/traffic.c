@@ -251,23 +251,15 @@ void traffic_begin(struct load *load, uint64_t now_ns)
 	}
 }
 
-/* All processes send at one rate together, in turn. */
-static uint64_t due_of(const struct load *load, uint64_t planned)
-{
-	uint64_t number = planned * load->board->processes + load->index;
-
-	return load->board->run_ns +
-	       (uint64_t)((double)number * (double)SECOND_NS / (double)load->options->messages_per_second);
-}
-
 uint64_t traffic_send_due(struct load *load, uint64_t now_ns)
 {
 	struct traffic *traffic = &load->traffic;
+	unsigned rate = load->options->messages_per_second;
 
-	if (!load->options->messages_per_second)
+	if (!rate)
 		return UINT64_MAX;
 	for (unsigned k = 0; k < BATCH_MAX; k++) {
-		uint64_t due = due_of(load, traffic->planned);
+		uint64_t due = load_due(load, load->board->run_ns, traffic->planned, rate);
 		if (due > now_ns)
 			return due;
 		load_late(load, now_ns - due);

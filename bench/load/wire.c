@@ -22,6 +22,23 @@ static uint64_t pend(struct wire *w, enum wire_op op)
 	return w->tag | (uint64_t)op << WIRE_OP_SHIFT;
 }
 
+/* Puts bytes behind those of a chunk, which is NULL while there are none. */
+static void put_behind(struct chunk **chunk, const void *bytes, size_t len)
+{
+	struct chunk *old = *chunk, *to = old;
+	size_t have = old ? old->filled : 0;
+
+	if (!old || old->cap - have < len) {
+		*chunk = to = chunk_new(2 * have > have + len ? 2 * have : have + len);
+		if (old)
+			memcpy(to->bytes, old->bytes, have);
+		to->filled = (uint32_t)have;
+		chunk_free(old);
+	}
+	memcpy(to->bytes + have, bytes, len);
+	to->filled += (uint32_t)len;
+}
+
 /* ---- to connect */
 
 static bool source_bind(int fd, unsigned sources, unsigned number)
@@ -196,29 +213,12 @@ static enum wire_found kept_read(struct wires *wires, struct wire *w, struct wir
 	return end ? WIRE_END : WIRE_BAD;
 }
 
-/* Puts the bytes behind the partial record. */
-static void partial_put(struct wire *w, const uint8_t *bytes, size_t len)
-{
-	struct chunk *old = w->partial;
-	size_t have = old ? old->filled : 0;
-
-	if (!old || old->cap - have < len) {
-		w->partial = chunk_new(2 * have > have + len ? 2 * have : have + len);
-		if (old)
-			memcpy(w->partial->bytes, old->bytes, have);
-		w->partial->filled = (uint32_t)have;
-		chunk_free(old);
-	}
-	memcpy(w->partial->bytes + have, bytes, len);
-	w->partial->filled += (uint32_t)len;
-}
-
 /* Whatever is partly here and what has come are one piece; what is left of it is the partial record then. */
 static void input_join(struct wire *w, struct wire_input *in)
 {
 	if (!w->partial || w->partial->at)
 		return;
-	partial_put(w, in->at, in->len);
+	put_behind(&w->partial, in->at, in->len);
 	w->partial->at = 1; /* it is the input now, and goes when that is used up */
 	*in = (struct wire_input){w->partial->bytes, w->partial->filled};
 }
@@ -229,7 +229,7 @@ static void input_keep(struct wire *w, struct wire_input *in)
 
 	w->partial = NULL;
 	if (in->len)
-		partial_put(w, in->at, in->len);
+		put_behind(&w->partial, in->at, in->len);
 	chunk_free(joined);
 	in->len = 0;
 }
@@ -288,20 +288,8 @@ void wire_resume(struct wire *w)
 
 void wire_put(struct wire *w, const char *bytes, size_t len)
 {
-	struct chunk *old = w->out;
-	size_t have = old ? old->filled : 0;
-
-	if (w->life != WIRE_OPEN)
-		return;
-	if (!old || old->cap - have < len) {
-		w->out = chunk_new(2 * have > have + len ? 2 * have : have + len);
-		if (old)
-			memcpy(w->out->bytes, old->bytes, have);
-		w->out->filled = (uint32_t)have;
-		chunk_free(old);
-	}
-	memcpy(w->out->bytes + have, bytes, len);
-	w->out->filled += (uint32_t)len;
+	if (w->life == WIRE_OPEN)
+		put_behind(&w->out, bytes, len);
 }
 
 /* All that was put, sealed: as many records as it takes. NULL: the engine refuses. */
