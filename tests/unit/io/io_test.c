@@ -101,6 +101,29 @@ Test(io, watch_tells_of_each_arrival_and_stays)
 	}
 }
 
+Test(io, one_wait_brings_all_that_is_true)
+{
+	enum { MANY = 200 };
+	int many[MANY][2], count = 0;
+	struct io_done done;
+
+	for (uint64_t i = 0; i < MANY; i++) {
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, many[i]), 0);
+		io_watch(io, many[i][0], i);
+	}
+	expect_none();
+	for (int i = 0; i < MANY; i++)
+		put(many[i][1], "x");
+	io_wait(io, 0);
+	while (io_next(io, &done))
+		count++;
+	cr_assert_eq(count, MANY);
+	for (int i = 0; i < MANY; i++) {
+		close(many[i][0]);
+		close(many[i][1]);
+	}
+}
+
 Test(io, watch_tells_of_what_was_there_before)
 {
 	put(pair[1], "x");
