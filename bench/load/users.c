@@ -207,8 +207,9 @@ static bool options_take(int argc, char **argv, struct users *users, bool *ret_h
 			return false;
 		}
 	}
-	return optind == argc && users->to && text_is_plain(users->prefix) && text_is_plain(users->domain) &&
-	       text_is_plain(users->password) && users->iterations >= PASSWORD_ITERATIONS_MIN;
+	return optind == argc && users->to && users->count > 0 && text_is_plain(users->prefix) &&
+	       text_is_plain(users->domain) && text_is_plain(users->password) &&
+	       users->iterations >= PASSWORD_ITERATIONS_MIN;
 }
 
 int users_command(int argc, char **argv)

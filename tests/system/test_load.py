@@ -75,6 +75,12 @@ def test_clients_of_startalk(make_gate):
     assert report["pings_answered"] == report["pings_sent"] > 20
 
 
+def test_a_number_of_accounts_that_is_none(tmp_path):
+    command = [LOAD, "users", "--server", "ejabberd", "--to", tmp_path / "users.xml", "--users", "many"]
+    assert subprocess.run(command, capture_output=True, timeout=10).returncode == 2
+    assert not (tmp_path / "users.xml").exists()
+
+
 def test_accounts_for_prosody_and_ejabberd(tmp_path):
     make_users("prosody", tmp_path / "data", 2)
     assert f'["password"] = "{PASSWORD}"' in (tmp_path / "data" / "localhost" / "accounts" / "u1.dat").read_text()
