@@ -15,11 +15,10 @@ static bool is_wanted(const struct lead *lead)
 	return !lead->options->quiet && isatty(STDERR_FILENO);
 }
 
-static double seconds_since(const struct lead *lead, uint64_t from)
+static double seconds_since(uint64_t from)
 {
 	uint64_t now = clock_ns();
 
-	(void)lead;
 	return now > from ? (double)(now - from) / (double)SECOND_NS : 0;
 }
 
@@ -30,10 +29,10 @@ static double share_done(const struct lead *lead)
 	double share = 1;
 
 	if (lead->phase == PHASE_LOGIN)
-		share = o->storm ? seconds_since(lead, lead->start_ns) / o->storm
+		share = o->storm ? seconds_since(lead->start_ns) / o->storm
 				 : (double)lead->sum->counts.online / o->clients;
 	else if (lead->phase == PHASE_RUN && o->seconds)
-		share = seconds_since(lead, lead->run_ns) / o->seconds;
+		share = seconds_since(lead->run_ns) / o->seconds;
 	return share < 1 ? share : 1;
 }
 

@@ -126,23 +126,19 @@ static void gzip(const struct sheet *plain, struct sheet *ret)
 static bool gunzip(const struct startalk_field *from, struct sheet *ret)
 {
 	z_stream z = {.next_in = (Bytef *)(uintptr_t)from->bytes, .avail_in = (uInt)from->len};
-	bool good = inflateInit2(&z, GZIP_BITS) == Z_OK;
+	int is = inflateInit2(&z, GZIP_BITS);
 
-	for (size_t room = 4 * from->len + 256; good && room <= PLAIN_MAX; room *= 4) {
-		int is;
-
+	assert(is == Z_OK);
+	is = Z_BUF_ERROR;
+	for (size_t room = 4 * from->len + 256; is == Z_BUF_ERROR && room <= PLAIN_MAX; room *= 4) {
 		sheet_room(ret, room);
 		z.next_out = ret->bytes + z.total_out;
 		z.avail_out = (uInt)(ret->cap - z.total_out);
 		is = inflate(&z, Z_FINISH);
 		ret->len = z.total_out;
-		if (is != Z_BUF_ERROR) {
-			good = is == Z_STREAM_END;
-			break;
-		}
 	}
 	inflateEnd(&z);
-	return good;
+	return is == Z_STREAM_END;
 }
 
 void startalk_seal(const struct startalk_letter *letter, struct sheet *ret)
