@@ -2,7 +2,7 @@
 What is compared: servers, and what may stand in front of them, each a process or a few on loopback. Everything of a run is in
 one temporary folder and has one certificate.
 
-    Peer    .port to connect to; .options for the load; .front and .back: lists of pids, either may be empty
+    Peer    .port to connect to; .load_options; .front and .back: lists of pids, either may be empty
 """
 import glob
 import gzip
