@@ -98,7 +98,10 @@ void io_plain_end(int fd, int plain);
 
 /* Hands over what was asked for, and does not wait: for whoever has long work to do before io_wait. */
 void io_submit(struct io *);
-/* Hands over what was asked for, and waits until there is a completion, io_wake was called, or the time is over. */
+/*
+ * Hands over what was asked for, and waits until there is a completion, io_wake was called, or the time is over. All
+ * that has become true by then is there for io_next(); what becomes true later waits for the next call.
+ */
 void io_wait(struct io *, uint64_t timeout_ms);
 /* The next completion. False: none is left. */
 bool io_next(struct io *, struct io_done *ret);
