@@ -41,7 +41,8 @@
 start(Gate, Number, Fields, Options, SizeMax) ->
 	Socket = #stanzagate{
 		gate = Gate, number = Number, peer = peer(Fields), tls = is_map_key(tls_version, Fields),
-		exporter = maps:get(tls_exporter, Fields, none), cipher = maps:get(tls_cipher, Fields, none)
+		exporter = maps:get(tls_exporter, Fields, none), cipher = maps:get(tls_cipher, Fields, none),
+		users = stanzagate_external:users(Fields)
 	},
 	case ejabberd_c2s:start(?MODULE, Socket, [{receiver, Gate}, {stanzagate, SizeMax} | Options]) of
 		{ok, Pid} ->
@@ -164,8 +165,8 @@ c2s_init({ok, State}, Options) ->
 			{ok, State};
 		SizeMax ->
 			put_own(#own{size_max = SizeMax}),
-			#stanzagate{tls = IsEncrypted} = socket(State),
-			{ok, State#{stream_encrypted => IsEncrypted}}
+			#stanzagate{tls = IsEncrypted, users = Users} = socket(State),
+			{ok, State#{stream_encrypted => IsEncrypted, tls_verify => Users =/= []}} % so EXTERNAL is offered
 	end;
 c2s_init(Other, _) ->
 	Other.
@@ -208,7 +209,7 @@ parse(Xml, Own) ->
 
 %% As if it had come as a message of its own. A fault in here would be forgiven by ejabberd_hooks, and the element forgotten.
 handle(Event, State) ->
-	try xmpp_stream_in:handle_info(Event, State) of
+	try handle_info(Event, State) of
 		{noreply, State1, _} ->
 			State1;
 		{stop, _, State1} ->
@@ -219,6 +220,14 @@ handle(Event, State) ->
 		ejabberd_c2s:stop_async(self()),
 		State
 	end.
+
+handle_info({'$gen_event', {xmlstreamelement, #xmlel{name = <<"auth">>} = Element}} = Event, State) ->
+	case stanzagate_external:authenticate(Element, State) of
+		none -> xmpp_stream_in:handle_info(Event, State);
+		State1 -> {noreply, State1, infinity}
+	end;
+handle_info(Event, State) ->
+	xmpp_stream_in:handle_info(Event, State).
 
 %% The gate's process is told when there is nothing more to do, or much has been done: what is not handled is not acknowledged.
 done(Cost, Socket, #own{done = Count, done_cost = Before, is_marked = IsMarked} = Own) ->

@@ -6,8 +6,9 @@
 %% As fast_xml has it.
 -record(xmlel, {name = <<>> :: binary(), attrs = [] :: [{binary(), binary()}], children = [] :: [tuple()]}).
 
-%% The other end's process, its number for the session, and what OPEN or ADOPT has told.
--record(stanzagate, {gate :: pid(), number :: non_neg_integer(), peer, tls :: boolean(), exporter, cipher}).
+%% The other end's process, its number for the session, and what OPEN or ADOPT has told; users: of the domain, who the client may be
+%% by its certificate.
+-record(stanzagate, {gate :: pid(), number :: non_neg_integer(), peer, tls :: boolean(), exporter, cipher, users = [] :: [binary()]}).
 
 %% What this process knows of its client; in its dictionary. Counts are as the gate counts, modulo 2^32, since the client was bound:
 %% stanzas in and out, and all elements in. kept: what KEEP is made of, told: as the gate was last told.

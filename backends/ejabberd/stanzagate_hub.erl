@@ -161,12 +161,21 @@ changed_domains() ->
 	[Fields || {_, Fields} <- Changed].
 
 domain_fields(Domain) ->
-	Plain = features(without_binding(offered(Domain, #{}))),
-	Binding = case erlang:function_exported(xmpp_socket, get_tls_cb_exporter, 1) of
-		true -> features(offered(Domain, #{tls_exporter => <<0:256>>}));
-		false -> Plain
-	end,
-	[{domain, Domain}, {features, Plain} | [{features_binding, Binding} || Binding =/= Plain]].
+	[Plain, Binding, Certificate] = [features(Domain, Facts) || Facts <- [
+		#{},
+		#{tls_exporter => <<0:256>>},
+		#{tls_exporter => <<0:256>>, client_cert_xmpp_addr => <<"somebody@", Domain/binary>>}
+	]],
+	[{domain, Domain}, {features, Plain}] ++ [{features_binding, Binding} || Binding =/= Plain]
+		++ [{features_certificate, Certificate} || Certificate =/= Binding].
+
+%% Offered to a client of whom that is known.
+features(Domain, Facts) ->
+	Children = offered(Domain, Facts),
+	features(case is_map_key(tls_exporter, Facts) andalso erlang:function_exported(xmpp_socket, get_tls_cb_exporter, 1) of
+		true -> Children;
+		false -> without_binding(Children)
+	end).
 
 features(Children) ->
 	case iolist_to_binary([fxml:element_to_binary(Child) || Child <- Children]) of
@@ -178,8 +187,8 @@ features(Children) ->
 	end.
 
 %% What ejabberd offers before login, found out by a client that looks and goes.
-offered(Domain, Exporter) ->
-	Fields = Exporter#{address => <<"127.0.0.1">>, tls_version => 16#0304, tls_cipher => <<"TLS_AES_128_GCM_SHA256">>},
+offered(Domain, Facts) ->
+	Fields = Facts#{domain => Domain, address => <<"127.0.0.1">>, tls_version => 16#0304, tls_cipher => <<"TLS_AES_128_GCM_SHA256">>},
 	{ok, Pid, _} = stanzagate_client:start(self(), 0, Fields, [], infinity),
 	stanzagate_client:hand_over(Pid, stanzagate_client:header(Domain, none)),
 	Children = receive

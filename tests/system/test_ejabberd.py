@@ -15,6 +15,7 @@ import pytest
 import xmppwire as xmpp
 from features import features, tour
 from test_link_security import Authority
+from test_resumption import certificate_for, external, show
 
 pytestmark = pytest.mark.skipif(not ejabberd.is_there(), reason="there is no ejabberd")
 SM_NS = "urn:xmpp:sm:3"
@@ -99,6 +100,95 @@ def test_mechanisms_and_features_are_those_of_ejabberd(server, make_gate):
         assert after[0] == after[1] and after[0]
     for client in looked:
         client.close()
+
+
+@contextlib.contextmanager
+def reconfigured(server, old, new):
+    before = server.config.read_text()
+    assert old in before
+    server.config.write_text(before.replace(old, new))
+    server.tell("ejabberd_config:reload()")
+    yield
+    server.config.write_text(before)
+    server.tell("ejabberd_config:reload()")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    home = tmp_path_factory.mktemp("certificates")
+    names = {
+        "alice": ["Alice@localhost", "alice@other.example"],
+        "both": ["alice@localhost", "bob@localhost"],
+        "gone": ["nobody@localhost"],
+        "other": ["alice@other.example", "localhost"],
+    }
+    pairs = {name: certificate_for(home / name, *of) for name, of in names.items()}
+    (home / "all.pem").write_bytes(b"".join(pair[0].read_bytes() for pair in pairs.values()))
+    return pairs | {"authorities": str(home / "all.pem")}
+
+
+def make_asking_gate(make_gate, server, certificates):
+    return make_gate(config(server) | {"tls": {"client_certificates": "request", "client_ca": certificates["authorities"]}})
+
+
+@pytest.mark.parametrize("version, direct", [("1.2", False), ("1.3", True)])
+def test_a_client_logs_in_by_its_certificate(server, make_gate, certificates, version, direct):
+    gate = make_asking_gate(make_gate, server, certificates)
+    for name, message, who in (("alice", "=", "alice"), ("alice", "", "alice"), ("both", xmpp.b64(b"bob@localhost"), "bob")):
+        client = show(gate, certificates[name], version, direct)
+        mechanisms = client.mechanisms()
+        assert "EXTERNAL" in mechanisms and "SCRAM-SHA-1" in mechanisms
+        assert external(client, message).tag == f"{{{xmpp.SASL_NS}}}success"
+        client.restart()
+        client.greet()
+        assert client.bind("desk") == f"{who}@localhost/desk"
+        assert client.ping().get("type") == "result"
+        assert client.logout()
+
+
+@pytest.mark.parametrize(
+    "name, message, condition",
+    [
+        ("both", b"", "invalid-authzid"),
+        ("both", b"carol@localhost", "invalid-authzid"),
+        ("alice", b"bob@localhost", "invalid-authzid"),
+        ("alice", b"alice@other.example", "invalid-authzid"),
+        ("alice", b"alice@localhost/desk", "invalid-authzid"),
+        ("alice", b"@", "invalid-authzid"),
+        ("alice", None, "incorrect-encoding"),
+        ("gone", b"", "not-authorized"),
+    ],
+)
+def test_a_client_is_nobody_whom_its_certificate_does_not_name(server, make_gate, certificates, name, message, condition):
+    """And may try again."""
+    client = show(make_asking_gate(make_gate, server, certificates), certificates[name], "1.3", True)
+    assert external(client, "?" if message is None else xmpp.b64(message) or "=").find(f"{{{xmpp.SASL_NS}}}{condition}") is not None
+    client.authenticate("carol", gates.PASSWORDS["carol"], "SCRAM-SHA-1")
+    client.greet()
+    assert client.bind("desk") == "carol@localhost/desk"
+    assert client.logout()
+
+
+def test_certificates_of_nobody_here_and_forbidden_mechanisms(server, make_gate, certificates):
+    gate = make_asking_gate(make_gate, server, certificates)
+
+    def check_refused(name):
+        client = show(gate, certificates.get(name), "1.3", True)
+        assert "EXTERNAL" not in client.mechanisms() and "PLAIN" in client.mechanisms()
+        assert external(client, xmpp.b64(b"alice@localhost")).find(f"{{{xmpp.SASL_NS}}}not-authorized") is not None
+        client.close()
+
+    for name in (None, "other"):
+        check_refused(name)
+    with reconfigured(server, "language: en", "language: en\ndisable_sasl_mechanisms: [external]"):
+        gates.wait_until(lambda: not offers_external(gate, certificates), what="the new features")
+        check_refused("alice")
+
+
+def offers_external(gate, certificates):
+    client = show(gate, certificates["alice"], "1.3", True)
+    with contextlib.closing(client):
+        return "EXTERNAL" in client.mechanisms()
 
 
 def test_features_direct_and_through_the_gate_are_the_same(server, make_gate):
