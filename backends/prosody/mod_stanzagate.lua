@@ -264,10 +264,13 @@ function on.over(session)
 	end
 end
 
+-- What modules would have said when the old link was written to, they say now.
 function on.reattached(session)
-	if session.client then
-		session.client.link_state = session.link.state_of_connection;
-		session.client.link_connection = session.client.link_state.connection;
+	local client = session.client;
+	if client then
+		client.link_state = session.link.state_of_connection;
+		client.link_connection = client.link_state.connection;
+		clients.touch(client);
 	end
 end
 

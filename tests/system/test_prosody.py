@@ -205,6 +205,25 @@ def test_what_comes_while_the_link_is_away_waits(server, link):
             assert [int(re.search("<body>(.*?)<", xml)[1]) for xml in alice.elements] == list(range(20))
 
 
+def test_modules_have_their_say_behind_a_cut(server, link):
+    """mod_smacks asks for acknowledgements when what it has written goes out: also on the link that comes next, and from then on."""
+    alice = link.login("alice", "phone")
+    alice.send(f"<enable xmlns='{SM_NS}'/>")
+    assert alice.wait("<enabled")
+    with fakegate.Link(server.link) as other:
+        bob = other.login("bob", "sofa")
+        link.cut()
+        bob.send("<message to='alice@localhost/phone' type='chat'><body>while away</body></message>")
+        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        with fakegate.Link(server.link, epoch=link.epoch) as second:
+            alice = second.reattach(alice, alice.received)
+            assert alice.wait("while away") and alice.wait("<r ")
+            alice.send(f"<a xmlns='{SM_NS}' h='1'/>")
+            alice.elements.clear()
+            bob.send("<message to='alice@localhost/phone' type='chat'><body>behind</body></message>")
+            assert alice.wait("behind") and alice.wait("<r ")
+
+
 def test_what_cannot_be_taken_back_is_lost(server, link):
     assert link.refused(fakegate.REATTACH, 99)
 
