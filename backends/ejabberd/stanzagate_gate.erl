@@ -243,10 +243,21 @@ watch(#connection{socket = Id, heard_ms = Heard, pinged = Pinged} = Connection, 
 			say_load(Id, State)
 	end.
 
-close_connection(Id, #state{connections = Connections} = State) ->
+%% The gate gets all that was written.
+close_connection(Id, State) ->
+	close_connection(fun(Transport) -> Transport:close(Id) end, Id, State).
+
+%% What was written need not arrive: it is sent again on another link. Closing, Erlang waits for a peer that reads nothing, five
+%% seconds at least, and for one that does not answer with TLS; nobody shall wait here with it.
+drop_connection(Id, State) ->
+	close_connection(fun(Transport) ->
+		spawn(fun() -> set_options(Transport, Id, [{linger, {true, 0}}]), Transport:close(Id) end)
+	end, Id, State).
+
+close_connection(Close, Id, #state{connections = Connections} = State) ->
 	case maps:take(Id, Connections) of
 		{#connection{transport = Transport, patience_ms = PatienceMs}, Rest} ->
-			Transport:close(Id),
+			Close(Transport),
 			stanzagate_hub:forget(Id),
 			erlang:send_after(PatienceMs + ?PATIENCE_MARGIN_MS, self(), {expire, Id}),
 			State#state{connections = Rest};
@@ -259,7 +270,7 @@ lose(Id, Why, #state{name = Name, sessions = Sessions, connections = Connections
 	case is_map_key(Id, Connections) of
 		true ->
 			?LOG_INFO("Gate ~ts is gone: ~tp", [Name, Why]),
-			news(close_connection(Id, State#state{sessions = stanzagate_sessions:cut(Id, Sessions)}));
+			news(drop_connection(Id, State#state{sessions = stanzagate_sessions:cut(Id, Sessions)}));
 		false ->
 			State
 	end.
@@ -329,7 +340,7 @@ event({reattached, Number}, #state{clients = Clients} = State) ->
 	end;
 event({dead, Id}, #state{name = Name} = State) ->
 	?LOG_INFO("Gate ~ts has a new link", [Name]),
-	close_connection(Id, State);
+	drop_connection(Id, State);
 event({stuck, Id}, State) ->
 	lose(Id, "it acknowledges too little", State).
 

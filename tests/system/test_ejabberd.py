@@ -305,6 +305,21 @@ def test_what_comes_while_the_link_is_away_waits(server, link):
             assert bodies(alice) == [str(number) for number in range(20)]
 
 
+def test_a_gate_that_reads_no_more_is_not_waited_for(server):
+    """What it leaves behind are megabytes on their way to it."""
+    with fakegate.Link(server.link, window=64 << 20) as dead, fakegate.Link(server.link) as friend:
+        alice, bob = dead.login("alice", "phone"), friend.login("bob", "sofa")
+        taken = alice.received
+        for number in range(12):
+            bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{number} {'x' * (1 << 20)}</body></message>")
+        assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        with fakegate.Link(server.link, epoch=dead.epoch) as second:
+            at = time.monotonic()
+            alice = second.reattach(alice, taken)
+            assert time.monotonic() < at + 4
+            assert alice.wait("<body>11 ") and [body.split()[0] for body in bodies(alice)] == [str(number) for number in range(12)]
+
+
 def test_what_cannot_be_taken_back_is_lost(link):
     assert link.refused(fakegate.REATTACH, 99)
     link.until(lambda: link.domains, "DOMAIN")
