@@ -197,6 +197,7 @@ local function client_lost(client)
 end
 
 local on = {};
+local link_lose;
 
 function on.up(link)
 	module:log("info", "Gate %s is here (%s)", link.peer_name, link.peer_software or "unknown software");
@@ -318,10 +319,12 @@ function on.adopt(session, fields)
 end
 
 function on.dead(link)
-	local state = link.state_of_connection;
-	module:log("info", "Gate %s has a new link", link.peer_name);
-	state.is_dead = true;
-	state.connection:close();
+	link_lose(link.state_of_connection, "it has a new link");
+end
+
+-- Told in the midst of anything.
+function on.stuck(link)
+	timer.add_task(0, function () link_lose(link.state_of_connection, "it acknowledges too little"); end);
 end
 
 -- Asks for onpredrain, where what is to be said is put together once a turn.
@@ -334,7 +337,7 @@ end
 
 local backend = new_backend({
 	name = opt_name, software = "Prosody "..prosody.version, epoch = string.unpack(">I8", random.bytes(8)), window = opt_window,
-	held_bytes_max = opt_held_max, key = secret, on = on,
+	held_bytes_max = opt_held_max, waiting_bytes_max = 64 * opt_held_max, key = secret, on = on,
 	hmac = function (key, text) return hashes.hmac_sha256(key, text); end,
 	nonce = function () return random.bytes(32); end,
 	equal = hashes.equals,
@@ -414,8 +417,7 @@ local function watch(state)
 	end
 	local silent_s = os.difftime(os.time(), state.heard_at);
 	if link.state ~= "up" or silent_s > opt_silence_s then
-		module:log("warn", "Gate %s is silent", link.peer_name or "?");
-		state.connection:close();
+		link_lose(state, "it is silent");
 		return;
 	elseif silent_s >= opt_ping_s then
 		link:ping("");
@@ -476,11 +478,10 @@ end
 local function link_handled(state, err)
 	if err then
 		module:log("error", "Gate %s broke the protocol: %s", state.link.peer_name or state.connection:ip() or "?", err);
-		state.is_dead = true;
-		state.connection:close();
+		link_lose(state, err);
 	elseif state.is_leaving then
 		left_if_all(state);
-	elseif not state.is_dead then
+	elseif not state.is_gone then
 		acks.plan(state);
 	end
 end
@@ -494,7 +495,7 @@ end
 
 function listener.onincoming(connection, data)
 	local state = links[connection];
-	if not state or state.is_dead then
+	if not state then
 		return;
 	end
 	state.heard_at = os.time();
@@ -548,21 +549,27 @@ function listener.onreadtimeout()
 	return true; -- watch() looks after silence
 end
 
-function listener.ondisconnect(connection, err)
-	local state = links[connection];
-	if not state then
+-- At once, although the connection may be there until all that was written has gone: that is sent again on another one.
+function link_lose(state, why)
+	if state.is_gone then
 		return;
 	end
+	local link, connection = state.link, state.connection;
 	links[connection], state.is_gone = nil, true;
+	module:log("info", "Gate %s is gone: %s", link.peer_name or "?", why);
 	acks.written(state, true);
 	left(state);
-	local link = state.link;
-	module:log("info", "Gate %s is gone: %s", link.peer_name or "?", err or "connection closed");
-	if link.state ~= "cut" then
-		link:cut();
-	end
+	link:cut();
 	if link.orphans then
 		timer.add_task(link.patience_ms / 1000 + PATIENCE_MARGIN_S, function () link:expire(); end);
+	end
+	connection:close();
+end
+
+function listener.ondisconnect(connection, err)
+	local state = links[connection];
+	if state then
+		link_lose(state, err or "connection closed");
 	end
 end
 

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 import fakegate
 import gate as gates
 import go_sendxmpp
+import linkcases
 import profanity
 import prosody
 import pytest
@@ -202,7 +203,7 @@ def test_what_comes_while_the_link_is_away_waits(server, link):
         with fakegate.Link(server.link, epoch=link.epoch) as second:
             alice = second.reattach(alice, alice.received)
             assert alice.wait("<body>19</body>")
-            assert [int(re.search("<body>(.*?)<", xml)[1]) for xml in alice.elements] == list(range(20))
+            assert linkcases.numbers(alice) == list(range(20))
 
 
 def test_modules_have_their_say_behind_a_cut(server, link):
@@ -241,7 +242,12 @@ def test_window_and_acknowledgements(server):
         small.acks = True
         small.ack()
         assert alice.wait("<body>19 ")
-        assert [int(re.search("<body>(\\d+)", xml)[1]) for xml in alice.elements] == list(range(20))
+        assert linkcases.numbers(alice) == list(range(20))
+
+
+def test_what_waits_for_a_gate_is_bounded():
+    with running(more="stanzagate_held_bytes_max = 40000") as server:
+        linkcases.acknowledges_nothing(server, 40000)
 
 
 def test_a_paused_session_gets_its_elements_later(server, link):

@@ -13,10 +13,11 @@
 --    adopt(session, fields)      asks for session:adopted(count) or session:refused(reason), at once or later
 --    over(session)               it is lost: nobody will hear what is said for it any more
 --    dead(link)                  its gate has another link now: to be closed; cut() has been called already
+--    stuck(link)                 its gate acknowledges too little for what waits: to be closed, but not before this has returned
 --    dirty(link)                 there are bytes to take(); told once until they are taken
 --
--- config: name, epoch (integer), software, window (bytes), held_bytes_max (for one session that cannot take them), key (or nil),
--- hmac(key, text) -> 32 bytes, nonce() -> 32 bytes, equal(a, b) -> boolean, in constant time; on.
+-- config: name, epoch (integer), software, window (bytes), held_bytes_max (for one session that cannot take them), waiting_bytes_max
+-- (for a link without credit), key (or nil), hmac(key, text) -> 32 bytes, nonce() -> 32 bytes, equal(a, b) -> boolean, in constant time; on.
 
 -- retained_new: retained.lib.lua.
 return function (frames, retained_new)
@@ -213,6 +214,14 @@ local function link_has_credit(link, size)
 	return bytes == 0 or bytes + size <= link.peer_window;
 end
 
+local function link_count_waiting(link, more)
+	local before, most = link.waiting_bytes, link.config.waiting_bytes_max;
+	link.waiting_bytes = before + more;
+	if before <= most and before + more > most then
+		link.on.stuck(link);
+	end
+end
+
 -- Sends a numbered frame, or lets it wait for credit.
 function link_methods:queue(entry)
 	local name, payload = entry.name, entry.payload;
@@ -228,6 +237,7 @@ function link_methods:queue(entry)
 		self.waiting_to = self.waiting_to + 1;
 		self.waiting[self.waiting_to] = entry;
 		entry.encoded = bytes;
+		link_count_waiting(self, #bytes);
 	end
 end
 
@@ -239,7 +249,7 @@ local function link_send_waiting(link)
 			return;
 		end
 		link.waiting[link.waiting_from] = nil;
-		link.waiting_from = link.waiting_from + 1;
+		link.waiting_from, link.waiting_bytes = link.waiting_from + 1, link.waiting_bytes - #bytes;
 		entry.encoded = nil;
 		if not entry.session.gone or entry.name == "CLOSE" then
 			link_emit(link, entry, bytes);
@@ -664,7 +674,7 @@ function backend_methods:link(binding)
 		backend = self, config = config, on = config.on, gates = self.gates, state = "opening", binding = binding,
 		nonce = config.key and config.nonce(), out = {}, out_count = 0, pieces = {}, there = 0, needed = 4,
 		handled = 0, handled_said = 0, retained = retained_new(),
-		waiting = {}, waiting_from = 1, waiting_to = 0, inbox = {}, inbox_from = 1, inbox_to = 0, inbox_bytes = 0,
+		waiting = {}, waiting_from = 1, waiting_to = 0, waiting_bytes = 0, inbox = {}, inbox_from = 1, inbox_to = 0, inbox_bytes = 0,
 	}, link_mt);
 	local hello = {
 		{ "VERSION_MIN", 1 }, { "VERSION_MAX", 1 }, { "EPOCH", config.epoch }, { "NAME", config.name }, { "WINDOW", config.window },

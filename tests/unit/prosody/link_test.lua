@@ -102,7 +102,7 @@ function run.bad(block)
 	check(kind == nil and err == block[2][2], "error", tostring(err));
 end
 
-local base = { name = "session-1", epoch = 0x0123456789abcdef, window = 4 << 20, held_bytes_max = 1 << 20,
+local base = { name = "session-1", epoch = 0x0123456789abcdef, window = 4 << 20, held_bytes_max = 1 << 20, waiting_bytes_max = 64 << 20,
 	hmac = function (key, text) return hashes.hmac_sha256(key, text); end,
 	equal = function (a, b) return a == b; end };
 
