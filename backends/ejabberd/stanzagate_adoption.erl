@@ -170,8 +170,10 @@ priority(Element) ->
 	catch error:badarg -> 0
 	end.
 
-offline_messages(Presence, #{lserver := Server} = State) ->
-	State1 = case gen_mod:is_loaded(Server, mod_offline) of
+%% To look for them is a transaction, which writes to the disk even where there are none; just after a node has gone, when mnesia has much
+%% to do and many sessions are adopted, they take seconds.
+offline_messages(Presence, #{user := User, lserver := Server} = State) ->
+	State1 = case gen_mod:is_loaded(Server, mod_offline) andalso mod_offline:count_offline_messages(User, Server) > 0 of
 		true -> element(2, mod_offline:c2s_self_presence({Presence, maps:remove(pres_last, State)}));
 		false -> State
 	end,

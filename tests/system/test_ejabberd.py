@@ -19,6 +19,7 @@ from test_resumption import certificate_for, external, show
 
 pytestmark = pytest.mark.skipif(not ejabberd.is_there(), reason="there is no ejabberd")
 SM_NS = "urn:xmpp:sm:3"
+HERE = "<presence><priority>5</priority><status>here</status></presence>"
 
 
 @contextlib.contextmanager
@@ -345,6 +346,18 @@ def test_a_client_that_is_ill_formed_ends_alone(link, xml):
     assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
 
 
+def test_a_session_for_which_nothing_waits_is_adopted_without_a_transaction(server):
+    """Many at once would wait for the disk, one behind the other."""
+    with fakegate.Link(server.link) as first, fakegate.Link(server.link) as second:
+        alice = first.login("alice", "phone")
+        alice.send(HERE)
+        assert alice.wait("<status>here") and alice.ask("<ping xmlns='urn:xmpp:ping'/>")
+        first.cut()
+        server.tell("persistent_term:put(commits, mnesia:system_info(transaction_commits))")
+        assert second.adopt(alice, HERE).ask("<ping xmlns='urn:xmpp:ping'/>")
+        server.tell("true = persistent_term:get(commits) =:= mnesia:system_info(transaction_commits)")
+
+
 @pytest.fixture(scope="module")
 def other(server):
     """Another ejabberd, in a cluster with the first."""
@@ -352,13 +365,10 @@ def other(server):
         yield other
 
 
-HERE = "<presence><priority>5</priority><status>here</status></presence>"
-
-
 def settle(link, friend, resource):
     """Alice's session, of which all has been taken, with what a client asks for; bob sees her."""
     alice = link.login("alice", resource)
-    alice.send("<presence><priority>5</priority><status>here</status></presence>")
+    alice.send(HERE)
     alice.send("<presence to='bob@localhost/sofa'><status>directed</status></presence>")
     assert alice.wait("<status>here") and friend.wait("directed")
     assert alice.ask("<enable xmlns='urn:xmpp:carbons:2'/>", "set", None)
