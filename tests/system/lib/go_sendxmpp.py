@@ -35,3 +35,4 @@ def talk(gate, tls):
         guard.cancel()
         listener.kill()
         listener.wait()
+    gates.wait_until(lambda: gate.metrics()[BOUND] == online, what="both are gone")
