@@ -14,6 +14,10 @@ import profanity
 import pytest
 import xmppwire as xmpp
 from features import features, tour
+from linkcases import (  # noqa: F401
+    bodies, check_that_what_waits_is_bounded, link, test_a_link_that_breaks_the_protocol_is_closed, test_a_link_that_is_cut_loses_nothing,
+    test_a_paused_session_gets_its_elements_later, test_what_comes_while_the_link_is_away_waits,
+)
 from test_link_security import Authority
 from test_resumption import certificate_for, external, show
 
@@ -41,7 +45,7 @@ KEY = b"a key of both ends, long enough!"
 def server(tmp_path_factory):
     """With a listener for each way to guard a link."""
     home = tmp_path_factory.mktemp("links")
-    ours, ports = Authority(home / "ours"), {sort: gates.free_port() for sort in ("key", "tls")}
+    ours, ports = Authority(home / "ours"), {sort: gates.free_port() for sort in ("key", "tls", "small")}
     (home / "key").write_bytes(KEY)
     certificate, key = ours.issue("server.example")
     (home / "server.pem").write_text(certificate.read_text() + key.read_text())
@@ -49,6 +53,7 @@ def server(tmp_path_factory):
         f'  - {{port: {ports["key"]}, ip: "127.0.0.1", module: mod_stanzagate, secret: "{home}/key"}}',
         f'  - {{port: {ports["tls"]}, ip: "127.0.0.1", module: mod_stanzagate, tls: true, certfile: "{home}/server.pem",'
         f' cafile: "{ours.file}", gates: [gate.example]}}',
+        f'  - {{port: {ports["small"]}, ip: "127.0.0.1", module: mod_stanzagate, held_bytes_max: 40000}}',
         f'  - {{port: "unix:{home}/link", module: mod_stanzagate, uids: [{os.getuid()}]}}',
         f'  - {{port: "unix:{home}/other", module: mod_stanzagate, uids: [12345]}}',
     ]
@@ -266,47 +271,8 @@ def test_errors_and_ends_are_those_of_ejabberd(server, make_gate):
             assert client.logout() or place == server.direct
 
 
-@pytest.fixture
-def link(server):
-    with fakegate.Link(server.link) as link:
-        yield link
-
-
-def bodies(session):
-    return [re.search("<body>(.*?)<", xml)[1] for xml in session.elements if "<body>" in xml]
-
-
-def test_a_link_that_is_cut_loses_nothing(server, link):
-    """The gate has taken one of three messages; its own second is on its way when the link is cut."""
-    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
-    alice.send("<message to='bob@localhost/sofa' type='chat'><body>first</body></message>")
-    assert bob.wait("first")
-    link.acks = False
-    for body in ("a", "b", "c"):
-        bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{body}</body></message>")
-    assert alice.wait("<body>c</body>")
-    taken = alice.number_of("<body>a</body>")
-    link.cut()
-    with fakegate.Link(server.link, epoch=link.epoch) as second:
-        alice, bob = second.reattach(alice, taken), second.reattach(bob, bob.received)
-        assert alice.attached == 1 and bob.attached == 3
-        alice.send("<message to='bob@localhost/sofa' type='chat'><body>second</body></message>")
-        assert bob.wait("<body>second</body>")
-        assert bodies(alice) == ["b", "c"]
-
-
-def test_what_comes_while_the_link_is_away_waits(server, link):
-    alice = link.login("alice", "phone")
-    with fakegate.Link(server.link) as other:
-        bob = other.login("bob", "sofa")
-        link.cut()
-        for body in range(20):
-            bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{body}</body></message>")
-        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
-        with fakegate.Link(server.link, epoch=link.epoch) as second:
-            alice = second.reattach(alice, alice.received)
-            assert alice.wait("<body>19</body>")
-            assert bodies(alice) == [str(number) for number in range(20)]
+def test_what_waits_for_a_gate_is_bounded(server):
+    check_that_what_waits_is_bounded(server, ("127.0.0.1", server.ports["small"]), 40000)
 
 
 def test_a_gate_that_reads_no_more_is_not_waited_for(server):
@@ -533,16 +499,6 @@ def test_window_and_acknowledgements(server):
         assert [int(body.split()[0]) for body in bodies(alice)] == list(range(20))
 
 
-def test_a_paused_session_gets_its_elements_later(link):
-    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
-    alice.pause()
-    bob.send("<message to='alice@localhost/phone' type='chat'><body>patience</body></message>")
-    bob.ask("<ping xmlns='urn:xmpp:ping'/>")
-    assert not alice.elements
-    alice.resume()
-    assert alice.wait("patience")
-
-
 @contextlib.contextmanager
 def suspended(server):
     """The process of alice's session."""
@@ -596,26 +552,6 @@ def test_domains_come_and_go(server, link):
     server.tell("ejabberd_config:reload()")
     link.until(lambda: "mechanism" in link.domains["localhost"], "DOMAIN")
     assert link.login("alice", "phone").ask("<ping xmlns='urn:xmpp:ping'/>")
-
-
-@pytest.mark.parametrize(
-    "bytes_of",
-    [
-        lambda: b"\0\0\0\7" + b"x" * 8,
-        lambda: b"\0\0\0\x08\x0f" + bytes(7),
-        lambda: fakegate.frame(fakegate.STATE, 1, b""),
-        lambda: fakegate.frame(fakegate.OPEN, 1, b"\x10\0\5ab"),
-        lambda: fakegate.frame(fakegate.ACK, 0, b"\0\0\0\0\0\0\xff\xff"),
-        lambda: fakegate.frame(fakegate.HELLO, 0, b""),
-    ],
-    ids=["length", "type", "direction", "field", "ack", "hello"],
-)
-def test_a_link_that_breaks_the_protocol_is_closed(server, link, bytes_of):
-    alice = link.login("alice", "phone")
-    link.send(bytes_of())
-    assert link.wait_end()
-    with fakegate.Link(server.link, epoch=link.epoch) as second:
-        assert second.reattach(alice, alice.received).ask("<ping xmlns='urn:xmpp:ping'/>")
 
 
 def check_link(make_gate, server, address, link=None, **backend):

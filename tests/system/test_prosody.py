@@ -9,12 +9,15 @@ import xml.etree.ElementTree as ET
 import fakegate
 import gate as gates
 import go_sendxmpp
-import linkcases
 import profanity
 import prosody
 import pytest
 import xmppwire as xmpp
 from features import Talker, features, tour, until
+from linkcases import (  # noqa: F401
+    check_that_what_waits_is_bounded, link, numbers, test_a_link_that_breaks_the_protocol_is_closed, test_a_link_that_is_cut_loses_nothing,
+    test_a_paused_session_gets_its_elements_later, test_what_comes_while_the_link_is_away_waits,
+)
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 from test_link_security import Authority
@@ -167,45 +170,6 @@ def test_errors_and_ends_are_those_of_prosody(server, make_gate):
         assert unbound.logout() and new.logout()
 
 
-@pytest.fixture
-def link(server):
-    with fakegate.Link(server.link) as link:
-        yield link
-
-
-def test_a_link_that_is_cut_loses_nothing(server, link):
-    """The gate has taken one of three messages; its own second is on its way when the link is cut."""
-    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
-    alice.send("<message to='bob@localhost/sofa' type='chat'><body>first</body></message>")
-    assert bob.wait("first")
-    link.acks = False
-    for body in ("a", "b", "c"):
-        bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{body}</body></message>")
-    assert alice.wait("<body>c</body>")
-    taken = alice.number_of("<body>a</body>")
-    link.cut()
-    with fakegate.Link(server.link, epoch=link.epoch) as second:
-        alice, bob = second.reattach(alice, taken), second.reattach(bob, bob.received)
-        assert alice.attached == 1 and bob.attached == 3
-        alice.send("<message to='bob@localhost/sofa' type='chat'><body>second</body></message>")
-        assert bob.wait("<body>second</body>")
-        assert [re.search("<body>(.*?)<", xml)[1] for xml in alice.elements] == ["b", "c"]
-
-
-def test_what_comes_while_the_link_is_away_waits(server, link):
-    alice = link.login("alice", "phone")
-    with fakegate.Link(server.link) as other:
-        bob = other.login("bob", "sofa")
-        link.cut()
-        for body in range(20):
-            bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{body}</body></message>")
-        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
-        with fakegate.Link(server.link, epoch=link.epoch) as second:
-            alice = second.reattach(alice, alice.received)
-            assert alice.wait("<body>19</body>")
-            assert linkcases.numbers(alice) == list(range(20))
-
-
 def test_modules_have_their_say_behind_a_cut(server, link):
     """mod_smacks asks for acknowledgements when what it has written goes out: also on the link that comes next, and from then on."""
     alice = link.login("alice", "phone")
@@ -242,22 +206,12 @@ def test_window_and_acknowledgements(server):
         small.acks = True
         small.ack()
         assert alice.wait("<body>19 ")
-        assert linkcases.numbers(alice) == list(range(20))
+        assert numbers(alice) == list(range(20))
 
 
 def test_what_waits_for_a_gate_is_bounded():
     with running(more="stanzagate_held_bytes_max = 40000") as server:
-        linkcases.acknowledges_nothing(server, 40000)
-
-
-def test_a_paused_session_gets_its_elements_later(server, link):
-    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
-    alice.pause()
-    bob.send("<message to='alice@localhost/phone' type='chat'><body>patience</body></message>")
-    bob.ask("<ping xmlns='urn:xmpp:ping'/>")
-    assert not alice.elements
-    alice.resume()
-    assert alice.wait("patience")
+        check_that_what_waits_is_bounded(server, server.link, 40000)
 
 
 def test_a_limit_of_prosody_pauses_the_client_at_the_gate():
@@ -268,28 +222,8 @@ def test_a_limit_of_prosody_pauses_the_client_at_the_gate():
             alice.send(f"<message to='{bob.jid}' type='chat'><body>{number} {'x' * 4000}</body></message>")
         link.until(lambda: alice.paused_us, "PAUSE")
         assert bob.wait("<body>9 ") and alice.paused_us and not bob.paused_us
-        assert [int(re.search("<body>(\\d+)", xml)[1]) for xml in bob.elements] == list(range(10))
+        assert numbers(bob) == list(range(10))
         link.until(lambda: not alice.paused_us, "RESUME")
-
-
-@pytest.mark.parametrize(
-    "bytes_of",
-    [
-        lambda: b"\0\0\0\7" + b"x" * 8,
-        lambda: b"\0\0\0\x08\x0f" + bytes(7),
-        lambda: fakegate.frame(fakegate.STATE, 1, b""),
-        lambda: fakegate.frame(fakegate.OPEN, 1, b"\x10\0\5ab"),
-        lambda: fakegate.frame(fakegate.ACK, 0, b"\0\0\0\0\0\0\xff\xff"),
-        lambda: fakegate.frame(fakegate.HELLO, 0, b""),
-    ],
-    ids=["length", "type", "direction", "field", "ack", "hello"],
-)
-def test_a_link_that_breaks_the_protocol_is_closed(server, link, bytes_of):
-    alice = link.login("alice", "phone")
-    link.send(bytes_of())
-    assert link.wait_end()
-    with fakegate.Link(server.link, epoch=link.epoch) as second:
-        assert second.reattach(alice, alice.received).ask("<ping xmlns='urn:xmpp:ping'/>")
 
 
 def test_a_shared_key(make_gate, tmp_path):

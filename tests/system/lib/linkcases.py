@@ -1,25 +1,113 @@
-"""What the modules for Prosody and ejabberd are to do alike with a gate's links (fakegate.py). A server here has `link` and server_log()."""
+"""
+What the modules for Prosody and ejabberd do alike with a gate's links (fakegate.py). Who imports these tests has a fixture `server`,
+with a `link` to connect to and a server_log().
+"""
 import re
 
 import fakegate
+import pytest
+
+PING = "<ping xmlns='urn:xmpp:ping'/>"
+
+
+@pytest.fixture
+def link(server):
+    with fakegate.Link(server.link) as link:
+        yield link
+
+
+def bodies(session):
+    return [re.search("<body>(.*?)<", xml)[1] for xml in session.elements if "<body>" in xml]
 
 
 def numbers(session):
-    return [int(re.search(r"<body>(\d+)", xml)[1]) for xml in session.elements if "<body>" in xml]
+    """With which the bodies begin."""
+    return [int(body.split()[0]) for body in bodies(session)]
 
 
-def acknowledges_nothing(server, held_bytes_max):
-    """What waits for a gate is bounded; the link that it makes anew gets all."""
-    size, count = held_bytes_max // 4, 0
-    with fakegate.Link(server.link, window=65536) as deaf, fakegate.Link(server.link) as friend:
+def test_a_link_that_is_cut_loses_nothing(server, link):
+    """The gate has taken one of three messages; its own second is on its way when the link is cut."""
+    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+    alice.send("<message to='bob@localhost/sofa' type='chat'><body>first</body></message>")
+    assert bob.wait("first")
+    link.acks = False
+    for body in ("a", "b", "c"):
+        bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{body}</body></message>")
+    assert alice.wait("<body>c</body>")
+    taken = alice.number_of("<body>a</body>")
+    link.cut()
+    with fakegate.Link(server.link, epoch=link.epoch) as second:
+        alice, bob = second.reattach(alice, taken), second.reattach(bob, bob.received)
+        assert alice.attached == 1 and bob.attached == 3
+        alice.send("<message to='bob@localhost/sofa' type='chat'><body>second</body></message>")
+        assert bob.wait("<body>second</body>")
+        assert bodies(alice) == ["b", "c"]
+
+
+def test_what_comes_while_the_link_is_away_waits(server, link):
+    alice = link.login("alice", "phone")
+    with fakegate.Link(server.link) as other:
+        bob = other.login("bob", "sofa")
+        link.cut()
+        for body in range(20):
+            bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{body}</body></message>")
+        bob.ask(PING)
+        with fakegate.Link(server.link, epoch=link.epoch) as second:
+            alice = second.reattach(alice, alice.received)
+            assert alice.wait("<body>19</body>")
+            assert numbers(alice) == list(range(20))
+
+
+def test_a_paused_session_gets_its_elements_later(server, link):
+    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+    alice.pause()
+    bob.send("<message to='alice@localhost/phone' type='chat'><body>patience</body></message>")
+    bob.ask(PING)
+    assert not alice.elements
+    alice.resume()
+    assert alice.wait("patience")
+
+
+@pytest.mark.parametrize(
+    "bytes_of",
+    [
+        lambda: b"\0\0\0\7" + b"x" * 8,
+        lambda: b"\0\0\0\x08\x0f" + bytes(7),
+        lambda: fakegate.frame(fakegate.STATE, 1, b""),
+        lambda: fakegate.frame(fakegate.OPEN, 1, b"\x10\0\5ab"),
+        lambda: fakegate.frame(fakegate.ACK, 0, b"\0\0\0\0\0\0\xff\xff"),
+        lambda: fakegate.frame(fakegate.HELLO, 0, b""),
+    ],
+    ids=["length", "type", "direction", "field", "ack", "hello"],
+)
+def test_a_link_that_breaks_the_protocol_is_closed(server, link, bytes_of):
+    alice = link.login("alice", "phone")
+    link.send(bytes_of())
+    assert link.wait_end()
+    with fakegate.Link(server.link, epoch=link.epoch) as second:
+        assert second.reattach(alice, alice.received).ask(PING)
+
+
+def check_that_what_waits_is_bounded(server, place, held_bytes_max):
+    """What waits for a gate that acknowledges nothing; the link that it makes anew gets all."""
+    with fakegate.Link(place, window=65536) as deaf, fakegate.Link(place) as friend:
         alice, bob = deaf.login("alice", "phone"), friend.login("bob", "sofa")
-        taken, deaf.acks = alice.received, False
-        while "it acknowledges too little" not in server.server_log():
-            assert count * size < 80 * held_bytes_max
+        taken, deaf.acks, count = alice.received, False, 0
+
+        def say(size):
+            nonlocal count
             bob.send(f"<message to='{alice.jid}' type='chat'><body>{count} {'x' * size}</body></message>")
-            bob.ask("<ping xmlns='urn:xmpp:ping'/>")
             count += 1
-        assert deaf.wait_end() and count * size > 64 * held_bytes_max
-        with fakegate.Link(server.link, epoch=deaf.epoch) as second:
+
+        for _ in range(62 * 4):
+            say(held_bytes_max // 4)
+        bob.ask(PING)
+        assert "it acknowledges too little" not in server.server_log()
+        while "it acknowledges too little" not in server.server_log():  # there may be some more when that is read
+            assert count < 62 * 4 + 100
+            say(held_bytes_max // 40)
+            bob.ask(PING)
+        assert deaf.wait_end()
+        with fakegate.Link(place, epoch=deaf.epoch) as second:
             alice = second.reattach(alice, taken)
             assert alice.wait(f"<body>{count - 1} ") and numbers(alice) == list(range(count))
