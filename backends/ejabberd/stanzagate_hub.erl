@@ -156,9 +156,18 @@ changed_domains() ->
 	Served = [Host || Host <- ejabberd_option:hosts(), gen_mod:is_loaded(Host, mod_stanzagate)],
 	Old = [{Domain, Fields} || {{domain, Domain}, Fields} <- ets:tab2list(?TABLE)],
 	Gone = [{Domain, [{domain, Domain}, {features, <<>>}]} || {Domain, _} <- Old, not lists:member(Domain, Served)],
-	Changed = (Gone ++ [{Domain, domain_fields(Domain)} || Domain <- Served]) -- Old,
+	Changed = (Gone ++ lists:flatmap(fun domain/1, Served)) -- Old,
 	ets:insert(?TABLE, [{{domain, Domain}, Fields} || {Domain, Fields} <- Changed]),
 	[Fields || {_, Fields} <- Changed].
+
+%% One of which nothing can be found out stays as it is, till then.
+domain(Domain) ->
+	try [{Domain, domain_fields(Domain)}]
+	catch throw:silent ->
+		?LOG_ERROR("What ~ts offers before login cannot be found out", [Domain]),
+		erlang:send_after(?PROBE_MS, self(), refresh),
+		[]
+	end.
 
 domain_fields(Domain) ->
 	[Plain, Binding, Certificate] = [features(Domain, Facts) || Facts <- [
@@ -186,19 +195,28 @@ features(Children) ->
 			<<>>
 	end.
 
-%% What ejabberd offers before login, found out by a client that looks and goes.
+%% What ejabberd offers before login, found out by a client that looks and goes. Each has a number of its own: one may answer late.
 offered(Domain, Facts) ->
 	Fields = Facts#{domain => Domain, address => <<"127.0.0.1">>, tls_version => 16#0304, tls_cipher => <<"TLS_AES_128_GCM_SHA256">>},
-	{ok, Pid, _} = stanzagate_client:start(self(), 0, Fields, [], infinity),
+	Number = erlang:unique_integer([positive]),
+	case stanzagate_client:start(self(), Number, Fields, [], infinity) of
+		{ok, Pid, _} -> look(Pid, Number, Domain);
+		{error, _} -> throw(silent)
+	end.
+
+look(Pid, Number, Domain) ->
+	Monitor = monitor(process, Pid),
 	stanzagate_client:hand_over(Pid, stanzagate_client:header(Domain, none)),
-	Children = receive
-		{stanzagate, 0, {features, Found}} -> Found
+	Answer = receive
+		{stanzagate, Number, {features, Children}} -> Children;
+		{'DOWN', Monitor, process, _, _} -> silent
 	after ?PROBE_MS ->
-		?LOG_ERROR("What ~ts offers before login cannot be found out", [Domain]),
-		[]
+		silent
 	end,
+	demonitor(Monitor, [flush]),
 	stanzagate_client:hand_over(Pid, closed),
-	Children.
+	is_list(Answer) orelse throw(Answer),
+	Answer.
 
 %% For a client without a channel binding: mechanisms that need one are left out.
 without_binding(Children) ->

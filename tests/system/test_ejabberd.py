@@ -537,6 +537,19 @@ def test_a_client_is_paused_whose_process_is_behind(server, link):
     assert bodies(bob) == [str(number) for number in range(0, 12000, 100)]
 
 
+def test_a_domain_that_cannot_be_asked_stays_as_it_was(server, link):
+    """What it offers is found out by a client, which may not be able to begin."""
+    alice = link.login("alice", "phone")
+    before = server.server_log().count("cannot be found out")
+    server.tell("persistent_term:put(hook, fun(_, _) -> exit(self(), kill) end), ejabberd_hooks:add(c2s_init, persistent_term:get(hook), 1)")
+    server.tell("stanzagate_hub:refresh()")
+    gates.wait_until(lambda: server.server_log().count("cannot be found out") > before, what="the attempt")
+    server.tell("ejabberd_hooks:delete(c2s_init, persistent_term:get(hook), 1)")
+    assert alice.ask("<ping xmlns='urn:xmpp:ping'/>") and "mechanism" in link.domains["localhost"]
+    with fakegate.Link(server.link, epoch=link.epoch) as second:
+        assert second.login("bob", "sofa").ask("<ping xmlns='urn:xmpp:ping'/>")
+
+
 def test_domains_come_and_go(server, link):
     before = server.config.read_text()
     alice = link.login("alice", "phone")
