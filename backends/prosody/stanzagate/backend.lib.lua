@@ -338,12 +338,15 @@ function on_frame.CLOSE(link, number, fields)
 	session_forget(session);
 end
 
--- Takes the session from another link, which must be dead, and says whether the frame counts.
-local function session_take(link, session, serial)
-	if session.link == link then
-		return nil, "IN_USE";
-	end
-	if serial < session.serial then
+-- Takes the session from another link, which must be dead, and says whether the frame counts, else what is wrong with it, if anything
+-- is; and the session, if it is still there.
+local function session_take(link, number, serial)
+	local session = link.gate[number];
+	if not session then
+		return true;
+	elseif session.link == link then
+		return false, "IN_USE";
+	elseif serial < session.serial then
 		return false;
 	end
 	local old = session.link;
@@ -352,7 +355,7 @@ local function session_take(link, session, serial)
 		link.on.dead(old);
 	end
 	session.serial = serial;
-	return true;
+	return true, nil, not session.gone and session or nil;
 end
 
 -- Of what is held after a cut: only what the gate has not taken, or only the end, for a client that is gone.
@@ -369,18 +372,14 @@ local function session_forget_taken(session, received)
 end
 
 function on_frame.REATTACH(link, number, fields)
-	local session = link.gate[number];
-	if session then
-		local is_taken, err = session_take(link, session, fields.SERIAL);
-		if not is_taken then
-			return err;
-		end
-	end
-	local received = fields.RECEIVED;
-	if not session or session.gone then
+	local is_taken, err, session = session_take(link, number, fields.SERIAL);
+	if not is_taken then
+		return err;
+	elseif not session then
 		link:put(encode("LOST", number, ""));
 		return;
 	end
+	local received = fields.RECEIVED;
 	if received and (received - session.acked & U32) > (session.sent - session.acked & U32) then
 		link:put(encode("LOST", number, ""));
 		session_over(session);
@@ -397,15 +396,11 @@ function on_frame.REATTACH(link, number, fields)
 end
 
 function on_frame.ADOPT(link, number, fields)
-	local session = link.gate[number];
-	if session then
-		local is_taken, err = session_take(link, session, fields.SERIAL);
-		if not is_taken then
-			return err;
-		end
-		if not session.gone then
-			session_over(session);
-		end
+	local is_taken, err, session = session_take(link, number, fields.SERIAL);
+	if not is_taken then
+		return err;
+	elseif session then
+		session_over(session);
 	end
 	session = session_create(link, number);
 	session.attaching, session.serial, session.sent, session.acked = true, fields.SERIAL, fields.RECEIVED, fields.RECEIVED;
