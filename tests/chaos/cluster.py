@@ -11,6 +11,7 @@ import gate as gates
 from linkproxy import Proxy
 
 STOPPED_S = 5.0
+LIVE_S = 30.0
 
 
 class Backend:
@@ -90,21 +91,24 @@ async def stop(cluster, backend, random):
     backend.server.process.send_signal(signal.SIGCONT)
 
 
-def link_of(cluster, backend, random):
-    return random.choice(cluster.proxies)[cluster.backends.index(backend)]
+async def live_link(cluster, backend, random):
+    """Of a gate to this session server. All may just have been broken: what is broken already cannot be."""
+    links = [proxies[cluster.backends.index(backend)] for proxies in cluster.proxies]
+    until = asyncio.get_running_loop().time() + LIVE_S
+    while not (there := [proxy for proxy in links if proxy.live()]):
+        if asyncio.get_running_loop().time() > until:
+            raise TimeoutError(f"no link to {backend.home.name} in {LIVE_S} s")
+        await asyncio.sleep(0.01)
+    return random.choice(there)
 
 
 async def reset(cluster, backend, random):
-    proxy = link_of(cluster, backend, random)
-    if proxy.links:
-        proxy.reset()
+    (await live_link(cluster, backend, random)).reset()
     await asyncio.sleep(0.1)
 
 
 async def silence(cluster, backend, random):
-    proxy = link_of(cluster, backend, random)
-    if proxy.links:
-        proxy.silence()
+    (await live_link(cluster, backend, random)).silence()
     await asyncio.sleep(random.uniform(0.5, 3.0))
 
 

@@ -28,7 +28,7 @@ class Proxy:
         except OSError:  # there is no session server now
             gate.close()
             return
-        link = {"gate": gate, "server": server, "silent": False}
+        link = {"gate": gate, "server": server, "silent": False, "ended": False}
         with self.lock:
             self.links.append(link)
         for source, target in ((gate, server), (server, gate)):
@@ -45,13 +45,19 @@ class Proxy:
 
     @staticmethod
     def end(link):
+        link["ended"] = True
         for one in (link["gate"], link["server"]):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 
+    def live(self):
+        """Whether there is a link that can be broken: the last one, or none."""
+        return bool(self.links) and not self.links[-1]["silent"] and not self.links[-1]["ended"]
+
     def reset(self):
         """RST to the gate; the session server sees the end."""
         link = self.links[-1]
+        link["ended"] = True
         with contextlib.suppress(OSError):
             link["gate"].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             link["server"].shutdown(socket.SHUT_RDWR)
