@@ -51,24 +51,40 @@ struct st_packet desk_opened(const struct st_bytes *frame)
 	return packet;
 }
 
-struct st_up desk_up(int32_t signal, const char *from, const char *to, const ProtobufCMessage *payload)
+static struct st_up up_of(Startalk__ProtoMessage *outer, const ProtobufCMessage *payload)
 {
-	Startalk__ProtoMessage outer = STARTALK__PROTO_MESSAGE__INIT;
 	struct st_packet packet = {0};
 	struct st_bytes frame;
 	struct st_up up = {.is = ST_UP_NOTHING};
 	enum st_opened opened;
 
-	outer.signaltype = signal;
-	outer.from = st_as_field(from);
-	outer.to = st_as_field(to);
-	cr_assert(st_packet_write(&desk_arena, &outer, payload, &frame));
+	cr_assert(st_packet_write(&desk_arena, outer, payload, &frame));
 	opened = desk_open(&frame, &packet);
 	if (opened == ST_OPENED)
 		st_up(&desk_arena, &desk_view, &packet, &up);
 	else if (opened == ST_OPENED_BAD)
 		up.is = ST_UP_BAD;
 	return up;
+}
+
+struct st_up desk_up(int32_t signal, const char *from, const char *to, const ProtobufCMessage *payload)
+{
+	Startalk__ProtoMessage outer = STARTALK__PROTO_MESSAGE__INIT;
+
+	outer.signaltype = signal;
+	outer.from = st_as_field(from);
+	outer.to = st_as_field(to);
+	return up_of(&outer, payload);
+}
+
+struct st_up desk_up_all(int32_t signal, const char *address, const ProtobufCMessage *payload)
+{
+	Startalk__ProtoMessage outer = STARTALK__PROTO_MESSAGE__INIT;
+
+	outer.signaltype = signal;
+	outer.from = outer.to = outer.realfrom = outer.realto = outer.originfrom = outer.originto = outer.origintype =
+		outer.sendjid = st_as_field(address);
+	return up_of(&outer, payload);
 }
 
 static enum xml_is read_xml(const char *xml, size_t len, size_t *ret_used)

@@ -19,6 +19,8 @@ enum st_opened desk_open(const struct st_bytes *frame, struct st_packet *ret);
 struct st_packet desk_opened(const struct st_bytes *frame);
 /* What a packet of these becomes. */
 struct st_up desk_up(int32_t signal, const char *from, const char *to, const ProtobufCMessage *payload);
+/* The same with all addresses that there are. */
+struct st_up desk_up_all(int32_t signal, const char *address, const ProtobufCMessage *payload);
 /* The XML of it as text; it must be an element that the tokenizer takes, or a stream header. "": there is none. */
 const char *desk_up_xml(const struct st_up *);
 /* What an element becomes; the tokenizer must take it. */

@@ -206,30 +206,101 @@ Test(startalk_up, no_attribute_stands_there_twice)
 	cr_assert_not_null(strstr(message(ST_SIGNAL_CHAT, "hi"), "backupinfo='first'"));
 }
 
-/* Every place that a client writes text to. */
-Test(startalk_up, markup_in_any_field_is_text)
+/* ---- every place that a client writes text to */
+
+static const char markup[] = "'/><x y=\"&amp;]]>\r\n\t<!--";
+
+/* With all its addresses too. */
+static void is_text(int32_t signal, const ProtobufCMessage *payload, const char *what)
 {
-	static const char bad[] = "'/><x y=\"&amp;]]>\r\n\t<!--";
-	static const int32_t numbers[] = {2, 3, 4, 5};
+	struct st_up up = desk_up_all(signal, markup, payload);
 
-	for (int native = 0; native < 2; native++) {
-		struct st_up up;
+	cr_assert_eq((int)up.is, ST_UP_ELEMENT, "%s", what);
+	cr_assert_null(strstr(desk_up_xml(&up), "<x"), "%s", what);
+}
 
-		begin(native);
-		for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-			header(NULL, numbers[i], bad);
-		header("auto_reply", 0, bad);
-		p.message.messageid = st_as_field(bad);
-		p.body.value = st_as_field(bad);
-		up = desk_up(ST_SIGNAL_CHAT, bad, bad, &p.message.base);
-		cr_assert_eq((int)up.is, ST_UP_ELEMENT);
-		cr_assert_null(strstr(desk_up_xml(&up), "<x"));
-		begin(native);
-		p.iq.key = st_as_field("BIND");
-		p.iq.value = p.iq.messageid = st_as_field(bad);
-		up = desk_up(ST_SIGNAL_IQ, bad, bad, &p.iq.base);
-		cr_assert_null(strstr(desk_up_xml(&up), "<x"));
+Test(startalk_up, markup_in_any_field_of_a_message_is_text)
+{
+	static const int32_t signals[] = {
+#define MESSAGE(signal, type, body, beside) ST_SIGNAL_##signal,
+#include "st_message.def"
+#undef MESSAGE
+	};
+	static const char *const names[] = {"channelid", "extendInfo", "backupinfo",
+					    "read_type", "auto_reply", "qchatid"};
+
+	for (size_t i = 0; i < 2 * sizeof signals / sizeof signals[0]; i++) {
+		begin(i % 2);
+		for (size_t j = 0; j < sizeof names / sizeof names[0]; j++)
+			header(names[j], 0, markup);
+		p.message.messageid = p.body.value = st_as_field(markup);
+		is_text(signals[i / 2], &p.message.base, st_signal_type(signals[i / 2]));
 	}
+}
+
+/* The name that the child must have where a client gives it. */
+static const char *child_named(const char *child, const char *ns)
+{
+	return strstr(ns, "#admin") != NULL ? "item" : child;
+}
+
+Test(startalk_up, markup_in_any_field_of_a_request_is_text)
+{
+	static const struct {
+		const char *word, *child, *ns;
+	} words[] = {
+#define WORD(number, word, type, child, ns, inside) {word, child, ns},
+#include "st_word.def"
+#undef WORD
+	};
+	static Startalk__MessageBody invite, *invites[] = {&invite};
+
+	for (size_t i = 0; i < 2 * sizeof words / sizeof words[0]; i++) {
+		begin(i % 2);
+		header("nick", 0, markup);
+		header("jid", 7, markup);
+		startalk__message_body__init(&invite);
+		invite.value = st_as_field("invite");
+		invite.headers = p.at;
+		invite.n_headers = p.body.n_headers;
+		p.iq.n_bodys = 1;
+		p.iq.bodys = invites;
+		p.iq.key = st_as_field(words[i / 2].word);
+		p.iq.value = p.iq.messageid = st_as_field(markup);
+		p.body.value = st_as_field(child_named(words[i / 2].child, words[i / 2].ns));
+		is_text(ST_SIGNAL_IQ, &p.iq.base, words[i / 2].word);
+	}
+}
+
+Test(startalk_up, markup_in_any_field_of_a_presence_is_text)
+{
+	static const char *const keys[] = {"verify_friend", "manual_authentication_confirm", "status"};
+
+	for (size_t i = 0; i < 2 * sizeof keys / sizeof keys[0]; i++) {
+		begin(i % 2);
+		header(i / 2 == 2 ? "status" : "body", 0, markup);
+		if (i / 2 < 2)
+			header("result", 0, markup);
+		p.presence.key = st_as_field(keys[i / 2]);
+		is_text(ST_SIGNAL_PRESENCE, &p.presence.base, keys[i / 2]);
+	}
+	begin(true);
+	p.presence.key = st_as_field("notify");
+	p.body.value = st_as_field(markup);
+	is_text(ST_SIGNAL_PRESENCE, &p.presence.base, "notify");
+}
+
+Test(startalk_up, markup_in_any_field_of_a_login_is_text)
+{
+	Startalk__WelcomeMessage welcome = STARTALK__WELCOME_MESSAGE__INIT;
+	Startalk__AuthMessage auth = STARTALK__AUTH_MESSAGE__INIT;
+
+	begin(false);
+	welcome.domain = welcome.user = st_as_field(markup);
+	welcome.version = st_as_field("1.0");
+	is_text(ST_SIGNAL_WELCOME, &welcome.base, "Welcome");
+	auth.mechanism = auth.authkey = auth.msgid = st_as_field(markup);
+	is_text(ST_SIGNAL_AUTH, &auth.base, "Auth");
 }
 
 /* ---- requests */
