@@ -206,15 +206,19 @@ static void on_held(struct backend_link *link, const struct frame *frame)
 		link->bad = FRAME_ERROR_WINDOW;
 }
 
-static void on_found(struct backend_link *link, const struct link_found *found)
+/* False: it is done with; if nothing stands before it that waits, it need not wait either. */
+static bool on_found(struct backend_link *link, const struct link_found *found)
 {
 	bytes_add(&link->out, found->send.bytes, found->send.len);
+	if (found->is == LINK_FRAME && found->frame.type != FRAME_ACK) {
+		on_held(link, &found->frame);
+		return true;
+	}
 	if (found->is == LINK_UP)
 		on_up(link);
-	else if (found->is == LINK_FRAME && found->frame.type == FRAME_ACK)
-		on_ack(link, frame_ack_count(&found->frame));
 	else if (found->is == LINK_FRAME)
-		on_held(link, &found->frame);
+		on_ack(link, frame_ack_count(&found->frame));
+	return link->looked_at > found->used;
 }
 
 void backend_heard(struct backend_link *link, size_t len, uint64_t now_ms)
@@ -231,7 +235,10 @@ void backend_heard(struct backend_link *link, size_t len, uint64_t now_ms)
 			return;
 		}
 		link->looked_at += found.used;
-		on_found(link, &found);
+		if (!on_found(link, &found)) {
+			bytes_drop(&link->in, found.used);
+			link->looked_at = 0;
+		}
 	}
 }
 
@@ -420,4 +427,9 @@ void backend_next(struct backend_link *link, struct backend_event *ret)
 		ret->is = BACKEND_DEAD;
 		ret->error = link->bad;
 	}
+}
+
+bool backend_has_next(const struct backend_link *link)
+{
+	return link->up_due || link->looked_at > link->used || link->bad != FRAME_ERROR_NONE;
 }

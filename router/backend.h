@@ -127,6 +127,8 @@ struct backend_event {
  * much to write: frames are held meanwhile, within our window.
  */
 void backend_next(struct backend_link *, struct backend_event *ret);
+/* Whether it may say something else. What was heard may have been nothing but ACK and PING. */
+bool backend_has_next(const struct backend_link *);
 /* What backend_next has handed out on this link is handled: it will not be lost by a cut. */
 void backend_ack(struct backend_link *);
 

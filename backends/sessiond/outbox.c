@@ -169,6 +169,7 @@ void outbox_return(struct client *client)
 		server_store_failed(server);
 }
 
+/* It is forgotten with the next work, in a second at the latest; at once when it is much. */
 void outbox_acked(struct backend_session *at)
 {
 	struct client *client = at->user;
@@ -176,6 +177,8 @@ void outbox_acked(struct backend_session *at)
 		return;
 	client->progress.acked += (uint32_t)(at->acked - (uint32_t)client->progress.acked);
 	bound_changed(client, CLIENT_CHANGED_ACKED);
+	if (client->progress.waiting_bytes > CLIENT_WAITING_BYTES_MAX)
+		client->session.server->has_work = true;
 }
 
 bool outbox_forget(struct client *client)

@@ -199,7 +199,8 @@ void peer_on_events(struct peer *peer, uint32_t events)
 		peer_read(peer);
 	else if (events & (EPOLLHUP | EPOLLERR))
 		peer->ended = true;
-	peer->server->has_work = true;
+	if (peer->ended || (peer->greeting && backend_has_next(&peer->link)))
+		peer->server->has_work = true;
 }
 
 /* Taking */

@@ -361,6 +361,27 @@ Test(backend, acknowledges_what_was_handed_out_and_no_more)
 	cr_assert(frame.type == FRAME_ACK && frame_ack_count(&frame) == 3, "OPEN and two");
 }
 
+/* Whoever stores what frames do need not begin with that for these. */
+Test(backend, says_that_nothing_waits_behind_acknowledgements_and_heartbeats)
+{
+	struct backend_link *link = link_up(0);
+	session_bound(link, 1);
+	hears_ack(link, 1);
+	hears_frame(link, FRAME_PING, 0, 3);
+	cr_assert_not(backend_has_next(link));
+	cr_assert(bytes_len(&link->in) == 0 && went(link) == FRAME_PONG);
+	hears_frame(link, FRAME_ELEMENT, 1, 10);
+	hears_ack(link, 2);
+	cr_assert(backend_has_next(link));
+	expect(link, BACKEND_ELEMENT);
+	expect(link, BACKEND_NOTHING);
+	cr_assert_not(backend_has_next(link));
+	hears_ack(link, 100);
+	cr_assert(backend_has_next(link), "that is a fault");
+	expect(link, BACKEND_DEAD);
+	backend_cut(link, 0);
+}
+
 Test(backend, holds_a_window_of_frames_and_no_more)
 {
 	struct backend_link *link = link_up(0);
