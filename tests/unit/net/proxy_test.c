@@ -125,16 +125,35 @@ static bool hosts_are_good(int family, const char *line, const regmatch_t *at)
 }
 
 #define PORT "(0|[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-static bool line_matches(const char *pattern, int family, const char *line)
+/* What a line may be, and of which family its hosts are then. */
+static const struct {
+	const char *pattern;
+	int family;
+} forms[] = {
+	{"^PROXY UNKNOWN( [^\r\n]*)?$", 0},
+	{"^PROXY TCP4 ([0-9.]+) ([0-9.]+) " PORT " " PORT "$", AF_INET},
+	{"^PROXY TCP6 ([0-9a-fA-F:]+) ([0-9a-fA-F:]+) " PORT " " PORT "$", AF_INET6},
+};
+enum { FORMS = sizeof forms / sizeof *forms };
+
+/* Made once: there are very many lines. */
+static const regex_t *form_regex(size_t form)
+{
+	static regex_t made[FORMS];
+	static bool is_made[FORMS];
+
+	if (!is_made[form])
+		cr_assert_eq(regcomp(&made[form], forms[form].pattern, REG_EXTENDED), 0);
+	is_made[form] = true;
+	return &made[form];
+}
+
+static bool line_is(size_t form, const char *line)
 {
 	regmatch_t at[5];
-	regex_t regex;
-	bool matches;
 
-	cr_assert_eq(regcomp(&regex, pattern, REG_EXTENDED), 0);
-	matches = regexec(&regex, line, 5, at, 0) == 0 && (family == 0 || hosts_are_good(family, line, at));
-	regfree(&regex);
-	return matches;
+	return regexec(form_regex(form), line, 5, at, 0) == 0 &&
+	       (forms[form].family == 0 || hosts_are_good(forms[form].family, line, at));
 }
 
 static enum proxy_is v1_judge(const uint8_t *bytes, size_t len)
@@ -147,12 +166,10 @@ static enum proxy_is v1_judge(const uint8_t *bytes, size_t len)
 	if (end == NULL || memchr(bytes, '\0', (size_t)(end - bytes)))
 		return PROXY_BAD; /* a whole header with CR or LF changed: what is left of the pair is alone */
 	snprintf(line, sizeof line, "%.*s", (int)(end - bytes), (const char *)bytes);
-	return line_matches("^PROXY UNKNOWN( [^\r\n]*)?$", 0, line) ||
-			       line_matches("^PROXY TCP4 ([0-9.]+) ([0-9.]+) " PORT " " PORT "$", AF_INET, line) ||
-			       line_matches("^PROXY TCP6 ([0-9a-fA-F:]+) ([0-9a-fA-F:]+) " PORT " " PORT "$", AF_INET6,
-					    line)
-		       ? PROXY_DONE
-		       : PROXY_BAD;
+	for (size_t form = 0; form < FORMS; form++)
+		if (line_is(form, line))
+			return PROXY_DONE;
+	return PROXY_BAD;
 }
 
 static uint32_t sum_of(const uint8_t *bytes, size_t len, size_t hole)
