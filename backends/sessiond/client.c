@@ -171,30 +171,42 @@ static void client_mark_closed(struct client *client)
 	server->dying = client;
 }
 
-void client_say_close(struct client *client, const char *condition, const char *reason)
+static void say_close(struct client *client, const struct client_close *why)
 {
 	uint8_t room[FRAME_HEAD_BYTES + 2048];
 	struct frame_builder close;
 	frame_begin(&close, room, sizeof room, FRAME_CLOSE, client->at->number);
-	if (condition)
-		frame_put_text(&close, FIELD_CONDITION, condition);
-	if (reason)
-		frame_put_text(&close, FIELD_REASON, reason);
+	if (why->condition)
+		frame_put_text(&close, FIELD_CONDITION, why->condition);
+	if (why->reason)
+		frame_put_text(&close, FIELD_REASON, why->reason);
+	if (why->element)
+		frame_put_text(&close, FIELD_ELEMENT, why->element);
 	size_t len = frame_end(&close);
 	assert(len > 0);
 	backend_send(client->at, room, len);
 	client_mark_link(client);
 }
 
-void client_shut(struct client *client, const char *condition, const char *reason)
+void client_say_close(struct client *client, const char *condition, const char *reason)
+{
+	say_close(client, &(struct client_close){.condition = condition, .reason = reason});
+}
+
+void client_shut_for(struct client *client, const struct client_close *why)
 {
 	if (client->closed)
 		return;
 	if (client->at)
-		client_say_close(client, condition, reason);
-	else if (condition)
-		snprintf(client->condition, sizeof client->condition, "%s", condition);
+		say_close(client, why);
+	else if (why->condition)
+		snprintf(client->condition, sizeof client->condition, "%s", why->condition);
 	client_mark_closed(client);
+}
+
+void client_shut(struct client *client, const char *condition, const char *reason)
+{
+	client_shut_for(client, &(struct client_close){.condition = condition, .reason = reason});
 }
 
 void session_close(struct session *session, const char *condition, const char *reason)

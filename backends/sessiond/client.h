@@ -98,6 +98,11 @@ void clients_lose(struct sessiond *);
 void client_send(struct client *, const char *xml);
 /* CLOSE with a condition, or in peace (NULL). */
 void client_shut(struct client *, const char *condition, const char *reason);
+/* The same, with an element that goes with the condition (RFC 6120, 4.9.4); each may be NULL. */
+struct client_close {
+	const char *condition, *reason, *element;
+};
+void client_shut_for(struct client *, const struct client_close *);
 /* STATE: what it has become, with features (NULL: none). */
 void client_state(struct client *, enum frame_stage, const char *jid, const char *features);
 

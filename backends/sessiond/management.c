@@ -53,9 +53,16 @@ static bool handled(struct store_progress *progress, uint32_t h)
 	return true;
 }
 
-static void shut_too_high(struct client *client)
+static void shut_too_high(struct client *client, const struct store_progress *progress, uint32_t h)
 {
-	client_shut(client, "undefined-condition", "more stanzas acknowledged than were sent");
+	char element[128];
+	snprintf(element, sizeof element, "<handled-count-too-high xmlns='" MANAGEMENT_NS "' h='%u' send-count='%u'/>",
+		 (unsigned)h, (unsigned)(uint32_t)progress->managed_out);
+	client_shut_for(client, &(struct client_close){
+					.condition = "undefined-condition",
+					.reason = "more stanzas acknowledged than were sent",
+					.element = element,
+				});
 }
 
 /* Enabling */
@@ -125,7 +132,7 @@ static void acknowledged(struct client *client, const struct element *element)
 	if (!number_read(element, "h", &h)) {
 		client_shut(client, "invalid-xml", "an acknowledgement without a number");
 	} else if (!handled(&client->progress, h)) {
-		shut_too_high(client);
+		shut_too_high(client, &client->progress, h);
 	} else {
 		client->asking = false;
 		bound_changed(client, CLIENT_CHANGED_ACKED);
@@ -268,7 +275,7 @@ static void resume_it(struct client *fresh, struct client *client, uint32_t h)
 	if (!client_is_ours(client) && !store_progress_get(fresh->session.server->store, client->id, &progress)) {
 		server_store_failed(fresh->session.server);
 	} else if (!handled(&progress, h)) {
-		shut_too_high(fresh);
+		shut_too_high(fresh, &progress, h);
 	} else {
 		client->progress = progress;
 		go_on(client, fresh);

@@ -259,13 +259,15 @@ static void end_account(struct worker *w, struct client *c, const struct client_
 	client_count_state(w, c, before);
 }
 
-/* Condition and text as they are said: the reason's own where none is given. */
+/* Condition, text and element as they are said: the reason's own where none is given. */
 static struct client_end end_whole(struct client_end end)
 {
 	if (end.condition == NULL)
 		end.condition = reason_condition(end.reason);
 	if (end.text == NULL)
 		end.text = reason_text(end.reason);
+	if (end.element == NULL)
+		end.element = "";
 	return end;
 }
 
@@ -286,7 +288,7 @@ void client_close(struct worker *w, struct client *c, const struct client_end *g
 		conn_terminate(&w->net, &c->conn, end->reason);
 	} else {
 		if (may_speak(c) && end_is_said(end->reason, end->condition))
-			client_dialect(c)->end(w, c, end->condition, end->text);
+			client_dialect(c)->end(w, c, end);
 		conn_end(&w->net, &c->conn, end->reason);
 	}
 	wheel_set(&w->wheel, &c->timer, worker_now_ms(w) + CLOSE_PATIENCE_MS);

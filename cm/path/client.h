@@ -128,11 +128,12 @@ struct client *client_find(struct worker *, frame_session);
 
 /*
  * Ends it: says what the reason demands (close.def), tells the session server, counts, logs. `condition` and `text`
- * replace the reason's own when not NULL. `detail` is for the log alone. Nothing happens when it is ending already.
+ * replace the reason's own when not NULL; `element`, checked XML, goes with the condition. `detail` is for the log
+ * alone. Nothing happens when it is ending already.
  */
 struct client_end {
 	enum reason reason;
-	const char *condition, *text, *detail;
+	const char *condition, *text, *element, *detail;
 };
 void client_close(struct worker *, struct client *, const struct client_end *);
 void client_close_for(struct worker *, struct client *, enum reason);

@@ -29,8 +29,8 @@ struct dialect {
 	void (*bound)(struct worker *, struct client *);
 	/* The session server has taken the numbered frames of its session up to this one. */
 	void (*taken)(struct worker *, struct client *, uint32_t number);
-	/* The last words; condition "": no error. */
-	void (*end)(struct worker *, struct client *, const char *condition, const char *text);
+	/* The last words: condition, text and element, which are there; condition "": no error. */
+	void (*end)(struct worker *, struct client *, const struct client_end *);
 	/* Gives back what it has of the client. */
 	void (*done)(struct worker *, struct client *);
 };

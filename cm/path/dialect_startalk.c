@@ -295,17 +295,17 @@ static void bound(struct worker *w, struct client *c)
 	c->frames->auth_id = NULL;
 }
 
-static void end(struct worker *w, struct client *c, const char *condition, const char *text)
+static void end(struct worker *w, struct client *c, const struct client_end *end)
 {
 	struct st_bytes frame;
-	int number = condition_find(condition);
+	int number = condition_find(end->condition);
 
-	if (condition[0] == '\0')
+	if (end->condition[0] == '\0')
 		return;
 	if (number != CONDITION_NONE)
 		counter_bump(&w->counters.stream_errors[number], 1);
 	startalk_view(w, c);
-	if (st_say_error(&w->startalk.arena, condition, text, &frame))
+	if (st_say_error(&w->startalk.arena, end->condition, end->text, &frame))
 		startalk_send(w, c, true, &frame);
 }
 

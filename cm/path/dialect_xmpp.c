@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { END_TEXT_BYTES = 1024 /* of what a session server may say */ };
+enum { END_TEXT_BYTES = 1024, END_ELEMENT_BYTES = 512 /* of what a session server may say */ };
 
 static void begin(struct worker *w, struct client *c)
 {
@@ -75,15 +75,16 @@ static size_t end_header(struct worker *w, struct client *c, char *to, size_t ca
 	return stream_write_header(to, cap, &greeting);
 }
 
-static void say_end(struct worker *w, struct client *c, const char *condition, const char *text)
+static void say_end(struct worker *w, struct client *c, const struct client_end *end)
 {
-	char to[2 * STREAM_WRITE_BYTES + 6 * (STREAM_DOMAIN_BYTES + END_TEXT_BYTES)];
+	char to[2 * STREAM_WRITE_BYTES + 6 * (STREAM_DOMAIN_BYTES + END_TEXT_BYTES) + END_ELEMENT_BYTES];
+	struct stream_farewell farewell = {end->condition, end->text, end->element};
 	size_t len = end_header(w, c, to, sizeof to);
-	int number = condition_find(condition);
+	int number = condition_find(end->condition);
 
 	if (number != CONDITION_NONE)
 		counter_bump(&w->counters.stream_errors[number], 1);
-	len += stream_write_end(to + len, sizeof to - len, condition, text);
+	len += stream_write_end(to + len, sizeof to - len, &farewell);
 	conn_write(&w->net, &c->conn, to, len);
 }
 

@@ -132,9 +132,11 @@ static bool is_plain(struct frame_value text)
 
 static void on_close(struct worker *w, struct client *c, const struct frame *frame)
 {
-	char condition[65] = "", text[1025] = "";
-	struct client_end end = {.reason = REASON_SERVER_SAID, .condition = condition, .text = text};
+	char condition[65] = "", text[1025] = "", element[513] = "";
+	struct client_end end = {
+		.reason = REASON_SERVER_SAID, .condition = condition, .text = text, .element = element};
 	struct frame_value value;
+	struct xml_event event;
 
 	if (frame_find(frame, FIELD_CONDITION, &value))
 		memcpy(condition, value.at, value.len);
@@ -142,6 +144,8 @@ static void on_close(struct worker *w, struct client *c, const struct frame *fra
 		end.condition = "undefined-condition";
 	if (frame_find(frame, FIELD_REASON, &value) && is_plain(value))
 		memcpy(text, value.at, value.len);
+	if (frame_find(frame, FIELD_ELEMENT, &value) && element_check(w, value.at, value.len, &event))
+		memcpy(element, value.at, value.len);
 	if (strcmp(condition, "internal-server-error") == 0)
 		uplink_blame(w, &w->uplinks[c->uplink], BLAME_FOR_SESSION, "it ends sessions for errors of its own");
 	client_close(w, c, &end);

@@ -119,8 +119,13 @@ struct stream_greeting {
 size_t stream_write_header(char *to, size_t cap, const struct stream_greeting *);
 /* PLAIN: STARTTLS, required. Otherwise the features given by the session server. */
 size_t stream_write_features(char *to, size_t cap, const struct stream *, const char *features, size_t features_len);
-/* <stream:error> with one defined condition and a text, and the footer. condition "": the footer alone. */
-size_t stream_write_end(char *to, size_t cap, const char *condition, const char *text);
+/* <stream:error> (RFC 6120, 4.9.2), and the footer. */
+struct stream_farewell {
+	const char *condition; /* a defined one; "": the footer alone */
+	const char *text;      /* "": none */
+	const char *element;   /* XML, as it is: what is more than the condition says (4.9.4); "": nothing */
+};
+size_t stream_write_end(char *to, size_t cap, const struct stream_farewell *);
 
 /*
  * The user that an <auth/> (RFC 6120, 6.4.2) or <authenticate/> (XEP-0388) speaks of, for choosing the session server:

@@ -79,25 +79,26 @@ size_t stream_write_features(char *to, size_t cap, const struct stream *stream, 
 	return written(&w);
 }
 
-static void put_error(struct writing *w, const char *condition, const char *text)
+static void put_error(struct writing *w, const struct stream_farewell *farewell)
 {
 	put(w, "<stream:error><");
-	put(w, condition);
+	put(w, farewell->condition);
 	put(w, " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>");
-	if (text[0]) {
+	if (farewell->text[0]) {
 		put(w, "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>");
-		put_escaped(w, text);
+		put_escaped(w, farewell->text);
 		put(w, "</text>");
 	}
+	put(w, farewell->element);
 	put(w, "</stream:error>");
 }
 
-size_t stream_write_end(char *to, size_t cap, const char *condition, const char *text)
+size_t stream_write_end(char *to, size_t cap, const struct stream_farewell *farewell)
 {
 	struct writing w = {to, cap};
 
-	if (condition[0])
-		put_error(&w, condition, text);
+	if (farewell->condition[0])
+		put_error(&w, farewell);
 	put(&w, "</stream:stream>");
 	return written(&w);
 }

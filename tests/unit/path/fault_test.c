@@ -394,6 +394,34 @@ Test(fault, the_server_ends_a_session)
 	cr_assert_eq(stage_closes(&stage, REASON_SERVER_SAID), sizeof cases / sizeof cases[0]);
 }
 
+/* With its condition a server may say more; what is no element is not passed on. */
+Test(fault, the_server_ends_a_session_and_says_more)
+{
+	static const char *const cases[][2] = {
+		{"<x xmlns='y' h='1'/>", STREAM_ERROR("reset") "<x xmlns='y' h='1'/></stream:error></stream:stream>"},
+		{"<x xmlns='y'/></stream:error>", STREAM_ERROR("reset") "</stream:error></stream:stream>"},
+		{"<x xmlns='y'>", STREAM_ERROR("reset") "</stream:error></stream:stream>"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct actor a;
+		struct frame frame;
+		uint8_t bytes[256];
+		struct frame_builder b;
+
+		actor_connect(&stage, &a, WAY_DIRECT);
+		actor_login(&a, &server, "r");
+		frame_begin(&b, bytes, sizeof bytes, FRAME_CLOSE, a.session);
+		frame_put_text(&b, FIELD_CONDITION, "reset");
+		frame_put_text(&b, FIELD_ELEMENT, cases[i][0]);
+		server_send(&server, bytes, frame_end(&b));
+		actor_expect(&a, cases[i][1]);
+		server_expect(&server, FRAME_CLOSE, a.session, &frame);
+		actor_expect_end(&a);
+		actor_free(&a);
+	}
+}
+
 static void begin_pair(void)
 {
 	stage_init(&stage);

@@ -92,26 +92,22 @@ Test(stream_write, T5_features_after_tls_are_those_of_the_session_server)
 	expect_writes((struct writer){write_features, &offer}, "<stream:features></stream:features>");
 }
 
-struct farewell {
-	const char *condition, *text;
-};
-
 static size_t write_end(char *to, size_t cap, const void *subject)
 {
-	const struct farewell *farewell = subject;
-
-	return stream_write_end(to, cap, farewell->condition, farewell->text);
+	return stream_write_end(to, cap, subject);
 }
 
 Test(stream_write, S16_end)
 {
-	expect_writes((struct writer){write_end, &(struct farewell){"", "nothing of this"}}, "</stream:stream>");
-	expect_writes((struct writer){write_end, &(struct farewell){"reset", ""}},
+	expect_writes((struct writer){write_end, &(struct stream_farewell){"", "nothing of this", "<nor/>"}},
+		      "</stream:stream>");
+	expect_writes((struct writer){write_end, &(struct stream_farewell){"reset", "", ""}},
 		      "<stream:error><reset" ERRORS "/></stream:error></stream:stream>");
-	expect_writes((struct writer){write_end, &(struct farewell){"host-unknown", "a < b & 'c'"}},
-		      "<stream:error><host-unknown" ERRORS "/><text" ERRORS
-		      " xml:lang='en'>a &lt; b &amp; &apos;c&apos;</text>"
-		      "</stream:error></stream:stream>");
+	expect_writes(
+		(struct writer){write_end, &(struct stream_farewell){"host-unknown", "a < b & 'c'", "<x xmlns='y'/>"}},
+		"<stream:error><host-unknown" ERRORS "/><text" ERRORS
+		" xml:lang='en'>a &lt; b &amp; &apos;c&apos;</text><x xmlns='y'/>"
+		"</stream:error></stream:stream>");
 }
 
 /* Every reason's error fits into the room that the header promises. */
@@ -120,8 +116,8 @@ Test(stream_write, room_is_enough_for_every_reason)
 	char room[STREAM_WRITE_BYTES + 256];
 
 	for (enum reason reason = REASON_NONE; reason < REASON_COUNT; reason++) {
-		const char *condition = reason_condition(reason), *text = reason_text(reason);
-		size_t cap = STREAM_WRITE_BYTES + strlen(condition) + 6 * strlen(text);
-		cr_expect(stream_write_end(room, cap < sizeof room ? cap : sizeof room, condition, text));
+		struct stream_farewell farewell = {reason_condition(reason), reason_text(reason), ""};
+		size_t cap = STREAM_WRITE_BYTES + strlen(farewell.condition) + 6 * strlen(farewell.text);
+		cr_expect(stream_write_end(room, cap < sizeof room ? cap : sizeof room, &farewell));
 	}
 }
