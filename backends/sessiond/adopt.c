@@ -80,8 +80,7 @@ void adopt_expire(struct sessiond *server)
 	int64_t now_ms = server_calendar_ms();
 	for (struct table_node *node = NULL; (node = table_next(&server->by_id, node));) {
 		struct client *client = table_entry(node, struct client, by_id);
-		if (client->until_ms != 0 && client->until_ms <= now_ms &&
-		    (client->owner == 0 || client_is_ours(client)))
+		if (client->until_ms != 0 && client->until_ms <= now_ms && client_is_ours_or_nobodys(client))
 			client_lost(client);
 	}
 	clients_reap(server);

@@ -74,6 +74,12 @@ static inline bool client_is_ours(const struct client *client)
 	return client->owner == client->session.server->node;
 }
 
+/* Whoever sees that it is to end ends it. */
+static inline bool client_is_ours_or_nobodys(const struct client *client)
+{
+	return client->owner == 0 || client_is_ours(client);
+}
+
 static inline struct client *client_of(struct session *session)
 {
 	return (struct client *)session; /* its first member */

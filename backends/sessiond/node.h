@@ -27,7 +27,7 @@ void node_wake(struct sessiond *, int64_t id);
 void nodes_wake(struct sessiond *);
 /* Reads anew who there is. */
 void nodes_read(struct sessiond *);
-/* About once a second, within the turn's work: who has died has no sessions any more. */
+/* About once a second, and when it matters, within the turn's work: who has died has no sessions any more. */
 void nodes_check(struct sessiond *);
 /* Somebody has woken us. */
 void node_on_event(struct sessiond *);

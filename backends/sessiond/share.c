@@ -93,12 +93,17 @@ static void on_mail(struct sessiond *server, int64_t id)
 		outbox_collect(client);
 }
 
+/* Those of a node that has died are nobody's: it would have ended them. */
 static void on_account(struct sessiond *server, const char *bare_jid)
 {
+	nodes_check(server);
 	struct user *user = user_find(server, bare_jid);
 	for (struct session *session = user ? user->sessions : NULL; session; session = session->user_next) {
-		if (client_is_ours(client_of(session)))
-			session_close(session, "not-authorized", "the account has been changed");
+		struct client *client = client_of(session);
+		if (!client_is_ours_or_nobodys(client))
+			continue;
+		client->lost = client->owner == 0;
+		session_close(session, "not-authorized", "the account has been changed");
 	}
 }
 

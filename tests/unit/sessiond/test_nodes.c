@@ -602,3 +602,21 @@ Test(nodes, who_cannot_write_begins_anew)
 	gate_expect_close(&at_a, 1, NULL);
 	gate_expect_quiet(&at_b);
 }
+
+/* The node that would have ended the session is dead. */
+Test(nodes, a_changed_account_s_session_is_not_adopted)
+{
+	struct frame frame;
+	both_log_in();
+	node_end(&a, SIGKILL);
+	romeo_says("unread");
+	gate_expect_quiet(&at_b);
+	command("echo other | %s user passwd --database %s --iterations 4096 " JULIET);
+	gate_moves(&at_a, &b);
+	gate_adopt(&at_a, 1, JULIET "/balcony", 1, 0);
+	gate_expect(&at_a, FRAME_LOST, 1, &frame);
+	gate_session(&at_b, 2, JULIET, "other", "chamber");
+	gate_put(&at_b, 2, "<presence from='" JULIET "/chamber'/>");
+	gate_expect_element(&at_b, 2, "from='" JULIET "/chamber'");
+	gate_expect_element(&at_b, 2, "id='unread'");
+}
