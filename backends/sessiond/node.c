@@ -70,18 +70,22 @@ void node_on_event(struct sessiond *server)
 static void node_read(void *context, int64_t id, const char *path)
 {
 	struct sessiond *server = context;
-	if (server->other_count < SERVER_NODES_MAX) {
-		struct node *node = &server->others[server->other_count++];
+	if (server->other_count++ < SERVER_NODES_MAX) {
+		struct node *node = &server->others[server->other_count - 1];
 		*node = (struct node){.id = id};
 		snprintf(node->path, sizeof node->path, "%s", path);
 	}
 }
 
-void nodes_read(struct sessiond *server)
+bool nodes_read(struct sessiond *server)
 {
 	server->other_count = 0;
 	if (!store_node_list(server->store, server->node, node_read, server))
 		server_store_failed(server);
+	bool all = server->other_count <= SERVER_NODES_MAX;
+	if (!all)
+		server->other_count = SERVER_NODES_MAX;
+	return all;
 }
 
 void node_tell(struct sessiond *server, int kind, int64_t subject, const char *text)
@@ -167,6 +171,10 @@ static bool join(struct sessiond *server)
 		return false;
 	share_read(server);
 	nodes_check(server);
+	if (!nodes_read(server)) {
+		server_log(server, SESSIOND_ERROR, "the database is served by %d others already", SERVER_NODES_MAX);
+		return false;
+	}
 	return !server->store_failed && store_commit(server->store);
 }
 

@@ -25,8 +25,8 @@ void node_tell(struct sessiond *, int kind, int64_t subject, const char *text);
 void node_wake(struct sessiond *, int64_t id);
 /* After the commit: wakes those who must be. */
 void nodes_wake(struct sessiond *);
-/* Reads anew who there is. */
-void nodes_read(struct sessiond *);
+/* Reads anew who there is. False: there are more than we can have beside us. */
+bool nodes_read(struct sessiond *);
 /* About once a second, and when it matters, within the turn's work: who has died has no sessions any more. */
 void nodes_check(struct sessiond *);
 /* Somebody has woken us. */

@@ -221,8 +221,9 @@ static bool server_join(struct sessiond *server, char error[static SESSIOND_ERRO
 	if (!node_open(server, error))
 		return false;
 	server->joined = node_join(server);
-	if (!server->joined)
-		snprintf(error, SESSIOND_ERROR_BYTES, "cannot enter the database: %.128s", store_error(server->store));
+	if (!server->joined) /* of anything else the log has said why */
+		snprintf(error, SESSIOND_ERROR_BYTES, "cannot enter the database%s",
+			 store_is_busy(server->store) ? ": others hold it" : "");
 	store_wait(server->store, LOCK_MS);
 	return server->joined;
 }

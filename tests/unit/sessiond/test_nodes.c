@@ -620,3 +620,23 @@ Test(nodes, a_changed_account_s_session_is_not_adopted)
 	gate_expect_element(&at_b, 2, "from='" JULIET "/chamber'");
 	gate_expect_element(&at_b, 2, "id='unread'");
 }
+
+/* Who would be one too many does not begin. */
+Test(nodes, there_can_be_so_many)
+{
+	enum { ALREADY = 2, ALL = 17 };
+	static const char sql[] =
+		"INSERT INTO node (name, socket) SELECT name, socket FROM node WHERE name = 'b' LIMIT 1";
+	char line[512];
+	sqlite3 *db;
+	cr_assert_eq(sqlite3_open(fixture.database, &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_busy_timeout(db, 5000), SQLITE_OK);
+	for (int i = ALREADY; i < ALL; i++)
+		cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	snprintf(line, sizeof line,
+		 "timeout 5 %s run --database %s --domain example.com --listen unix:%s-c 2>&1 | grep -q 'served "
+		 "by 16 others'",
+		 SESSIOND_PROGRAM, fixture.database, fixture.socket);
+	cr_expect_eq(system(line), 0);
+}
