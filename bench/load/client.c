@@ -162,7 +162,7 @@ void client_begin(struct load *load, struct client *client, unsigned number, uin
 	client->number = number;
 	client->state = CLIENT_CONNECTING;
 	client->begun_ns = due_ns;
-	load->turn_used++;
+	load->turn_room -= load->turn_room > 0;
 	load->tally->counts.begun++;
 	load->tally->counts.under_way++;
 	if (!wire_connect(&load->wires, &client->wire, tag, number, slow))

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 enum { FAULTS_TOLD = 10, STORM_FIRST = 10000, QUIT_S_MAX = 3, WAIT_MS_MAX = 1000 };
-enum { TURN_MAX = 64 }; /* completions, and logins begun, of a turn of the loop */
 enum { TAG_BELL = 1, TAG_TIMER = 2, TAG_CLIENT = 3 };
 
 static const char *const fault_texts[] = {
@@ -112,8 +111,8 @@ static bool storm_is_over(const struct load *load, uint64_t now)
 
 /*
  * Whether another login may begin now; *ret_due is when the next one is due, UINT64_MAX when another has to end first.
- * What has begun goes before: logins begin with what completions have left of a turn, one at least. Where this program
- * has too much to do, it is late with beginnings, which it tells, and does not slow down those who are under way.
+ * What has begun goes before: logins begin with what reading has left of a turn, one at least. Where this program has
+ * too much to do, it is late with beginnings, which it tells, and does not slow down those who are under way.
  */
 static bool may_begin(struct load *load, uint64_t nth, uint64_t now, uint64_t *ret_due)
 {
@@ -124,7 +123,7 @@ static bool may_begin(struct load *load, uint64_t nth, uint64_t now, uint64_t *r
 		*ret_due = load_due(load, load->board->start_ns, nth, options->rate_logins);
 	else if (load->tally->counts.under_way >= parallel_here(load))
 		*ret_due = UINT64_MAX;
-	if (*ret_due > now || load->turn_used >= TURN_MAX)
+	if (*ret_due > now || load->turn_room == 0)
 		return false;
 	load_late(load, now - *ret_due);
 	return true;
@@ -264,12 +263,19 @@ static uint64_t work_begin(struct load *load, uint64_t now)
 
 static void dirty_flush(struct load *load)
 {
-	/* A client that is gone may begin anew, and so be put behind the others. */
+	unsigned kept = 0;
+
+	/* A client that is gone may begin anew, and so be put behind the others; who waits to be read stays before. */
 	for (unsigned i = 0; i < load->dirty_count; i++) {
-		load->dirty[i]->dirty = false;
-		client_flush(load, load->dirty[i]);
+		struct client *client = load->dirty[i];
+		client->dirty = false;
+		client_flush(load, client);
+		if (client->dirty || !wire_waits(&client->wire))
+			continue;
+		client->dirty = true;
+		load->dirty[kept++] = client;
 	}
-	load->dirty_count = 0;
+	load->dirty_count = kept;
 }
 
 static void second_step(struct load *load, uint64_t now)
@@ -308,17 +314,14 @@ static void timer_set(struct load *load, uint64_t due_ns)
 static void events_wait(struct load *load, uint64_t due_ns)
 {
 	struct io_done done;
-	unsigned taken = 0;
 
 	timer_set(load, due_ns);
 	io_wait(load->wires.io, due_ns <= clock_ns() ? 0 : WAIT_MS_MAX);
-	while (taken < TURN_MAX && io_next(load->wires.io, &done)) {
+	while (io_next(load->wires.io, &done)) {
 		event_take(load, &done);
 		if (done.bytes)
 			io_return(load->wires.io, &done);
-		taken++;
 	}
-	load->turn_used = taken < TURN_MAX ? taken : TURN_MAX - 1;
 }
 
 static bool all_are_gone(const struct load *load)
@@ -338,6 +341,8 @@ static void load_run(struct load *load)
 		phase_follow(load);
 		if (load->phase == PHASE_QUIT && !quit_ns)
 			quit_ns = now + QUIT_S_MAX * SECOND_NS;
+		load->turn_room = WIRES_READ_MAX - load->wires.reading;
+		load->turn_room += load->turn_room == 0;
 		due = work_begin(load, now);
 		dirty_flush(load);
 		if (quit_ns && (now >= quit_ns || all_are_gone(load)))

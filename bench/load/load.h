@@ -35,7 +35,7 @@ struct load {
 	unsigned *places, place_count; /* of `clients` that nobody has; of a storm */
 	unsigned next_return;	       /* place whose turn it is to leave and come back */
 	uint64_t returns;	       /* whose time has come */
-	unsigned turn_used;	       /* of TURN_MAX, in this turn of the loop */
+	unsigned turn_room;	       /* how many logins may begin in this turn of the loop */
 	struct client **dirty;	       /* those with something to do */
 	unsigned dirty_count;
 	struct xml_work *work; /* of the tokenizer while no element is partly there */

@@ -157,6 +157,7 @@ enum wire_did wire_complete(struct wires *wires, struct wire *w, enum wire_op op
 	case WIRE_WATCH:
 		return done_watch(wires, w, done);
 	case WIRE_RECEIVE:
+		wires->reading--;
 		return done_receive(wires, w, done, ret_error);
 	case WIRE_SEND:
 		return done_send(wires, w, done, ret_error);
@@ -374,10 +375,17 @@ static void send_next(struct wires *wires, struct wire *w)
 	}
 }
 
+bool wire_waits(const struct wire *w)
+{
+	return (w->life == WIRE_OPEN ? !w->stopped : w->life == WIRE_ENDING) && w->readable &&
+	       !is_pending(w, WIRE_RECEIVE);
+}
+
 static void receive_next(struct wires *wires, struct wire *w)
 {
-	if (!w->readable || (w->stopped && w->life == WIRE_OPEN) || is_pending(w, WIRE_RECEIVE))
+	if (!wire_waits(w) || wires->reading == WIRES_READ_MAX)
 		return;
+	wires->reading++;
 	w->readable = w->hung_up;
 	io_receive(wires->io, w->fd, pend(w, WIRE_RECEIVE));
 }

@@ -19,9 +19,14 @@ enum wire_op { WIRE_WATCH, WIRE_RECEIVE, WIRE_SEND, WIRE_CONNECT, WIRE_OPS };
 enum { WIRE_OP_SHIFT = 56 };
 enum wire_life { WIRE_GONE, WIRE_CONNECTING, WIRE_OPEN, WIRE_ENDING, WIRE_DYING };
 
-/* What all wires of a process share. */
+/*
+ * What all wires of a process share. No more than WIRES_READ_MAX are read at once, each in its turn, so that a turn of
+ * the loop is short however many have something to say.
+ */
+enum { WIRES_READ_MAX = 64 };
 struct wires {
 	struct io *io;
+	unsigned reading; /* now */
 	struct tls_shared tls;
 	struct sockaddr_storage address;
 	socklen_t address_len;
@@ -76,6 +81,8 @@ enum wire_found wire_read(struct wires *, struct wire *, struct wire_input *, st
 void wire_put(struct wire *, const char *bytes, size_t len);
 /* Sends and receives what there is to be. True: the wire is gone now. */
 bool wire_flush(struct wires *, struct wire *);
+/* It has something to be read, and it is not its turn: it is to be flushed again. */
+bool wire_waits(const struct wire *);
 /* Nothing is received until it is resumed. */
 void wire_stop(struct wire *);
 void wire_resume(struct wire *);
