@@ -167,9 +167,12 @@ secure_tls(Socket, #{certfile := Certificate, cafile := Authority, gates := Name
 			{refused, io_lib:format("~tp", [Reason])}
 	end.
 
+%% Subjects do not count.
 is_named(Secured, Names) ->
 	case ssl:peercert(Secured) of
-		{ok, Der} -> lists:any(fun(Name) -> public_key:pkix_verify_hostname(Der, [{dns_id, binary_to_list(Name)}]) end, Names);
+		{ok, Der} ->
+			Wanted = [{dns_id, binary_to_list(Name)} || Name <- Names],
+			public_key:pkix_verify_hostname(Der, Wanted, [{fqdn_fun, fun(_) -> undefined end}]);
 		_ -> false
 	end.
 

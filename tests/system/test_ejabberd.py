@@ -16,7 +16,7 @@ import xmppwire as xmpp
 from features import features, tour
 from linkcases import (  # noqa: F401
     bodies, check_that_what_waits_is_bounded, link, test_a_link_that_breaks_the_protocol_is_closed, test_a_link_that_is_cut_loses_nothing,
-    test_a_paused_session_gets_its_elements_later, test_what_comes_while_the_link_is_away_waits,
+    test_a_paused_session_gets_its_elements_later, test_what_comes_while_the_link_is_away_waits, wrong_certificates,
 )
 from test_link_security import Authority
 from test_resumption import certificate_for, external, show
@@ -585,19 +585,20 @@ def test_a_shared_key(server, make_gate):
     check_link(make_gate, server, f"tcp:127.0.0.1:{place[1]}", {"secret": f"{server.home_of_links}/key"})
 
 
-@pytest.mark.parametrize("name", ["gate.example", "other.example", None])
-def test_tls_with_certificates_at_both_ends(server, make_gate, tmp_path, name):
-    shown = server.ours.issue(name) if name else Authority(tmp_path / "strangers").issue("gate.example")
-    link = {"ca": str(server.ours.file), "certificate": str(shown[0]), "key": str(shown[1])}
+def test_tls_with_certificates_at_both_ends(server, make_gate, tmp_path):
     backend = {"name": "ejabberd-1", "address": f"tls:127.0.0.1:{server.ports['tls']}", "certificate_names": "server.example"}
-    if name == "gate.example":
-        check_link(make_gate, server, backend["address"], link, certificate_names="server.example")
-        return
-    before = len(re.findall("is refused", server.server_log()))
-    gate = make_gate({"workers": 1, "backends": [backend], "link": link}, ready=False)
-    gate.wait_log(r"link\.(failed|down)")
-    assert "link.up" not in gate.log()
-    gates.wait_until(lambda: len(re.findall("is refused", server.server_log())) > before, what="the refusal")
+    link = {"ca": str(server.ours.file)}
+
+    def shows(pair):
+        return link | {"certificate": str(pair[0]), "key": str(pair[1])}
+
+    check_link(make_gate, server, backend["address"], shows(server.ours.issue("gate.example")), certificate_names="server.example")
+    for wrong in wrong_certificates(server.ours, Authority(tmp_path / "strangers")):
+        before = server.server_log().count("is refused")
+        gate = make_gate({"workers": 1, "backends": [backend], "link": shows(wrong)}, ready=False)
+        gate.wait_log(r"link\.(failed|down)")
+        assert "link.up" not in gate.log()
+        gates.wait_until(lambda: server.server_log().count("is refused") > before, what="the refusal")
 
 
 def test_a_unix_socket(server, make_gate):

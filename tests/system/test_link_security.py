@@ -30,10 +30,12 @@ class Authority:
     def new_key(self, file):
         return "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", file
 
-    def issue(self, name, file=None):
+    def issue(self, name, file=None, subject="x"):
+        """name: None for a certificate that has a subject alone."""
+        names = ["-addext", f"subjectAltName=DNS:{name}"] if name else []
         certificate, key = self.home / f"{file or name}.pem", self.home / f"{file or name}-key.pem"
         request = self.home / "request.pem"
-        self.openssl("req", *self.new_key(key), "-subj", "/CN=x", "-addext", f"subjectAltName=DNS:{name}", "-out", request)
+        self.openssl("req", *self.new_key(key), "-subj", f"/CN={subject}", *names, "-out", request)
         fresh = self.home / "fresh.pem"
         self.openssl("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.key, "-days", "30", "-copy_extensions", "copy", "-out", fresh)
         os.replace(fresh, certificate)

@@ -88,6 +88,14 @@ def test_a_link_that_breaks_the_protocol_is_closed(server, link, bytes_of):
         assert second.reattach(alice, alice.received).ask(PING)
 
 
+def wrong_certificates(ours, strangers):
+    """For gates; the right one is of `ours`, and for gate.example."""
+    return [
+        strangers.issue("gate.example"), ours.issue("other.example"), ours.issue("*.example", "wildcard"),
+        ours.issue(None, "subject", "gate.example"),
+    ]
+
+
 def check_that_what_waits_is_bounded(server, place, held_bytes_max):
     """What waits for a gate that acknowledges nothing; the link that it makes anew gets all."""
     with fakegate.Link(place, window=65536) as deaf, fakegate.Link(place) as friend:
