@@ -50,11 +50,11 @@ uint64_t ctl_latency_us(const json_t *status, const json_t *before, const char *
 /* ---- status */
 
 static const struct ctl_column backend_columns[] = {
-	{"BACKEND", "name", CTL_TEXT},	     {"POOL", "pool", CTL_TEXT},       {"STATE", "state", CTL_TEXT},
-	{"LINKS", "links_up", CTL_COUNT},    {"OF", "links", CTL_COUNT},       {"SESSIONS", "sessions", CTL_COUNT},
-	{"LOAD", "told_load", CTL_SHARE},    {"WEIGHT", "weight", CTL_COUNT},  {"DOMAINS", "domains", CTL_COUNT},
-	{"DRAINED", "drained", CTL_YES},     {"RETIRED", "retired", CTL_YES},  {"UP FOR", "up_s", CTL_TIME},
-	{"FAILURES", "failures", CTL_COUNT}, {"ADDRESS", "address", CTL_TEXT},
+	{"BACKEND", "name", CTL_TEXT},	       {"POOL", "pool", CTL_TEXT},	    {"STATE", "state", CTL_TEXT},
+	{"LINKS", "links_up", CTL_COUNT},      {"OF", "links", CTL_COUNT},	    {"SESSIONS", "sessions", CTL_COUNT},
+	{"LOAD", "told_load", CTL_SHARE},      {"WEIGHT", "weight", CTL_COUNT},	    {"DOMAINS", "domains", CTL_COUNT},
+	{"UNREAD", "unread_bytes", CTL_BYTES}, {"DRAINED", "drained", CTL_YES},	    {"RETIRED", "retired", CTL_YES},
+	{"UP FOR", "up_s", CTL_TIME},	       {"FAILURES", "failures", CTL_COUNT}, {"ADDRESS", "address", CTL_TEXT},
 };
 
 static void line(FILE *to, const char *title, const char *format, ...) __attribute__((format(printf, 3, 4)));

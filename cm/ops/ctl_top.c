@@ -41,9 +41,12 @@ static void clients_print(FILE *to, const json_t *now, const json_t *before)
 	char memory[CTL_CELL_BYTES];
 
 	ctl_cell(CTL_BYTES, json_object_get(json_object_get(now, "process"), "resident_bytes"), memory);
-	fprintf(to, "clients   %" PRId64 ", bound %" PRId64 ", waiting to log in %" PRId64 ", orphaned %" PRId64 "\n",
-		all, ctl_counter(now, "clients_bound"), ctl_counter(now, "clients_waiting"),
-		ctl_counter(now, "orphans"));
+	fprintf(to, "clients   %" PRId64 ", bound %" PRId64 ", orphaned %" PRId64 "\n", all,
+		ctl_counter(now, "clients_bound"), ctl_counter(now, "orphans"));
+	fprintf(to,
+		"waiting   %" PRId64 " in handshakes, %" PRId64 " for a session server, %" PRId64 " for its answer\n",
+		ctl_counter(now, "handshakes_waiting"), ctl_counter(now, "clients_waiting"),
+		ctl_counter(now, "logins_awaiting"));
 	fprintf(to, "process   %s resident, %.0f %% of a processor\n", memory, 100 * cpu_share(now, before));
 	fprintf(to, "a second  %.0f connections, %.0f handshakes, %.0f logins\n", rate(now, before, "accepted_"),
 		rate(now, before, "handshakes_1"), rate(now, before, "logins") - rate(now, before, "logins_"));

@@ -71,6 +71,7 @@ def test_the_page_lives(make_gate):
             assert page.value("document.getElementById('ready').textContent") == "ready"
             assert page.value(ROWS % "backends")[1][:4] == ["bundled", "up", "2/2", "2"]
             assert ["TLS 1.3", "AES-128-GCM", "2"] in page.value(ROWS % "tls")
+            assert ["waiting for their turn", "", "0"] in page.value(ROWS % "tls")
             assert sum(int(row[2]) for row in page.value(ROWS % "tls") if row[0] == "TLS 1.2") == 1
             assert page.value(ROWS % "closes") == [["client_end", "1"]]
             assert page.value("document.querySelectorAll('polyline').length") == 8
