@@ -1,6 +1,6 @@
 /*
  * notify: what the service manager is told (sd_notify(3)'s protocol, over the socket that NOTIFY_SOCKET names): that
- * the gate is ready, reloads, ends, and that it lives. Without such a manager nothing happens.
+ * the gate is ready, that it ends, and that it lives. Without such a manager nothing happens.
  */
 #ifndef OPS_NOTIFY_H
 #define OPS_NOTIFY_H
