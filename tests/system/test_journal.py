@@ -22,7 +22,7 @@ class Journal(gates.Program):
         super().__init__(["unshare", "--mount", "bash", "-c", SCRIPT], gates.new_folder("journal"))
         there = pathlib.Path(f"/proc/{self.pid}/root/run/systemd/journal/socket")
         try:
-            gates.wait_until(lambda: there.is_socket() or not self.running(), 20, "the journal")
+            gates.wait_until(lambda: there.is_socket() or not self.running(), what="the journal")
         except TimeoutError:
             self.kill()
         if not self.running():
@@ -36,7 +36,7 @@ class Journal(gates.Program):
     def find(self, *fields):
         """Entries that have all of these."""
         command = ["journalctl", "--no-pager", "-o", "json", *fields]
-        done = subprocess.run(command, preexec_fn=self.enter, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, preexec_fn=self.enter, capture_output=True, text=True, timeout=gates.PATIENCE_S)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -52,7 +52,7 @@ def test_events_and_their_fields(make_gate):
         address = ("127.0.0.1", gates.free_port())
         gate = make_gate({"log": {"to": "journal", "level": "debug"}, "listeners": [{"address": "%s:%d" % address, "tls": "direct"}]},
                          preexec=journal.enter, ready=False)
-        gates.wait_until(lambda: journal.find("STANZAGATE_EVENT=gate.ready"), gates.START_S, "the gate")
+        gates.wait_until(lambda: journal.find("STANZAGATE_EVENT=gate.ready"), what="the gate")
         alice = login(address, gate.authority)
         assert alice.logout()
         of_alice = gates.wait_until(lambda: len(found := journal.find(f"STANZAGATE_JID={alice.jid}")) >= 2 and found, what="alice's end")
