@@ -279,7 +279,7 @@ static json_t *log_level(struct desk *d, const json_t *arguments, char error[sta
 		log_room_level_set(room, level);
 	else
 		log_level_set((enum config_log_level)level);
-	log_event(CONFIG_LOG_INFO, "control.log", log_text("room", name), log_text("level", text));
+	log_event(CONFIG_LOG_INFO, "control.log", log_text("room", name), log_text("to", text));
 	return log_json();
 }
 

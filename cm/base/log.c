@@ -187,7 +187,7 @@ static void rates_tell(int64_t now_ms, bool all)
 		int64_t age_ms = now_ms - rate->second_ms;
 		if (rate->held_back == 0 || (!all && age_ms >= 0 && age_ms < 1000))
 			continue;
-		const struct log_field fields[] = {log_text("event", rate->event), log_count("lines", rate->held_back)};
+		const struct log_field fields[] = {log_text("of", rate->event), log_count("lines", rate->held_back)};
 		rate->held_back = 0;
 		line_write(now_ms, CONFIG_LOG_WARNING, "log.limited", fields, 2);
 	}

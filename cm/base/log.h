@@ -20,7 +20,7 @@
  *
  * Each line is one write(2), so that lines of several threads and processes do not mix. An event (by its name) may
  * write LOG_LINES_MAX lines in a second; what is more is counted, and told once the second is over, by the next line of
- * any kind or by log_flush(): `log.limited event=NAME lines=COUNT`. Any thread may log at any time after log_open();
+ * any kind or by log_flush(): `log.limited of=NAME lines=COUNT`. Any thread may log at any time after log_open();
  * before it, nothing is written.
  *
  *     log_event(CONFIG_LOG_INFO, "client.closed", log_text("client", name), log_count("bytes_in", bytes));

@@ -166,7 +166,7 @@ Test(log, limits_each_event_and_tells)
 	log_event(CONFIG_LOG_INFO, "much", log_text("k", "v"));
 	const char *end = strstr(lines(), "log.limited");
 	cr_assert_not_null(end);
-	cr_assert_str_eq(end, "log.limited event=much lines=31\n2025-03-01T12:00:01.123Z info much k=v\n");
+	cr_assert_str_eq(end, "log.limited of=much lines=31\n2025-03-01T12:00:01.123Z info much k=v\n");
 	log_flush();
 	cr_assert_eq(line_count(lines()), LOG_LINES_MAX + 3, "told once");
 }
@@ -178,7 +178,7 @@ Test(log, flush_tells_at_the_end)
 		log_event(CONFIG_LOG_INFO, "much", log_count("k", i));
 	cr_assert_null(strstr(lines(), "log.limited"));
 	log_flush();
-	cr_assert(strstr(lines(), "warning log.limited event=much lines=1\n"));
+	cr_assert(strstr(lines(), "warning log.limited of=much lines=1\n"));
 }
 
 Test(log, a_clock_that_goes_back_does_not_silence)
@@ -226,7 +226,7 @@ Test(log, lines_of_threads_do_not_mix)
 	char line[4096], event[16], value[64];
 	int number, count = 0, limited = 0;
 	while (fgets(line, sizeof line, in)) {
-		if (strstr(line, " log.limited event=t") && strstr(line, " lines=380\n"))
+		if (strstr(line, " log.limited of=t") && strstr(line, " lines=380\n"))
 			limited++;
 		else if (sscanf(line, "2025-03-01T12:00:00.123Z info %15s k=\"%63[a-z ]\" n=%d\n", event, value,
 				&number) == 3)
