@@ -1,5 +1,6 @@
 """What a running gate has given up: its user, system calls, and what the service manager hears."""
 import contextlib
+import contextlib
 import os
 import pathlib
 import pwd
