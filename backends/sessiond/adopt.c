@@ -3,6 +3,7 @@
 #include "node.h"
 #include "outbox.h"
 #include "peer.h"
+#include "utc.h"
 #include <assert.h>
 
 /* Whom the gate means: only what the store has can be adopted, since only there stands what was said and heard. */
@@ -71,13 +72,13 @@ void adopt_over(struct client *client)
 		return;
 	}
 	client->at = NULL;
-	client->until_ms = server_calendar_ms() + client->patience_ms + NODE_MARGIN_MS;
+	client->until_ms = utc_now_ms() + client->patience_ms + NODE_MARGIN_MS;
 	bound_changed(client, CLIENT_CHANGED_STATE);
 }
 
 void adopt_expire(struct sessiond *server)
 {
-	int64_t now_ms = server_calendar_ms();
+	int64_t now_ms = utc_now_ms();
 	for (struct table_node *node = NULL; (node = table_next(&server->by_id, node));) {
 		struct client *client = table_entry(node, struct client, by_id);
 		if (client->until_ms != 0 && client->until_ms <= now_ms && client_is_ours_or_nobodys(client))

@@ -5,6 +5,7 @@
 #include "outbox.h"
 #include "peer.h"
 #include "store_node.h"
+#include "utc.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -212,7 +213,7 @@ bool management_hibernate(struct client *client)
 		return false;
 	client->at = NULL;
 	client->at_gate = false;
-	client->until_ms = server_calendar_ms() + client->resumption_ms;
+	client->until_ms = utc_now_ms() + client->resumption_ms;
 	bound_changed(client, CLIENT_CHANGED_STATE);
 	return true;
 }

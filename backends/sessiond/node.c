@@ -3,6 +3,7 @@
 #include "share.h"
 #include "store_node.h"
 #include "store_session.h"
+#include "utc.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -134,9 +135,8 @@ static bool bury(struct sessiond *server, int64_t id)
 {
 	bool found;
 	return store_node_remove(server->store, id, &found) &&
-	       (!found ||
-		(store_session_abandon(server->store, id, server_calendar_ms(), NODE_MARGIN_MS, server->node) &&
-		 store_change_add(server->store, server->node, CHANGE_NODE, id, NULL)));
+	       (!found || (store_session_abandon(server->store, id, utc_now_ms(), NODE_MARGIN_MS, server->node) &&
+			   store_change_add(server->store, server->node, CHANGE_NODE, id, NULL)));
 }
 
 /* All sessions are read anew then: what this turn has made of them must be in the store before, also whose they are

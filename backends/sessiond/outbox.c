@@ -4,6 +4,7 @@
 #include "management.h"
 #include "stanza.h"
 #include "store_outbox.h"
+#include "utc.h"
 #include <string.h>
 
 /* It may be read later. */
@@ -35,7 +36,7 @@ static bool is_stanza(const char *xml, size_t len)
 static struct store_element element_of(const struct client *client, const char *xml, size_t len)
 {
 	return (struct store_element){
-		.at_ms = server_calendar_ms(),
+		.at_ms = utc_now_ms(),
 		.managed = client->managed && is_stanza(xml, len),
 		.xml = xml,
 		.len = len,
@@ -131,7 +132,7 @@ void outbox_resume(struct client *client, const char *xml, size_t len)
 {
 	struct store *store = client->session.server->store;
 	struct store_progress *progress = &client->progress;
-	struct store_element first = {.number = 1, .at_ms = server_calendar_ms(), .xml = xml, .len = len};
+	struct store_element first = {.number = 1, .at_ms = utc_now_ms(), .xml = xml, .len = len};
 	int64_t waiting_bytes;
 	if (!store_outbox_renumber(store, client->id, progress->managed_acked, 2, &waiting_bytes) ||
 	    !store_outbox_put(store, client->id, &first)) {

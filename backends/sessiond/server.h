@@ -107,7 +107,6 @@ void server_log(struct sessiond *, enum sessiond_level, const char *format, ...)
 /* strdup, or abort. */
 char *server_copy(const char *text, size_t len);
 uint64_t server_clock_us(void);
-int64_t server_calendar_ms(void);
 /* A call of the store has failed within the turn's work: nothing of it counts. */
 void server_store_failed(struct sessiond *);
 

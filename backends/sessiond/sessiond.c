@@ -39,13 +39,6 @@ uint64_t server_clock_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-int64_t server_calendar_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 char *server_copy(const char *text, size_t len)
 {
 	char *copy = strndup(text, len);
