@@ -165,3 +165,13 @@ void stanza_append(const char *xml, size_t len, const char *element, struct text
 		end--;
 	text_put(to, "%b%r%b", (const void *)xml, end, element, (const void *)(xml + end), len - end);
 }
+
+void stanza_delay(const char *xml, size_t len, const char *account, const char *stamp, struct text *to)
+{
+	struct text delay = {0};
+
+	text_put(&delay, "<delay xmlns='urn:xmpp:delay' from='%s' stamp='%r'/>", account + strcspn(account, "@") + 1,
+		 stamp);
+	stanza_append(xml, len, delay.bytes, to);
+	text_free(&delay);
+}

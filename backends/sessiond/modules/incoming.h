@@ -62,5 +62,7 @@ void stanza_address(const char *xml, size_t len, const char *attributes, struct 
 
 /* Puts an element, raw, behind the last child of one that has a child, and appends the result. */
 void stanza_append(const char *xml, size_t len, const char *element, struct text *to);
+/* The same with the time at which the account's server has got it (XEP-0203). */
+void stanza_delay(const char *xml, size_t len, const char *account, const char *stamp, struct text *to);
 
 #endif

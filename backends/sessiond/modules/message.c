@@ -30,6 +30,7 @@ struct delivery {
 	enum message_type type;
 	struct text xml;	 /* as its recipients get it */
 	struct element *message; /* the same as a tree, for messages that are copied or archived; else NULL */
+	struct text forwarded;	 /* and as it is forwarded, once that was needed */
 	unsigned traits;
 	struct session **takers; /* who got it */
 	size_t taker_count;
@@ -128,19 +129,6 @@ static void to_all(struct delivery *d)
 	to_priority(d, user_find(d->in->session->server, d->account), PRIORITY_RECEIVES);
 }
 
-/* The message with the time of its arrival (XEP-0203) behind its last child. */
-static void put_delayed(const struct delivery *d, struct text *to)
-{
-	char stamp[UTC_BYTES];
-	struct text delay = {0};
-
-	utc_now(stamp);
-	text_put(&delay, "<delay xmlns='urn:xmpp:delay' from='%s' stamp='%r'/>",
-		 d->account + strcspn(d->account, "@") + 1, stamp);
-	stanza_append(d->xml.bytes, d->xml.len, delay.bytes, to);
-	text_free(&delay);
-}
-
 static bool may_keep(const struct delivery *d)
 {
 	struct sessiond *server = d->in->session->server;
@@ -153,6 +141,7 @@ static bool may_keep(const struct delivery *d)
 
 static void keep(struct delivery *d)
 {
+	char stamp[UTC_BYTES];
 	struct text xml = {0};
 
 	if (!(d->traits & (TRAIT_BODY | TRAIT_STORE)) || (d->traits & TRAIT_NO_KEEP))
@@ -161,7 +150,8 @@ static void keep(struct delivery *d)
 		refuse(d);
 		return;
 	}
-	put_delayed(d, &xml);
+	utc_now(stamp);
+	stanza_delay(d->xml.bytes, d->xml.len, d->account, stamp, &xml);
 	d->refused = !message_put(incoming_store(d->in), d->account, xml.bytes, xml.len);
 	if (d->refused)
 		incoming_refuse(d->in, ERROR_INTERNAL_SERVER_ERROR);
@@ -229,6 +219,7 @@ static void delivery_begin(struct delivery *d, const struct incoming *in)
 static void delivery_end(struct delivery *d)
 {
 	text_free(&d->xml);
+	text_free(&d->forwarded);
 	element_free(d->message);
 	free(d->takers);
 }
@@ -295,13 +286,20 @@ struct side {
 	long long number;
 };
 
-static void side_keep(const struct delivery *d, struct side *side, const char *peer)
+static void side_write(struct delivery *d, struct side *side)
+{
+	if (d->forwarded.len == 0)
+		element_write(d->message, "urn:xmpp:forward:0", &d->forwarded);
+	text_put(&side->xml, "%b", (const void *)d->forwarded.bytes, d->forwarded.len);
+}
+
+static void side_keep(struct delivery *d, struct side *side, const char *peer)
 {
 	bool archived = is_for_archive(d);
 
 	if (!archived && !carbon_wanted(user_find(d->in->session->server, side->account)))
 		return;
-	element_write(d->message, "urn:xmpp:forward:0", &side->xml);
+	side_write(d, side);
 	if (!archived)
 		return;
 	side->number = archive_keep(d->in->session->server, side->account, peer, &side->xml);
@@ -337,7 +335,7 @@ static void keep_sent(struct delivery *d)
 	if (d->message == NULL || d->refused)
 		return;
 	if (is_own(d))
-		element_write(d->message, "urn:xmpp:forward:0", &side.xml);
+		side_write(d, &side);
 	else
 		side_keep(d, &side, d->in->to.text);
 	if (side.xml.len > 0 && is_for_carbons(d))

@@ -71,16 +71,13 @@ static bool had_it(const struct undelivered *u, const struct session *session)
 /* With the time at which it was said, if it has none. */
 static void put_delayed(const struct undelivered *u, struct text *to)
 {
-	struct text delay = {0};
 	char stamp[UTC_MS_BYTES];
 
 	utc_write(u->given->at_ms, stamp);
-	text_put(&delay, "<delay xmlns='urn:xmpp:delay' from='%s' stamp='%r'/>", strchr(u->account, '@') + 1, stamp);
 	if (element_child(u->stanza, "delay", "urn:xmpp:delay") != NULL)
 		text_put(to, "%b", (const void *)u->given->xml, u->given->len);
 	else
-		stanza_append(u->given->xml, u->given->len, delay.bytes, to);
-	text_free(&delay);
+		stanza_delay(u->given->xml, u->given->len, u->account, stamp, to);
 }
 
 static void message_again(const struct undelivered *u)
