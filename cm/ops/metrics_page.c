@@ -184,6 +184,11 @@ static void workers_print(const struct metrics_settings *s, const char *metric, 
 	fprintf(to, "%s %zu\n", metric, s->worker_count);
 }
 
+static void healthy_print(const struct metrics_settings *s, const char *metric, FILE *to)
+{
+	fprintf(to, "%s %d\n", metric, s->health(s->context) == NULL);
+}
+
 static void start_time_print(const struct metrics_settings *s, const char *metric, FILE *to)
 {
 	fprintf(to, "%s %.2f\n", metric, process_started_s());

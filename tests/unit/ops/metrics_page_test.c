@@ -12,8 +12,15 @@ enum { WORKERS = 3 };
 static struct counters counters[WORKERS];
 static const struct counters *const workers[WORKERS] = {&counters[0], &counters[1], &counters[2]};
 static struct metrics_process process;
+static const char *sick;
+
+static const char *health(void *context)
+{
+	return sick;
+}
+
 static const struct metrics_settings settings = {
-	.workers = workers, .worker_count = WORKERS, .process = &process, .xml_kernel = "avx2"};
+	.health = health, .workers = workers, .worker_count = WORKERS, .process = &process, .xml_kernel = "avx2"};
 
 static char *page(void)
 {
@@ -47,6 +54,13 @@ static void fill(void)
 		for (size_t i = 0; i < sizeof counters[w] / 8; i++)
 			((uint64_t *)&counters[w])[i] = 1000 * (w + 1) + i;
 	process = (struct metrics_process){.reloads = 5, .reloads_failed = 6, .certificate_expiry_s = 1999999999};
+}
+
+Test(metrics_page, is_healthy_while_nobody_says_why_not)
+{
+	cr_assert_str_eq(value_of("stanzagate_healthy"), "1");
+	sick = "a worker does not turn";
+	cr_assert_str_eq(value_of("stanzagate_healthy"), "0");
 }
 
 Test(metrics_page, sums_all_workers)
