@@ -128,6 +128,7 @@ struct worker *worker_new(const struct config *config, struct tls_context *conte
 
 	assert(w != NULL && count <= CONFIG_LIST_MAX);
 	w->now_us = io_now_us();
+	atomic_store(&w->orders.alive_us, w->now_us); /* whoever looks before its first turn gives it time */
 	w->context = context;
 	w->epoch = w->random = epoch;
 	w->listener_count = count;

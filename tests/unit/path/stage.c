@@ -98,6 +98,7 @@ void stage_make(struct stage *s)
 	cr_assert(xml_kernel_choose(NULL));
 	servers_listen(s);
 	s->worker = worker_new(&s->config, context_new(s), listeners, 2, 7, "gate/0");
+	cr_assert(atomic_load(&s->worker->orders.alive_us) > 0, "who has not begun is given time, and is not stuck");
 	s->worker->direct_wanted = getenv("STAGE_DIRECT") != NULL ? 100 : 0;
 }
 
