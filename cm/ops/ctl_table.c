@@ -17,8 +17,11 @@ static void bytes_cell(double bytes, char to[static CTL_CELL_BYTES])
 	snprintf(to, CTL_CELL_BYTES, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
 }
 
-static void time_cell(uint64_t s, char to[static CTL_CELL_BYTES])
+/* A clock that was set back makes what is younger than that begin in the future. */
+static void time_cell(double seconds, char to[static CTL_CELL_BYTES])
 {
+	uint64_t s = seconds > 0 ? (uint64_t)seconds : 0;
+
 	if (s < 60)
 		snprintf(to, CTL_CELL_BYTES, "%" PRIu64 " s", s);
 	else if (s < 3600)
@@ -48,7 +51,7 @@ void ctl_cell(enum ctl_kind kind, const json_t *value, char to[static CTL_CELL_B
 	else if (kind == CTL_BYTES)
 		bytes_cell(json_number_value(value), to);
 	else if (kind == CTL_TIME)
-		time_cell((uint64_t)json_number_value(value), to);
+		time_cell(json_number_value(value), to);
 	else if (kind == CTL_SHARE)
 		snprintf(to, CTL_CELL_BYTES, "%.0f %%", 100 * json_number_value(value));
 	else

@@ -23,6 +23,7 @@ Test(ctl, cells)
 	cr_assert(eq(str, show(CTL_BYTES, json_real(5368709120.)), "5.0 GiB"));
 	cr_assert(eq(str, show(CTL_TIME, json_integer(59)), "59 s"));
 	cr_assert(eq(str, show(CTL_TIME, json_integer(61)), "1 min 01 s"));
+	cr_assert(eq(str, show(CTL_TIME, json_integer(-61)), "0 s"), "the clock was set back");
 	cr_assert(eq(str, show(CTL_TIME, json_integer(3600 + 61)), "1 h 01 min"));
 	cr_assert(eq(str, show(CTL_TIME, json_integer(86400 * 2 + 7200)), "2 d 02 h"));
 	cr_assert(eq(str, show(CTL_YES, json_true()), "yes"));
