@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 1, BUSY_MS = 2000, BUSY_STEP_US = 200, DEPTH_MAX = 2, STATEMENT_PLACES = 256 };
+enum { SCHEMA_VERSION = 1, OPEN_WAIT_MS = 30000, BUSY_STEP_US = 200, DEPTH_MAX = 2, STATEMENT_PLACES = 256 };
 
 struct statement {
 	const char *sql;
@@ -108,7 +108,7 @@ struct store *store_open(const char *file, char error[static STORE_ERROR_BYTES])
 		snprintf(error, STORE_ERROR_BYTES, "no memory");
 		return NULL;
 	}
-	store_wait(store, BUSY_MS);
+	store_wait(store, OPEN_WAIT_MS);
 	if (store_prepare(store, file, error))
 		return store;
 	store_close(store);

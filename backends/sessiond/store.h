@@ -34,7 +34,7 @@ sqlite3_stmt *store_statement(struct store *, const char *sql);
 const char *store_error(struct store *);
 /*
  * A lock that others hold is waited for so long from now on, in steps of a fraction of a millisecond. store_open has
- * set two seconds.
+ * set thirty seconds: who begins can wait until a node that was stopped with the lock in its hands goes on, or is gone.
  */
 void store_wait(struct store *, unsigned ms);
 /*

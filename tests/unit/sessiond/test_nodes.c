@@ -64,6 +64,26 @@ static void node_stop(const struct node *node)
 	}
 }
 
+/* A process that has the lock, for so long. */
+static void lock_for(unsigned s)
+{
+	int held[2];
+	char byte;
+	sqlite3 *db;
+	cr_assert_eq(pipe(held), 0);
+	pid_t pid = fork();
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		if (sqlite3_open(fixture.database, &db) == SQLITE_OK &&
+		    sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK && write(held[1], "", 1) == 1)
+			sleep(s);
+		_exit(0);
+	}
+	close(held[1]);
+	cr_assert_eq(read(held[0], &byte, 1), 1);
+	close(held[0]);
+}
+
 static void node_end(struct node *node, int how)
 {
 	int status;
@@ -604,6 +624,14 @@ Test(nodes, who_cannot_write_begins_anew)
 }
 
 /* The node that would have ended the session is dead. */
+Test(nodes, who_begins_waits_for_whoever_holds_the_store)
+{
+	struct node c = {0};
+	lock_for(3);
+	node_begin(&c, "c");
+	node_end(&c, SIGTERM);
+}
+
 Test(nodes, a_changed_account_s_session_is_not_adopted)
 {
 	struct frame frame;
