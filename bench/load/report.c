@@ -145,9 +145,9 @@ static void storm_print(FILE *to, const struct lead *lead)
 	double us = busy_us(&lead->baseline.own, &lead->run_end.own);
 
 	fprintf(to,
-		", \"logins_begun\": %" PRIu64 ", \"logins_in_time\": %" PRIu64
-		", \"logins_without_a_place\": %" PRIu64,
-		counts->begun, counts->in_time, counts->missed);
+		", \"logins_begun\": %" PRIu64 ", \"logins_in_time\": %" PRIu64 ", \"logins_without_a_place\": %" PRIu64
+		", \"logins_left_out\": %" PRIu64,
+		counts->begun, counts->in_time, counts->missed, counts->left_out);
 	number_print(to, "goodput", rate_of((double)counts->in_time, lead->options->storm));
 	fprintf(to, ", \"generator_busy\": %.3f", rate_of(us / 1e6, seconds_between(lead->start_ns, lead->stop_ns)));
 	late_print(to, lead);

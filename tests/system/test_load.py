@@ -1,8 +1,12 @@
 """The load generator as a client: every mechanism over every kind of TLS, with nothing lost; and it says so when it is."""
 import html.parser
 import json
+import os
+import pathlib
 import re
+import signal
 import subprocess
+import time
 
 import gate as gates
 import pytest
@@ -131,6 +135,22 @@ def test_a_storm_by_a_file(crowd, tmp_path):
     command = [LOAD, "--file", tmp_path / "storm.load"]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=gates.PATIENCE_S)
     assert done.returncode == 2 and "storms: no such option" in done.stderr
+
+
+def test_a_storm_leaves_out_what_it_cannot_begin_in_time(crowd):
+    host, port = crowd.starttls
+    command = [LOAD, "--host", host, "--port", port, "--insecure", "--password", PASSWORD, "--users", 4, "--quiet"]
+    command += ["--storm", 2, "--rate-logins", 100, "--clients", 200]
+    with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as storm:
+        children = pathlib.Path(f"/proc/{storm.pid}/task/{storm.pid}/children")
+        gates.wait_until(children.read_text, what="a process with clients")
+        clients = int(children.read_text())
+        os.kill(clients, signal.SIGSTOP)
+        time.sleep(1)  # in which about a hundred are due, the last 25 of them in time
+        os.kill(clients, signal.SIGCONT)
+        report = json.loads(storm.communicate(timeout=30)[0])
+    assert 50 < report["logins_left_out"] < report["logins_begun"] <= 200
+    assert report["logins_in_time"] > 10
 
 
 class Page(html.parser.HTMLParser):
