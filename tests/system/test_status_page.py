@@ -75,6 +75,7 @@ def test_the_page_lives(make_gate):
             assert sum(int(row[2]) for row in page.value(ROWS % "tls") if row[0] == "TLS 1.2") == 1
             assert page.value(ROWS % "closes") == [["client_end", "1"]]
             assert page.value("document.querySelectorAll('polyline').length") == 8
+            assert page.value("show({...before, time_s: before.time_s - 3600}), Date.now() / 1000 - before.time_s > 3000"), "a clock that was set back"
             light = page.value(GROUND)
             page.dark(True)
             assert page.value(GROUND) != light
