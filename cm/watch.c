@@ -13,6 +13,8 @@ const char *watch_health(void *context)
 	for (size_t i = 0; i < watch->count; i++) {
 		const struct orders *orders = &watch->workers[i]->orders;
 
+		if (atomic_load(&orders->done) && atomic_load(&orders->drain))
+			continue; /* as it was told */
 		if (atomic_load(&orders->done))
 			return "a worker has ended";
 		if (atomic_load(&orders->alive_us) + WATCH_STUCK_US < io_now_us())

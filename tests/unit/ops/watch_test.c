@@ -37,6 +37,16 @@ Test(watch, a_worker_that_is_stuck_or_has_ended_is_not)
 	expect_health("a worker has ended");
 }
 
+/* One is done with its clients before the others. */
+Test(watch, a_worker_that_has_drained_is_well)
+{
+	atomic_store(&worker.orders.alive_us, io_now_us() - 2 * WATCH_STUCK_US);
+	atomic_store(&worker.orders.drain, true);
+	expect_health("a worker does not turn");
+	atomic_store(&worker.orders.done, true);
+	expect_health("well");
+}
+
 static void expect_readiness(const char *why)
 {
 	const char *found = watch_readiness(&watch);
