@@ -668,3 +668,22 @@ Test(nodes, there_can_be_so_many)
 		 SESSIOND_PROGRAM, fixture.database, fixture.socket);
 	cr_expect_eq(system(line), 0);
 }
+
+/* Romeo's end is told to Juliet behind what she has been sent from another node, which is yet to be read. */
+Test(nodes, a_changed_account_ends_behind_what_was_sent_before)
+{
+	gate_session(&at_a, 1, JULIET, FIXTURE_PASSWORD, "balcony");
+	gate_session(&at_a, 2, ROMEO, "juliet", "orchard");
+	gate_session(&at_b, 1, ROMEO, "juliet", "garden");
+	gate_put(&at_a, 2, "<presence to='" JULIET "/balcony' from='" ROMEO "/orchard' id='here'/>");
+	expect_id(&at_a, "here");
+	node_stop(&a);
+	romeo_says("one");
+	gate_expect_quiet(&at_b);
+	command("echo other | %s user passwd --database %s --iterations 4096 " ROMEO);
+	kill(a.pid, SIGCONT);
+	expect_id(&at_a, "one");
+	gate_expect_close(&at_a, 2, "not-authorized");
+	gate_expect_element(&at_a, 1, "type='unavailable'");
+	gate_expect_close(&at_b, 1, "not-authorized");
+}
