@@ -38,6 +38,8 @@ const char *watch_readiness(void *context)
 			return "a worker does not listen";
 		if (counter_load(&w->counters.value[COUNTER_backends_up]) == 0)
 			return "no session server is up";
+		if (!atomic_load(&w->orders.serving))
+			return "no session server has told its domains";
 	}
 	return NULL;
 }

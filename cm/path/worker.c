@@ -554,6 +554,7 @@ static void tick(struct worker *w)
 	count_latency(w);
 	handshakes(w);
 	sweep(w);
+	atomic_store_explicit(&w->orders.serving, w->pool.domains_count > 0, memory_order_relaxed);
 }
 
 /*

@@ -49,6 +49,7 @@ struct orders {
 	_Atomic(struct io *) io;		    /* to wake; NULL before the loop begins */
 	_Atomic(uint64_t) alive_us;		    /* when its loop last turned */
 	atomic_bool listening;
+	atomic_bool serving; /* a session server is up that has told a domain */
 };
 
 /* Names the tags of completions; see conn.h for the other bits. */

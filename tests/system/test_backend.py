@@ -386,9 +386,24 @@ def test_a_session_server_that_drains_gets_no_new_sessions(backend, make_gate):
     alice.ping()
 
 
+def test_a_gate_is_ready_when_it_can_serve_a_domain(backend, make_gate):
+    """Until it has been told one, whoever came would be turned away."""
+    backend.greeting = hello()
+    gate = make_gate(backends(f"unix:{backend.path}"), ready=False)
+    gate.wait_log(r"metrics\.listening")
+    gates.wait_until(lambda: gate.metrics()["stanzagate_links_up"] == 1, what="link up")
+    status, why = gate.page("/readyz")
+    assert status == 503 and "domains" in why and "gate.ready" not in gate.log()
+    backend.links[-1].send(domain())
+    gate.wait_ready()
+    assert gate.page("/readyz")[0] == 200
+    assert login(gate).ping() is not None
+
+
 def test_no_session_server_at_all(tmp_path, make_gate):
     gate = make_gate(backends(f"unix:{tmp_path}/nobody"), ready=False)
     gate.wait_log(r"link\.failed")
+    gate.wait_log(r"metrics\.listening")
     gates.wait_until(lambda: gate.page("/readyz")[0] == 503, what="not ready")
     assert gate.page("/healthz")[0] == 200
     gate.signal(signal.SIGTERM)
