@@ -9,7 +9,8 @@ import pytest
 
 LOAD = gates.BUILD / "bench" / "stanzagate-load"
 PASSWORD = "one for all"
-LIMIT, WORKERS, CLIENTS = 64, 4, 150
+LIMIT, WORKERS, CLIENTS = 64, 4, 100
+PATIENT = {"limits": {"login_ms_max": 120000}, "tls": {"handshake_ms_max": 60000}}  # all log in at once
 
 
 def few_descriptors():
@@ -18,12 +19,12 @@ def few_descriptors():
 
 @pytest.fixture
 def start(make_gate):
-    def start(direct_descriptors, **more):
+    def start(direct_descriptors):
         home = gates.new_folder("descriptors")
         for number in range(3):
             gates.add_account(home / "accounts.db", f"u{number}", PASSWORD)
         return make_gate(
-            config={"workers": WORKERS, "io": {"direct_descriptors": direct_descriptors}, **more}, home=home, preexec=few_descriptors
+            config={"workers": WORKERS, "io": {"direct_descriptors": direct_descriptors}, **PATIENT}, home=home, preexec=few_descriptors
         )
 
     return start
@@ -32,8 +33,8 @@ def start(make_gate):
 def load(gate, *options):
     host, port = gate.direct
     command = [LOAD, "--host", host, "--port", port, "--ca", gate.authority, "--password", PASSWORD, "--users", 3, "--quiet", "--direct"]
-    command += ["--mechanism", "PLAIN", "--clients", CLIENTS, *options]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=90)
+    command += ["--mechanism", "PLAIN", "--clients", CLIENTS, "--login-timeout", 120, *options]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300)
     return done.returncode, json.loads(done.stdout)
 
 
