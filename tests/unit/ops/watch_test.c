@@ -60,6 +60,8 @@ Test(watch, new_clients_are_for_who_listens_has_a_session_server_and_stays)
 	atomic_store(&worker.orders.listening, true);
 	expect_readiness("no session server is up");
 	counter_add(&worker.counters, COUNTER_backends_up, 1);
+	expect_readiness("no session server has told its domains");
+	atomic_store(&worker.orders.serving, true);
 	expect_readiness("ready");
 	atomic_store(&watch.leaving, true);
 	expect_readiness("the gate is leaving");
