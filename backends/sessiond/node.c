@@ -1,4 +1,5 @@
 #include "node.h"
+#include "adopt.h"
 #include "bound.h"
 #include "share.h"
 #include "store_node.h"
@@ -171,6 +172,7 @@ static bool join(struct sessiond *server)
 		return false;
 	share_read(server);
 	nodes_check(server);
+	adopt_expire(server);
 	if (!nodes_read(server)) {
 		server_log(server, SESSIOND_ERROR, "the database is served by %d others already", SERVER_NODES_MAX);
 		return false;

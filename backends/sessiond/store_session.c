@@ -32,6 +32,7 @@ static const char sql_at[] = "SELECT id FROM session WHERE gate = ?1 AND number 
 static const char sql_resumable[] = "SELECT id FROM session WHERE resumption = ?1";
 /* '0' is what stands behind '/'. */
 static const char sql_any[] = "SELECT 1 FROM session WHERE full_jid > ?1 || '/' AND full_jid < ?1 || '0'";
+static const char sql_expire[] = "UPDATE session SET until_ms = 1 WHERE full_jid > ?1 || '/' AND full_jid < ?1 || '0'";
 static const char sql_abandon[] =
 	"UPDATE session SET owner = 0, until_ms = iif(until_ms = 0, ?2 + patience_ms, until_ms) WHERE owner = ?1";
 static const char sql_abandon_tell[] =
@@ -179,6 +180,11 @@ bool store_session_any(struct store *store, const char *bare_jid, bool *ret_any)
 	bool good = number_or_none(query_of(store, sql_any, bare_jid, NULL), &any);
 	*ret_any = any != 0;
 	return good;
+}
+
+bool store_session_expire(struct store *store, const char *bare_jid)
+{
+	return query_run(query_of(store, sql_expire, bare_jid, NULL));
 }
 
 bool store_session_resumable(struct store *store, const char *resumption, int64_t *ret_id)

@@ -60,6 +60,8 @@ bool store_session_read(struct store *, int64_t id, void (*each)(void *context, 
 bool store_session_list(struct store *, void (*each)(void *context, const struct store_session *), void *context);
 /* Whether the account has any. */
 bool store_session_any(struct store *, const char *bare_jid, bool *ret_any);
+/* The account's are over, for the node that finds them to be nobody's. */
+bool store_session_expire(struct store *, const char *bare_jid);
 /* The session that this id resumes; 0: there is none. */
 bool store_session_resumable(struct store *, const char *resumption, int64_t *ret_id);
 /* 0: there is none. */

@@ -64,10 +64,14 @@ static int fail_store(struct request *request)
 	return command_fail(COMMAND_FAILED, "%s: %s", request->database, store_error(request->store));
 }
 
-/* In one transaction with what the caller has changed: whoever serves the account ends its sessions. */
+/*
+ * In one transaction with what the caller has changed: whoever serves the account ends its sessions; if nobody does,
+ * the node that begins next.
+ */
 static bool sessions_end(struct request *request)
 {
-	return store_change_add(request->store, 0, CHANGE_ACCOUNT, 0, request->jid.text);
+	return store_session_expire(request->store, request->jid.text) &&
+	       store_change_add(request->store, 0, CHANGE_ACCOUNT, 0, request->jid.text);
 }
 
 static bool account_put(struct request *request, const struct store_account *account)

@@ -670,6 +670,23 @@ Test(nodes, there_can_be_so_many)
 }
 
 /* Romeo's end is told to Juliet behind what she has been sent from another node, which is yet to be read. */
+Test(nodes, an_account_s_session_is_not_adopted_when_it_was_changed_while_no_node_ran)
+{
+	struct frame frame;
+	both_log_in();
+	node_end(&a, SIGKILL);
+	node_end(&b, SIGKILL);
+	command("echo other | %s user passwd --database %s --iterations 4096 " JULIET);
+	node_begin(&a, "a");
+	gate_moves(&at_a, &a);
+	gate_adopt(&at_a, 1, JULIET "/balcony", 1, 0);
+	gate_expect(&at_a, FRAME_LOST, 1, &frame);
+	node_begin(&b, "b");
+	gate_moves(&at_b, &b);
+	gate_adopt(&at_b, 1, ROMEO "/garden", 1, 0);
+	gate_expect_attached(&at_b, 1);
+}
+
 Test(nodes, a_changed_account_ends_behind_what_was_sent_before)
 {
 	gate_session(&at_a, 1, JULIET, FIXTURE_PASSWORD, "balcony");
