@@ -133,12 +133,29 @@ static json_t *backends_list(struct desk *d, const json_t *arguments, char error
 	return ask_backends(&d->ask);
 }
 
-static struct desk_order *order_of(struct desk *d, const char *name)
+/* Orders of session servers that are in no list any more make room. */
+static void orders_sift(struct desk *d, struct fleet *fleet)
 {
+	size_t kept = 0;
+
+	for (size_t i = 0; i < d->order_count; i++)
+		if (fleet_drain(fleet, d->orders[i].name, d->orders[i].drain))
+			d->orders[kept++] = d->orders[i];
+	d->order_count = kept;
+}
+
+/* For a session server that is in the fleet: there are no more of them than places. */
+static struct desk_order *order_of(struct desk *d, struct fleet *fleet, const char *name)
+{
+	static_assert((int)POOL_BACKENDS_MAX <= (int)DESK_NAMES_MAX, "one place for each");
+
 	for (size_t i = 0; i < d->order_count; i++)
 		if (strcmp(d->orders[i].name, name) == 0)
 			return &d->orders[i];
-	if (d->order_count == DESK_NAMES_MAX || strlen(name) >= POOL_NAME_BYTES)
+	if (d->order_count == DESK_NAMES_MAX)
+		orders_sift(d, fleet);
+	assert(d->order_count < DESK_NAMES_MAX);
+	if (strlen(name) >= POOL_NAME_BYTES)
 		return NULL;
 	snprintf(d->orders[d->order_count].name, POOL_NAME_BYTES, "%s", name);
 	return &d->orders[d->order_count++];
@@ -148,11 +165,11 @@ static json_t *backend_order(struct desk *d, const char *name, bool drain, char 
 {
 	struct fleet *fleet = d->hands.fleet(d->hands.context);
 	bool there = fleet_drain(fleet, name, drain);
-	struct desk_order *order = there ? order_of(d, name) : NULL;
+	struct desk_order *order = there ? order_of(d, fleet, name) : NULL;
 
 	fleet_free(fleet);
 	if (order == NULL)
-		return refuse(error, there ? "too many are ordered about: " : "there is no session server ", name);
+		return refuse(error, there ? "its name is too long: " : "there is no session server ", name);
 	order->drain = drain;
 	log_event(CONFIG_LOG_INFO, "control.steered", log_text("backend", name),
 		  log_text("drain", drain ? "yes" : "no"));

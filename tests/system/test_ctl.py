@@ -204,6 +204,19 @@ def reachable_for_all(operator):
     os.chmod(operator.socket, 0o666)
 
 
+def test_orders_for_servers_that_are_gone_make_room(servers, make_gate):
+    """A gate lives for longer than session servers do, each of which has its name."""
+    there = {"name": "there", "address": servers[0].listen}
+    operator = Operator(make_gate, {"backends": [there], "sessiond": None})
+    for generation in "abc":
+        names = [f"{generation}{number}" for number in range(30)]
+        operator.gate.write_config({"backends": [there] + [{"name": name, "address": f"unix:/nobody/{name}"} for name in names]})
+        operator.gate.signal(1)
+        gates.wait_until(lambda: names[0] in [each["name"] for each in operator.ask("backends", "list")], what="the new list")
+        for name in names:
+            assert operator.ask("backends", "drain", name)["drained"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_who_may(make_gate):
     """By the peer's user: nobody may not, unless control.users has him."""
