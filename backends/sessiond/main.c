@@ -68,6 +68,26 @@ static void on_signal(int number)
 	sessiond_stop(running);
 }
 
+/* Who can be reached can be told to end: what comes before there is a server to be told waits. */
+static sigset_t signals_hold(void)
+{
+	sigset_t ends, before;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigprocmask(SIG_BLOCK, &ends, &before);
+	return before;
+}
+
+static void signals_take(const sigset_t *before)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	signal(SIGPIPE, SIG_IGN); /* TLS writes to links that are gone */
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigprocmask(SIG_SETMASK, before, NULL);
+}
+
 static void log_line(void *context, enum sessiond_level level, const char *line)
 {
 	static const char *const names[] = {
@@ -230,13 +250,11 @@ static int command_run(int argc, char **argv)
 		return command_fail(COMMAND_USAGE, "run: wrong arguments; see --help");
 	if (!core_dumps)
 		prctl(PR_SET_DUMPABLE, 0);
+	sigset_t before = signals_hold();
 	running = sessiond_new(&settings, error);
 	if (!running)
 		return command_fail(COMMAND_FAILED, "%s", error);
-	struct sigaction action = {.sa_handler = on_signal};
-	signal(SIGPIPE, SIG_IGN); /* TLS writes to links that are gone */
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
+	signals_take(&before);
 	sessiond_run(running);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
