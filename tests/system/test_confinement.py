@@ -1,6 +1,5 @@
 """What a running gate has given up: its user, system calls, and what the service manager hears."""
 import contextlib
-import contextlib
 import os
 import pathlib
 import pwd
@@ -90,7 +89,7 @@ def test_the_service_manager_is_told(make_gate, tmp_path):
             return heard
 
         assert next_but(b"WATCHDOG=1") == b"READY=1"
-        assert [manager.recv(100) for _ in range(2)] == [b"WATCHDOG=1"] * 2
+        assert [manager.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
         gate.signal(signal.SIGTERM)
         assert next_but(b"WATCHDOG=1") == b"STOPPING=1"
         assert gate.wait_exit() == 0

@@ -140,7 +140,7 @@ def test_a_storm_by_a_file(crowd, tmp_path):
 def test_a_storm_leaves_out_what_it_cannot_begin_in_time(crowd):
     host, port = crowd.starttls
     command = [LOAD, "--host", host, "--port", port, "--insecure", "--password", PASSWORD, "--users", 4, "--quiet"]
-    command += ["--storm", 2, "--rate-logins", 100, "--clients", 200]
+    command += ["--storm", 4, "--rate-logins", 100, "--clients", 400]
     with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as storm:
         children = pathlib.Path(f"/proc/{storm.pid}/task/{storm.pid}/children")
         gates.wait_until(children.read_text, what="a process with clients")
@@ -149,7 +149,7 @@ def test_a_storm_leaves_out_what_it_cannot_begin_in_time(crowd):
         time.sleep(1)  # in which about a hundred are due, the last 25 of them in time
         os.kill(clients, signal.SIGCONT)
         report = json.loads(storm.communicate(timeout=30)[0])
-    assert 50 < report["logins_left_out"] < report["logins_begun"] <= 200
+    assert 50 < report["logins_left_out"] < report["logins_begun"] <= 400
     assert report["logins_in_time"] > 10
 
 
