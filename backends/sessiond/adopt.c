@@ -79,8 +79,7 @@ void adopt_over(struct client *client)
 void adopt_expire(struct sessiond *server)
 {
 	int64_t now_ms = utc_now_ms();
-	for (struct table_node *node = NULL; (node = table_next(&server->by_id, node));) {
-		struct client *client = table_entry(node, struct client, by_id);
+	for (struct client *client = server->attended; client; client = client->attended_next) {
 		if (client->until_ms != 0 && client->until_ms <= now_ms && client_is_ours_or_nobodys(client))
 			client_lost(client);
 	}

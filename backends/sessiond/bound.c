@@ -1,4 +1,5 @@
 #include "bound.h"
+#include "attended.h"
 #include "node.h"
 #include "outbox.h"
 #include "peer.h"
@@ -155,6 +156,7 @@ void bound_read(struct client *client, const struct store_session *row)
 	directed_read(session, row->directed);
 	free(session->active_privacy_list);
 	session->active_privacy_list = copy_or_null(row->active_privacy_list);
+	attended_note(client);
 }
 
 static void id_take(struct client *client, int64_t id)
@@ -224,6 +226,7 @@ void bound_forget(struct client *client)
 {
 	struct session *session = &client->session;
 	bound_unchanged(client);
+	attended_forget(client);
 	if (client->id != 0)
 		table_remove(&session->server->by_id, &client->by_id);
 	client->id = 0;
@@ -294,5 +297,6 @@ void bound_write(struct sessiond *server)
 		client->changed = 0;
 		if (!changes_write(client, changed))
 			server_store_failed(server);
+		attended_note(client);
 	}
 }

@@ -46,8 +46,9 @@ struct client {
 	struct table_node by_id;
 	unsigned changed; /* CLIENT_CHANGED_... in this turn */
 	struct client *changed_next;
-	bool managed;	/* stream management is on (management.h) */
-	bool resumable; /* and it outlives its stream, by the next two */
+	struct client *attended_next, **attended_place; /* attended.h; place NULL: it is not there */
+	bool managed;					/* stream management is on (management.h) */
+	bool resumable;					/* and it outlives its stream, by the next two */
 	char resumption[CLIENT_RESUMPTION_BYTES];
 	uint32_t resumption_ms;
 	bool inactive;		 /* nobody looks at it (inactive.h) */

@@ -163,8 +163,7 @@ void management_ask(struct client *client)
 
 void management_tick(struct sessiond *server)
 {
-	for (struct table_node *node = NULL; (node = table_next(&server->by_id, node));) {
-		struct client *client = table_entry(node, struct client, by_id);
+	for (struct client *client = server->attended; client; client = client->attended_next) {
 		if (client_is_ours(client) && waits_for(client, 1))
 			ask(client);
 	}

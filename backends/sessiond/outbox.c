@@ -1,4 +1,5 @@
 #include "outbox.h"
+#include "attended.h"
 #include "bound.h"
 #include "inactive.h"
 #include "management.h"
@@ -112,6 +113,7 @@ void outbox_collect(struct client *client)
 	if (!store_outbox_read(server->store, client->id, client->progress.sent, on_posted, client))
 		server_store_failed(server);
 	management_ask(client);
+	attended_note(client);
 }
 
 static void on_again(void *context, const struct store_element *element)

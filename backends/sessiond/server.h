@@ -12,7 +12,7 @@
  * heartbeats go on. When the store fails, all that we have in memory is forgotten, as if we had been started anew.
  *
  *     node (who else is there) ──► share (what they have changed) ──► client
- *     bound (ours in the store), outbox, adopt, management, inactive
+ *     bound (ours in the store), attended (by the tick), outbox, adopt, management, inactive
  */
 #ifndef SESSIOND_SERVER_H
 #define SESSIOND_SERVER_H
@@ -83,7 +83,8 @@ struct sessiond {
 
 	struct table by_full, by_bare, by_id; /* bound clients, users; bound clients by their ids in the store */
 	struct client *changed;
-	struct client *dying; /* closed, to be reaped after the stanza at hand */
+	struct client *attended; /* by the tick */
+	struct client *dying;	 /* closed, to be reaped after the stanza at hand */
 
 	struct backend backend;
 	struct peer *peers;

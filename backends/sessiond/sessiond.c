@@ -1,5 +1,6 @@
 #include "sessiond.h"
 #include "adopt.h"
+#include "attended.h"
 #include "bound.h"
 #include "jid.h"
 #include "listener.h"
@@ -360,6 +361,7 @@ static void work_tick(struct sessiond *server)
 	server->tick_due = false;
 	adopt_expire(server);
 	management_tick(server);
+	attended_sift(server);
 	if (server->other_count == 0)
 		return;
 	nodes_check(server);
