@@ -14,7 +14,8 @@ struct accounts {
 	Gsasl *sasl;
 	const char *prefix, *password, *mechanism;
 	unsigned users;
-	struct derived *derived;
+	struct derived *derived; /* of each account */
+	struct derived *latest;	 /* of them; often it is right for others, too. NULL: none yet */
 };
 
 /* Behind a Gsasl_session's hook. */
@@ -31,15 +32,31 @@ static int name_give(const struct login *login, Gsasl_session *session)
 	return gsasl_property_set(session, GSASL_AUTHID, name);
 }
 
-static int salted_give(const struct derived *derived, Gsasl_session *session)
+static bool derived_is_for(const struct derived *derived, const char *salt, const char *iterations)
 {
+	return derived && derived->salted && strcmp(salt, derived->salt) == 0 &&
+	       strcmp(iterations, derived->iterations) == 0;
+}
+
+/* All accounts have one password, and many one salt (users.c makes them so). NULL: it has to be computed. */
+static const struct derived *derived_find(const struct login *login, Gsasl_session *session)
+{
+	const struct derived *own = &login->accounts->derived[login->user], *latest = login->accounts->latest;
 	const char *salt = gsasl_property_fast(session, GSASL_SCRAM_SALT);
 	const char *iterations = gsasl_property_fast(session, GSASL_SCRAM_ITER);
 
-	if (!derived->salted || !salt || !iterations || strcmp(salt, derived->salt) ||
-	    strcmp(iterations, derived->iterations))
-		return GSASL_NO_CALLBACK;
-	return gsasl_property_set(session, GSASL_SCRAM_SALTED_PASSWORD, derived->salted);
+	if (!salt || !iterations)
+		return NULL;
+	if (derived_is_for(own, salt, iterations))
+		return own;
+	return derived_is_for(latest, salt, iterations) ? latest : NULL;
+}
+
+static int salted_give(const struct login *login, Gsasl_session *session)
+{
+	const struct derived *found = derived_find(login, session);
+
+	return found ? gsasl_property_set(session, GSASL_SCRAM_SALTED_PASSWORD, found->salted) : GSASL_NO_CALLBACK;
 }
 
 static int property_give(Gsasl *sasl, Gsasl_session *session, Gsasl_property property)
@@ -52,7 +69,7 @@ static int property_give(Gsasl *sasl, Gsasl_session *session, Gsasl_property pro
 	case GSASL_PASSWORD:
 		return gsasl_property_set(session, GSASL_PASSWORD, login->accounts->password);
 	case GSASL_SCRAM_SALTED_PASSWORD:
-		return salted_give(&login->accounts->derived[login->user], session);
+		return salted_give(login, session);
 	default:
 		return GSASL_NO_CALLBACK;
 	}
@@ -111,17 +128,19 @@ Gsasl_session *login_begin(struct accounts *accounts, unsigned user)
 	return session;
 }
 
-/* Once the first login of an account has computed it. */
-static void derived_keep(struct derived *derived, Gsasl_session *session)
+/* Once a login has computed it. */
+static void derived_keep(const struct login *login, Gsasl_session *session)
 {
 	const char *salt = gsasl_property_fast(session, GSASL_SCRAM_SALT);
 	const char *iterations = gsasl_property_fast(session, GSASL_SCRAM_ITER);
 	const char *salted = gsasl_property_fast(session, GSASL_SCRAM_SALTED_PASSWORD);
+	struct derived *own = &login->accounts->derived[login->user];
 
-	if (!salt || !iterations || !salted || (derived->salted && strcmp(derived->salted, salted) == 0))
+	if (!salt || !iterations || !salted || derived_find(login, session))
 		return;
-	derived_free(derived);
-	*derived = (struct derived){strdup(salt), strdup(iterations), strdup(salted)};
+	derived_free(own);
+	*own = (struct derived){strdup(salt), strdup(iterations), strdup(salted)};
+	login->accounts->latest = own;
 }
 
 bool login_bind(Gsasl_session *session, const unsigned char exporter[static LOGIN_EXPORTER_BYTES])
@@ -143,7 +162,7 @@ bool login_step(Gsasl_session *session, const char *challenge, char **ret)
 
 	if (answer != GSASL_OK && answer != GSASL_NEEDS_MORE)
 		return false;
-	derived_keep(&login->accounts->derived[login->user], session);
+	derived_keep(login, session);
 	return true;
 }
 

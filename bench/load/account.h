@@ -1,7 +1,7 @@
 /*
  * account: whom clients log in as, and how: SASL by GNU SASL. What SCRAM derives from a password costs thousands of
- * hashes; it is kept for each account, so that later logins of the same account measure the server and not this
- * program.
+ * hashes; it is kept for each account, and used for others that have the same salt, so that later logins measure the
+ * server and not this program.
  */
 #ifndef LOAD_ACCOUNT_H
 #define LOAD_ACCOUNT_H

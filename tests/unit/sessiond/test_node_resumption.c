@@ -31,6 +31,19 @@ static void resume(struct gate *gate, frame_session session, unsigned h, unsigne
 	gate_expect_element(gate, session, text);
 }
 
+/* What another node has sent is asked about as well, also while the gate has acknowledged nothing of it. */
+Test(node_resumption, the_owner_asks_about_what_another_node_has_sent)
+{
+	both_log_in();
+	enable(&at_a);
+	at_a.acks_nothing = true;
+	gate_put(&at_a, 1, "<r xmlns='urn:xmpp:sm:3'/>"); /* what was acknowledged before is known with the answer */
+	gate_expect_element(&at_a, 1, "<a xmlns='urn:xmpp:sm:3' h='0'/>");
+	romeo_says("one");
+	expect_id(&at_a, "one");
+	gate_expect_element(&at_a, 1, "<r xmlns='urn:xmpp:sm:3'/>");
+}
+
 /* It reads what it was sent, which another one has adopted, and would ask for an acknowledgement if it were its own. */
 Test(node_resumption, who_has_slept_takes_no_number_of_the_new_owner)
 {
