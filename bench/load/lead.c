@@ -2,6 +2,7 @@
 
 #include "load.h"
 #include "progress.h"
+#include "split.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TICK_MS = 10, FILES_APART = 64, START_MS = 20, QUIT_MS_MAX = 6000 };
+enum { TICK_MS = 10, START_MS = 20, QUIT_MS_MAX = 6000 };
 
 static volatile sig_atomic_t interrupted;
 
@@ -37,19 +38,15 @@ static void tick(void)
 /* As many as are asked for, or as the limit of open files makes necessary. */
 static unsigned processes_wanted(const struct options *o)
 {
-	unsigned units = (o->clients + load_unit(o) - 1) / load_unit(o), wanted = o->processes;
+	uint64_t files = UINT64_MAX;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
-		if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max > FILES_APART) {
-			uint64_t each = limit.rlim_max - FILES_APART - load_unit(o);
-			uint64_t least = (o->clients + each - 1) / each;
-			wanted = least > wanted ? (unsigned)least : wanted;
-		}
+		files = limit.rlim_max; /* RLIM_INFINITY is UINT64_MAX */
 	}
-	return wanted < units ? wanted : units;
+	return split_processes(o->clients, load_unit(o), o->processes, files);
 }
 
 static bool board_open(struct lead *lead)
