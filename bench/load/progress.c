@@ -10,9 +10,17 @@
 
 enum { BAR_CELLS = 24 };
 
-static bool is_wanted(const struct lead *lead)
+static bool is_on_terminal(const struct lead *lead)
 {
 	return !lead->options->quiet && isatty(STDERR_FILENO);
+}
+
+/* A line that stays, by --progress. */
+static bool is_due(const struct lead *lead)
+{
+	unsigned seconds = lead->options->progress;
+
+	return seconds && lead->series.count % seconds == 0;
 }
 
 static double seconds_since(uint64_t from)
@@ -56,29 +64,39 @@ static double rate(const struct lead *lead, uint64_t now, uint64_t before)
 	return seconds > 0 ? (double)(now - before) / seconds : 0;
 }
 
-void progress_show(const struct lead *lead)
+static void figures_print(const struct lead *lead)
 {
-	static const char *const names[] = {"login", "join", "settle", "run", "drain", "", ""};
 	const struct moment *m = &lead->series.moments[lead->series.count - 1];
 	static const struct moment nothing;
 	const struct moment *old = lead->series.count > 1 ? m - 1 : &nothing;
 	bool logs_in = lead->phase == PHASE_LOGIN;
 
-	if (!is_wanted(lead))
-		return;
-	fprintf(stderr, "\r\033[K%-6s ", names[lead->phase]);
-	bar_print(share_done(lead));
 	fprintf(stderr, " %5.0f s  online %" PRIu64 "  %.0f %s/s  p50 %.1f p99 %.1f %s  errors %" PRIu64, m->at_s,
 		m->online,
 		logs_in ? rate(lead, m->logins, old->logins)
 			: rate(lead, m->received + m->answers, old->received + old->answers),
 		logs_in ? "logins" : "stanzas", logs_in ? m->login_ms_p50 : m->latency_us_p50,
 		logs_in ? m->login_ms_p99 : m->latency_us_p99, logs_in ? "ms" : "us", m->faults);
+}
+
+void progress_show(const struct lead *lead)
+{
+	static const char *const names[] = {"login", "join", "settle", "run", "drain", "", ""};
+
+	if (is_on_terminal(lead)) {
+		fprintf(stderr, "\r\033[K%-6s ", names[lead->phase]);
+		bar_print(share_done(lead));
+		figures_print(lead);
+	} else if (is_due(lead)) {
+		fprintf(stderr, "%-6s", names[lead->phase]);
+		figures_print(lead);
+		fprintf(stderr, "\n");
+	}
 	fflush(stderr);
 }
 
 void progress_end(const struct lead *lead)
 {
-	if (is_wanted(lead))
+	if (is_on_terminal(lead))
 		fprintf(stderr, "\r\033[K");
 }

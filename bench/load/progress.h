@@ -1,5 +1,6 @@
 /*
- * progress: a line on standard error that says how the run goes, written over each second; only on a terminal.
+ * progress: a line on standard error that says how the run goes: on a terminal it is written over each second;
+ * elsewhere there is a line each --progress seconds, if that is given.
  */
 #ifndef LOAD_PROGRESS_H
 #define LOAD_PROGRESS_H

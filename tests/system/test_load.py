@@ -63,6 +63,15 @@ def test_what_it_measures_of_the_server(crowd):
     assert report["rss_bytes_baseline"] > 0
 
 
+def test_how_it_goes_is_told_where_no_terminal_is(crowd):
+    host, port = crowd.direct
+    command = [LOAD, "--host", host, "--port", port, "--ca", crowd.authority, "--password", PASSWORD, "--users", "4", "--quiet", "--direct"]
+    command += ["--clients", "4", "--seconds", "3", "--window", "1"]
+    silent, told = (subprocess.run([*map(str, command), *more], capture_output=True, text=True, timeout=60) for more in ([], ["--progress", "1"]))
+    assert silent.stderr == ""
+    assert len(re.findall(r"^run +\d+ s  online 4  \d+ stanzas/s .* errors 0$", told.stderr, re.MULTILINE)) >= 2, told.stderr
+
+
 def test_clients_of_startalk(make_gate):
     home = gates.new_folder("crowd")
     make_users("sessiond", home / "accounts.db", 4)
