@@ -61,7 +61,8 @@ def ratio_rows(ratios):
     for one in ratios:
         verdict = "" if one["holds"] is None else f'<b class="{"yes" if one["holds"] else "no"}">{"holds" if one["holds"] else "does not hold"}</b>'
         wanted = "" if one["wanted"] is None else f'at most {one["wanted"]:.3g}'
-        yield f'<tr><td>{html.escape(one["what"])}</td><td>{one["median"]:.3f}</td><td>{one["least"]:.3f} to {one["most"]:.3f}</td><td>{wanted}</td><td>{verdict}</td></tr>'
+        median, least, most = (f'{one[key]:,.{one["digits"]}f}' for key in ("median", "least", "most"))
+        yield f'<tr><td>{html.escape(one["what"])}</td><td>{median}</td><td>{least} to {most}</td><td>{wanted}</td><td>{verdict}</td></tr>'
 
 
 def of(result):
@@ -76,6 +77,6 @@ def of(result):
         figures = {name: values for name, values in result["peers"].items() if peers.PEERS[name][0] == group}
         if figures:
             parts += [f"<h2>{title}</h2><div class='plots'>", *(plot(*one, figures) for one in PLOTS), "</div>"]
-    parts += ["<h2>Ratios, each within a round</h2><table><tr><th></th><th>median</th><th>least to most</th><th>wanted</th><th></th></tr>"]
+    parts += ["<h2>Ratios and differences, each within a round</h2><table><tr><th></th><th>median</th><th>least to most</th><th>wanted</th><th></th></tr>"]
     parts += [*ratio_rows(result["ratios"]), "</table></body></html>\n"]
     return "\n".join(parts)

@@ -25,7 +25,7 @@ def figures(message_us):
 
 def result(compare, rounds):
     machine = {"cpu": "A & B", "processors": 2, "kernel": "6", "date": "2026-01-01"}
-    return {"machine": machine, "rounds": rounds, "clients": 3, "seconds": 1, "peers": compare.summarize(rounds), "ratios": compare.ratios(rounds)}
+    return {"machine": machine, "rounds": rounds, "clients": 3, "seconds": 1, "peers": compare.summarize(rounds), "ratios": compare.ratios(rounds) + compare.added(rounds)}
 
 
 def test_ratios_are_of_a_round(compare):
@@ -50,3 +50,26 @@ def test_calls_are_those_of_the_measured_phase(compare):
     logins, messages, end = [9000] * 4, [500] * 6, [100, 100]
     assert compare.calls_per_message([*logins, *messages, *end], 4, 1000) == 1.0
     assert compare.calls_per_message([], 4, 1000) is None
+
+
+def test_latency_is_compared_at_one_rate(compare):
+    rounds = [{compare.OURS: figures(1) | {"same_rate_p99_us": ours}, compare.BARE: figures(1) | {"same_rate_p99_us": bare}} for ours, bare in [(300, 200), (500, 200), (400, 350)]]
+    row = next(one for one in compare.added(rounds) if one["what"].startswith("p99"))
+    assert (row["median"], row["least"], row["most"], row["wanted"], row["holds"]) == (100, 50, 300, 200, True)
+    assert "| 100 | 50 to 300 | at most 200: yes |" in compare.tables(result(compare, rounds))
+    assert compare.added([{compare.OURS: figures(1)}]) == []
+
+
+def test_one_that_fails_is_named_and_fails_the_run(compare, monkeypatch, tmp_path, capsys):
+    def measure(run, name, options):
+        if name == compare.BARE:
+            raise RuntimeError("it does not listen")
+        if name == "nginx, echo":
+            raise compare.peers.Missing("nginx is not there")
+        return figures(1)
+
+    monkeypatch.setattr(compare, "measure", measure)
+    for only, status in [("echo", 1), ("stanzagate, echo;nginx, echo", 0)]:
+        monkeypatch.setattr(sys, "argv", ["run", "--only", only, "--rounds", "2", "--results", str(tmp_path)])
+        assert compare.main() == status
+        assert ("failed: round 2: TLS echo, nothing else" in capsys.readouterr().err.splitlines()) == bool(status)
