@@ -116,13 +116,15 @@ bool address_of_peer(int fd, struct address *ret)
 	return getpeername(fd, (struct sockaddr *)&ret->at, &ret->len) == 0;
 }
 
+/* What is accepted is set as its listener is. */
 static int listen_on(int fd, struct address *a)
 {
-	int one = 1;
+	int one = 1, unsent = ADDRESS_UNSENT_BYTES;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0)
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) != 0)
 		return -1;
 	if (bind(fd, (struct sockaddr *)&a->at, a->len) != 0 || listen(fd, LISTEN_BACKLOG) != 0)
 		return -1;

@@ -30,9 +30,14 @@ void address_host(const struct address *, char to[static ADDRESS_TEXT_BYTES], ui
 bool address_of_peer(int fd, struct address *ret);
 
 /*
+ * What the kernel takes for a client that has no window for it. It would take megabytes, and all clients share its
+ * memory for TCP; what is on its way, which is what throughput needs, is not in this.
+ */
+enum { ADDRESS_UNSENT_BYTES = 128 << 10 };
+/*
  * A listening socket for stream clients: non-blocking, SO_REUSEPORT (one for each worker on the same port), TCP_NODELAY
- * for what it accepts. Answers the descriptor; the port 0 takes a free one, and `address` is then what it became. -1:
- * `error` says why in one line.
+ * and TCP_NOTSENT_LOWAT (ADDRESS_UNSENT_BYTES) for what it accepts. Answers the descriptor; the port 0 takes a free
+ * one, and `address` is then what it became. -1: `error` says why in one line.
  */
 int address_listen(struct address *, char error[static ADDRESS_ERROR_BYTES]);
 /*

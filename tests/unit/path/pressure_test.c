@@ -110,6 +110,18 @@ Test(pressure, a_client_that_does_not_read_pauses_its_session_and_resumes_it)
 	actor_free(&a);
 }
 
+/* The kernel's memory for TCP is everybody's: it must not hide for megabytes that nobody reads. */
+Test(pressure, a_client_that_does_not_read_is_found_out_before_the_kernel_has_taken_much)
+{
+	enum { AT_THE_CLIENT = 256 << 10 /* as much as it has room for, at first */ };
+	struct actor a;
+
+	actor_connect(&stage, &a, WAY_DIRECT);
+	actor_login(&a, &server, "r");
+	cr_assert_lt(flood(&a) * BODY, 2 * stage.config.unread_bytes_high + ADDRESS_UNSENT_BYTES + AT_THE_CLIENT);
+	actor_free(&a);
+}
+
 Test(pressure, a_paused_client_that_goes_is_forgotten)
 {
 	struct actor a;
