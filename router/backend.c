@@ -19,6 +19,7 @@ void backend_begin(struct backend *backend, struct backend_link *link, const str
 				      .in = {.memory = &backend->memory},
 				      .out = {.memory = &backend->memory},
 				      .window = self->window > 0 ? self->window : LINK_WINDOW};
+	link->due_end = &link->due;
 	retained_init(&link->retained, &backend->memory, 0);
 	if (link->next)
 		link->next->place = &link->next;
@@ -33,6 +34,7 @@ static void orphan(struct backend_session *session, uint64_t now_ms)
 	const struct backend_link *link = session->link;
 	struct backend *backend = session->backend;
 	bool waits = session->bound && link->link.patience_ms > 0;
+	session_depart(session);
 	session->link = NULL;
 	session->orphan_until_ms = now_ms + link->link.patience_ms + BACKEND_MARGIN_MS;
 	session_move(session, waits ? &backend->orphans : &backend->over);
@@ -124,7 +126,7 @@ void backend_written(struct backend_link *link, size_t len)
 
 size_t backend_waiting(const struct backend_link *link)
 {
-	return bytes_len(&link->out) + link->retained.waiting_bytes;
+	return bytes_len(&link->out) + link->retained.waiting_bytes + link->behind_bytes;
 }
 
 void backend_ack(struct backend_link *link)
@@ -158,39 +160,43 @@ static void on_up(struct backend_link *link)
 	link->up_due = true;
 }
 
-static void acked_of(const struct backend_link *link, frame_session number, int64_t at)
+/* The session, when it is at home on this link. */
+static struct backend_session *session_here(const struct backend_link *link, frame_session number)
 {
 	struct backend_session *session = backend_find(link->backend, link->link.epoch, number);
-	if (session && session->link == link)
-		session_acked(session, at == RETAINED_NO_NUMBER ? session->acked + 1 : (uint32_t)at);
+	return session && session->link == link && !session->adopting ? session : NULL;
 }
 
-/* What is forgotten soon: each session's frames are in their order, those of a FANOUT among them. */
-static void tell_acked(const struct backend_link *link, uint64_t count)
+/* False: it has to wait for what makes its session, or for others before it. What was done comes to mean nothing. */
+static bool on_pause(struct backend_link *link, const struct link_found *found)
 {
-	struct frame frame;
-	int64_t number;
-	size_t at = 0;
-	for (uint64_t i = link->retained.acked; i < count && retained_walk(&link->retained, &at, &frame, &number);
-	     i++) {
-		if (frame.type != FRAME_FANOUT) {
-			if (number != RETAINED_NO_NUMBER)
-				acked_of(link, frame.session, number);
-			continue;
-		}
-		struct frame_fanout fanout = frame_fanout(&frame);
-		for (uint32_t s = 0; s < fanout.count; s++)
-			acked_of(link, frame_fanout_session(&fanout, s), RETAINED_NO_NUMBER);
+	struct backend_session *session = session_here(link, found->frame.session);
+	if (!session || link->pauses > 0) {
+		link->pauses++;
+		return false;
 	}
+	session_pause(session, found->frame.type == FRAME_PAUSE);
+	frame_head(bytes_first(&link->in) + link->looked_at - found->used, FRAME_PONG, 0, 0);
+	return true;
 }
 
-static void on_ack(struct backend_link *link, uint64_t count)
+static bool is_pause(enum frame_type type)
 {
-	if (link->backend->on_acked && count <= link->retained.sent)
-		tell_acked(link, count);
-	if (!retained_ack(&link->retained, count))
+	return type == FRAME_PAUSE || type == FRAME_RESUME;
+}
+
+/* False: it is to be handed out. */
+static bool is_done_at_once(struct backend_link *link, const struct link_found *found)
+{
+	if (found->is == LINK_UP)
+		on_up(link);
+	if (found->is != LINK_FRAME)
+		return true;
+	if (found->frame.type != FRAME_ACK)
+		return is_pause(found->frame.type) && on_pause(link, found);
+	if (!link_acked(link, frame_ack_count(&found->frame)))
 		link->bad = FRAME_ERROR_ACK;
-	link_release(link);
+	return true;
 }
 
 /* What is held may be our window, or one frame that is larger, and what is not numbered beside it. */
@@ -210,14 +216,10 @@ static void on_held(struct backend_link *link, const struct frame *frame)
 static bool on_found(struct backend_link *link, const struct link_found *found)
 {
 	bytes_add(&link->out, found->send.bytes, found->send.len);
-	if (found->is == LINK_FRAME && found->frame.type != FRAME_ACK) {
+	if (!is_done_at_once(link, found)) {
 		on_held(link, &found->frame);
 		return true;
 	}
-	if (found->is == LINK_UP)
-		on_up(link);
-	else if (found->is == LINK_FRAME)
-		on_ack(link, frame_ack_count(&found->frame));
 	return link->looked_at > found->used;
 }
 
@@ -260,8 +262,7 @@ static void begin_with(struct backend_event *event, enum backend_is is, struct b
 static struct backend_session *session_new(struct backend_link *link, frame_session number)
 {
 	struct backend_session *session = session_add(link->backend, link->link.epoch, number);
-	session->link = link;
-	session_move(session, &link->sessions);
+	session_arrive(session, link);
 	return session;
 }
 
@@ -299,6 +300,7 @@ static void on_close(struct backend_session *session, struct backend_event *even
 static void on_session(struct backend_link *link, struct backend_session *session, struct backend_event *event)
 {
 	enum frame_type type = event->frame.type;
+	link->pauses -= is_pause(type);
 	if (!session || session->link != link || session->adopting) {
 		link->stale++;
 		return;

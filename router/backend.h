@@ -21,7 +21,11 @@
 #include "link.h"
 #include "retained.h"
 
-enum { BACKEND_MARGIN_MS = 5000 /* so much longer than its gate's patience an orphan is kept */ };
+enum {
+	BACKEND_MARGIN_MS = 5000, /* so much longer than its gate's patience an orphan is kept */
+	BACKEND_UNACKED_BYTES =
+		128 << 10, /* of a session's elements, that its gate is given before it has taken them */
+};
 
 /* Fields that are not said to be the caller's are to be read at most. */
 struct backend_session {
@@ -32,13 +36,16 @@ struct backend_session {
 	frame_session number;
 	struct backend_session *chain; /* in the table */
 	struct backend_session *next, **place;
-	struct backlog backlog;	 /* frames that cannot go now */
+	struct backend_session *due_next, **due_place; /* in its link's line, of those whose backlog may go on */
+	struct backlog backlog;			       /* frames that cannot go now */
+	size_t unacked_bytes;	 /* of elements that its link was given, and that the gate has not taken */
 	uint32_t sent, received; /* numbered frames since it is bound, over all links */
 	uint32_t acked;		 /* of those that were sent: what the gate has said that it has taken */
 	uint64_t orphan_until_ms;
 	uint64_t serial; /* of the REATTACH or ADOPT by which it came to its link; 0: by OPEN */
 	bool bound;
 	bool paused;   /* the gate wants no elements */
+	bool slow;     /* it was paused since its backlog was empty, or an orphan */
 	bool holding;  /* we want none */
 	bool closed;   /* our CLOSE was said; user is NULL */
 	bool adopting; /* ADOPT came, and was not answered */
@@ -49,6 +56,7 @@ struct backend_link {
 	struct backend *backend;
 	struct backend_link *next, **place;
 	struct backend_session *sessions;
+	struct backend_session *due, **due_end;
 	struct link link;
 	struct retained retained;
 	struct bytes in, out;
@@ -56,6 +64,8 @@ struct backend_link {
 	size_t held_bytes;    /* of these numbered and not handed out */
 	size_t used;	      /* of `in`: the frame that was handed out last */
 	uint64_t handed;      /* numbered frames that were */
+	uint32_t pauses;      /* PAUSE and RESUME that wait to be handed out */
+	size_t behind_bytes;  /* in backlogs of sessions that are not slow */
 	uint64_t stale;	      /* frames of sessions that are not on this link, so far */
 	enum frame_error bad; /* the peer broke the protocol */
 	uint32_t window;      /* ours */
@@ -95,7 +105,11 @@ void backend_begin(struct backend *, struct backend_link *, const struct link_se
  */
 void backend_cut(struct backend_link *, uint64_t now_ms);
 
-/* Room for len bytes that the link may have; then how many came. ACK and PING are acted on at once. */
+/*
+ * Room for len bytes that the link may have; then how many came. ACK and PING are acted on at once, and so are PAUSE
+ * and RESUME of a session that is on the link: what waits before them must not make a client wait, or its gate keep
+ * more.
+ */
 uint8_t *backend_room(struct backend_link *, size_t len);
 void backend_heard(struct backend_link *, size_t len, uint64_t now_ms);
 /* About once a second: heartbeats. A link that is silent for too long gets BACKEND_DEAD. */
@@ -135,16 +149,21 @@ void backend_ack(struct backend_link *);
 /* Bytes to be written now; then how many were. */
 size_t backend_out(const struct backend_link *, const uint8_t **ret);
 void backend_written(struct backend_link *, size_t len);
-/* How many bytes wait, for the transport or for credit. Who makes more while this is high is to be stopped. */
+/*
+ * How many bytes wait, for the transport, for credit, or for a session's own acknowledgements (BACKEND_UNACKED_BYTES);
+ * those not counted that wait because a client is slow. Who makes more while this is high is to be stopped.
+ */
 size_t backend_waiting(const struct backend_link *);
 
 /* A whole frame of the link: DOMAIN, LOAD or DRAIN. */
 void backend_say(struct backend_link *, const uint8_t *frame, size_t len);
 /*
- * A whole frame of the session: ELEMENT, STATE, KEEP or CLOSE, copied. It goes now, or when it can, in its order. STATE
- * with STAGE 2 makes the session one that outlives its link. CLOSE ends it: the session must not be used any more;
- * elements that wait because the gate has paused it are dropped. False: an ELEMENT for which there is no room
- * (waiting_bytes_max); nothing was queued.
+ * A whole frame of the session: ELEMENT, STATE, KEEP or CLOSE, copied. It goes now, or when it can, in its order: an
+ * element of a bound session waits while BACKEND_UNACKED_BYTES of those before it are not known to have been taken. So
+ * a gate keeps no more than that, and one element, beyond what it says PAUSE for. What sessions have waiting goes in
+ * turns, in a quarter of the link's window. STATE with STAGE 2 makes the session one that outlives its link. CLOSE ends
+ * it: the session must not be used any more; elements that wait because the gate has paused it are dropped. False: an
+ * ELEMENT for which there is no room (waiting_bytes_max); nothing was queued.
  */
 bool backend_send(struct backend_session *, const uint8_t *frame, size_t len);
 /* The same, for an ELEMENT whose payload is given. */

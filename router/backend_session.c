@@ -6,34 +6,18 @@
 
 enum { FANOUT_CHUNK = 1024, RECEIVED_BYTES = 3 + 4 };
 
-static bool is_attached(const struct backend_session *session)
-{
-	return session->link && !session->adopting;
-}
-
-/* Room for a numbered frame on its link. */
-static uint8_t *room_on_link(struct backend_session *session, size_t len)
-{
-	int64_t number = RETAINED_NO_NUMBER;
-	if (session->bound)
-		number = ++session->sent;
-	return retained_put(&session->link->retained, len, number);
-}
-
 /* Room for a frame where it belongs now: on the link, or behind what waits. NULL: too much waits already. */
 static uint8_t *room_for(struct backend_session *session, enum frame_type type, size_t len)
 {
 	assert(!session->closed);
-	if (is_attached(session) && !(session->paused && type == FRAME_ELEMENT))
-		return room_on_link(session, len);
-	if (type == FRAME_ELEMENT && bytes_len(&session->backlog.fresh) + len > session->backend->waiting_bytes_max)
-		return NULL;
-	return backlog_room(&session->backlog, len);
+	if (type == FRAME_ELEMENT ? session_is_open(session) : session_is_attached(session))
+		return session_room_on_link(session, type, len);
+	return session_room_to_wait(session, type, len);
 }
 
 static void release(struct backend_session *session)
 {
-	if (is_attached(session))
+	if (session_is_attached(session))
 		link_release(session->link);
 }
 
@@ -57,6 +41,20 @@ static void note(struct backend_session *session, const struct frame *frame)
 	}
 }
 
+/*
+ * What is not an element waits for no client. If one is slow, what waits for it is overtaken, and dropped at its end;
+ * else it goes before.
+ */
+static void make_way(struct backend_session *session, enum frame_type type)
+{
+	if (type == FRAME_ELEMENT || !session_is_attached(session))
+		return;
+	if (!session->paused)
+		session_flush(session);
+	else if (type == FRAME_CLOSE)
+		backlog_free(&session->backlog);
+}
+
 bool backend_send(struct backend_session *session, const uint8_t *bytes, size_t len)
 {
 	struct frame frame;
@@ -65,8 +63,7 @@ bool backend_send(struct backend_session *session, const uint8_t *bytes, size_t 
 	assert(used == len);
 	assert(frame.session == session->number);
 	assert(frame_is_numbered(frame.type) && frame_is_from(frame.type, FRAME_FROM_BACKEND));
-	if (frame.type == FRAME_CLOSE && is_attached(session))
-		backlog_free(&session->backlog); /* it is paused */
+	make_way(session, frame.type);
 	uint8_t *room = room_for(session, frame.type, len);
 	if (!room)
 		return false;
@@ -100,7 +97,7 @@ void session_answer_close(struct backend_session *session)
 /* Can the session take an element on this link, and now? */
 static bool is_open_on(const struct backend_session *session, const struct backend_link *link)
 {
-	return session->link == link && is_attached(session) && session->bound && !session->paused;
+	return session->link == link && session->bound && session_is_open(session);
 }
 
 /* The next few of the sessions that are open on the link, from *at on. */
@@ -122,6 +119,7 @@ static void chunk_send(struct backend_link *link, struct backend_session *const 
 	for (size_t i = 0; i < count; i++) {
 		numbers[i] = sessions[i]->number;
 		sessions[i]->sent++;
+		sessions[i]->unacked_bytes += FRAME_HEAD_BYTES + len;
 	}
 	uint8_t *room = retained_put(&link->retained, head + len, RETAINED_NO_NUMBER);
 	frame_fanout_head(room, numbers, count, len);
@@ -164,27 +162,7 @@ bool backend_fanout(struct backend *backend, struct backend_session *const *sess
 	return good;
 }
 
-/* ---- pauses */
-
-/* What waits goes on the link, all of it. */
-static void flush(struct backend_session *session)
-{
-	const uint8_t *bytes;
-	size_t len;
-	while (backlog_next(&session->backlog, &bytes, &len)) {
-		memcpy(room_on_link(session, len), bytes, len);
-		backlog_drop(&session->backlog);
-	}
-	backlog_free(&session->backlog);
-	link_release(session->link);
-}
-
-void session_pause(struct backend_session *session, bool paused)
-{
-	session->paused = paused;
-	if (!paused)
-		flush(session);
-}
+/* ---- pauses of our own */
 
 static void say_hold(const struct backend_session *session)
 {
@@ -196,7 +174,7 @@ void backend_hold(struct backend_session *session, bool hold)
 	if (session->holding == hold)
 		return;
 	session->holding = hold;
-	if (is_attached(session))
+	if (session_is_attached(session))
 		say_hold(session);
 }
 
@@ -221,8 +199,8 @@ void sessions_take_back(struct backend_link *link)
 			continue;
 		}
 		struct frame_fanout fanout = frame_fanout(&frame);
-		for (uint32_t i = 0; i < fanout.count; i++)
-			take_back(link, frame_fanout_session(&fanout, i), FRAME_ELEMENT, fanout.element,
+		for (uint32_t s = 0; s < fanout.count; s++)
+			take_back(link, frame_fanout_session(&fanout, s), FRAME_ELEMENT, fanout.element,
 				  fanout.element_len);
 	}
 }
@@ -244,7 +222,7 @@ static void go_on(struct backend_session *session)
 	say_attached(session);
 	if (session->holding)
 		say_hold(session);
-	flush(session);
+	session_go_on(session);
 }
 
 /* The gate wants nothing of it any more; but it waits for a CLOSE that it may not have got. */
@@ -272,9 +250,7 @@ bool session_attach(struct backend_session *session, struct backend_link *link, 
 	session_acked(session, received);
 	if (!has_received)
 		forget_all_but_close(session);
-	session_move(session, &link->sessions);
-	session->link = link;
-	session->paused = false;
+	session_arrive(session, link);
 	go_on(session);
 	return true;
 }

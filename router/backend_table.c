@@ -85,6 +85,7 @@ void *session_end(struct backend_session *session)
 		at = &(*at)->chain;
 	*at = session->chain;
 	backend->session_count--;
+	session_depart(session);
 	list_leave(session);
 	backlog_free(&session->backlog);
 	backend->memory.resize(backend->memory.context, session, 0);

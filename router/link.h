@@ -20,6 +20,7 @@ enum {
 	LINK_HELLO_WITHIN_MS = 5000, /* HELLO, and PROOF where there is a key, must come within */
 	LINK_WINDOW = 4 << 20,	     /* the usual WINDOW */
 	LINK_WINDOW_MIN = 65536,
+	LINK_ACK_BYTES = 65536, /* a gate that has taken so many acknowledges them */
 	LINK_NONCE_BYTES = 32,
 	LINK_BINDING_BYTES = 32,
 	LINK_PROOF_BYTES = 32,
@@ -104,8 +105,8 @@ void link_next(struct link *, const uint8_t *bytes, size_t len, uint64_t now_ms,
 /*
  * An ACK of the first `handled` numbered frames of those handed over (link->taken counts them): it will not be lost by
  * a cut of the link what they brought. Nothing, when the peer has been told already. No more than link->taken;
- * asserted. A backend acknowledges once a turn, as soon as it can; a gate may wait while taken_bytes is below a quarter
- * of its window, but no longer than a second.
+ * asserted. A backend acknowledges once a turn, as soon as it can; a gate may wait while taken_bytes is below
+ * LINK_ACK_BYTES, but no longer than a second.
  */
 void link_ack(struct link *, uint64_t handled, struct link_send *ret_send);
 

@@ -307,7 +307,7 @@ void uplink_ack(struct worker *w, struct uplink *u, bool at_once)
 {
 	struct link_send send;
 
-	if (u->conn.life != CONN_OPEN || (!at_once && u->link.taken_bytes < LINK_WINDOW / 4))
+	if (u->conn.life != CONN_OPEN || (!at_once && u->link.taken_bytes < LINK_ACK_BYTES))
 		return;
 	link_ack(&u->link, u->link.taken, &send);
 	send_bytes(w, u, send.bytes, send.len);
