@@ -38,6 +38,7 @@ struct backend_session {
 	struct backend_session *next, **place;
 	struct backend_session *due_next, **due_place; /* in its link's line, of those whose backlog may go on */
 	struct backlog backlog;			       /* frames that cannot go now */
+	uint64_t since; /* so many frames its link had been given before it came there: none of them is of this life */
 	size_t unacked_bytes;	 /* of elements that its link was given, and that the gate has not taken */
 	uint32_t sent, received; /* numbered frames since it is bound, over all links */
 	uint32_t acked;		 /* of those that were sent: what the gate has said that it has taken */

@@ -193,6 +193,7 @@ void session_arrive(struct backend_session *session, struct backend_link *link)
 {
 	session_move(session, &link->sessions);
 	session->link = link;
+	session->since = link->retained.put;
 	session->unacked_bytes = 0;
 	session->paused = false;
 	session->slow = waits(session);
@@ -208,10 +209,12 @@ void session_depart(struct backend_session *session)
 
 /* ---- acknowledgements */
 
-static void acked_of(const struct backend_link *link, frame_session number, int64_t count, size_t element_bytes)
+/* `at`: how many frames the link was given before. What is older than the session's coming was another life's. */
+static void acked_of(const struct backend_link *link, uint64_t at, frame_session number, int64_t count,
+		     size_t element_bytes)
 {
 	struct backend_session *session = backend_find(link->backend, link->link.epoch, number);
-	if (!session || session->link != link)
+	if (!session || session->link != link || at < session->since)
 		return;
 	assert(session->unacked_bytes >= element_bytes);
 	session->unacked_bytes -= element_bytes;
@@ -221,14 +224,15 @@ static void acked_of(const struct backend_link *link, frame_session number, int6
 }
 
 /* Each session's frames are in their order, those of a FANOUT among them. */
-static void acked_of_all(const struct backend_link *link, const struct frame *frame)
+static void acked_of_all(const struct backend_link *link, uint64_t at, const struct frame *frame)
 {
 	struct frame_fanout fanout = frame_fanout(frame);
 	for (uint32_t i = 0; i < fanout.count; i++) {
 		frame_session number = frame_fanout_session(&fanout, i);
 		const struct backend_session *session = backend_find(link->backend, link->link.epoch, number);
 		if (session)
-			acked_of(link, number, (uint32_t)(session->acked + 1), FRAME_HEAD_BYTES + fanout.element_len);
+			acked_of(link, at, number, (uint32_t)(session->acked + 1),
+				 FRAME_HEAD_BYTES + fanout.element_len);
 	}
 }
 
@@ -239,9 +243,9 @@ static void tell_acked(struct backend_link *link, uint64_t count)
 	size_t at = 0;
 	for (uint64_t i = link->retained.acked; i < count && retained_walk(&link->retained, &at, &frame, &number); i++)
 		if (frame.type == FRAME_FANOUT)
-			acked_of_all(link, &frame);
+			acked_of_all(link, i, &frame);
 		else
-			acked_of(link, frame.session, number,
+			acked_of(link, i, frame.session, number,
 				 frame.type == FRAME_ELEMENT ? FRAME_HEAD_BYTES + frame.payload_len : 0);
 }
 

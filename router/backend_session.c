@@ -180,11 +180,12 @@ void backend_hold(struct backend_session *session, bool hold)
 
 /* ---- after a cut */
 
-static void take_back(const struct backend_link *link, frame_session number, enum frame_type type,
+/* `at`: how many frames the link was given before. */
+static void take_back(const struct backend_link *link, uint64_t at, frame_session number, enum frame_type type,
 		      const uint8_t *payload, size_t len)
 {
 	struct backend_session *session = backend_find(link->backend, link->link.epoch, number);
-	if (session && session->link == link)
+	if (session && session->link == link && at >= session->since)
 		backlog_take_back(&session->backlog, type, number, payload, len);
 }
 
@@ -192,15 +193,16 @@ void sessions_take_back(struct backend_link *link)
 {
 	struct frame frame;
 	int64_t number;
-	for (size_t at = 0; retained_walk(&link->retained, &at, &frame, &number);) {
+	uint64_t i = link->retained.acked;
+	for (size_t at = 0; retained_walk(&link->retained, &at, &frame, &number); i++) {
 		if (frame.type != FRAME_FANOUT) {
 			if (number != RETAINED_NO_NUMBER)
-				take_back(link, frame.session, frame.type, frame.payload, frame.payload_len);
+				take_back(link, i, frame.session, frame.type, frame.payload, frame.payload_len);
 			continue;
 		}
 		struct frame_fanout fanout = frame_fanout(&frame);
 		for (uint32_t s = 0; s < fanout.count; s++)
-			take_back(link, frame_fanout_session(&fanout, s), FRAME_ELEMENT, fanout.element,
+			take_back(link, i, frame_fanout_session(&fanout, s), FRAME_ELEMENT, fanout.element,
 				  fanout.element_len);
 	}
 }

@@ -23,6 +23,7 @@ uint8_t *retained_put(struct retained *r, size_t len, int64_t number)
 	memcpy(to, &number, NUMBER_BYTES);
 	r->frames.end += NUMBER_BYTES + len;
 	r->waiting_bytes += len;
+	r->put++;
 	return to + NUMBER_BYTES;
 }
 

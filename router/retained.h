@@ -26,7 +26,7 @@ struct retained {
 	struct bytes frames; /* each with its number before it */
 	size_t next;	     /* where those that wait begin, from the first */
 	size_t unacked_bytes, waiting_bytes;
-	uint64_t sent, acked; /* frames of this link */
+	uint64_t put, sent, acked; /* frames of this link, so far */
 	uint32_t window;
 };
 

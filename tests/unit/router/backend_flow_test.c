@@ -123,3 +123,55 @@ Test(backend_flow, a_close_takes_along_what_waits_if_nobody_is_slow)
 		cr_assert(backend_waiting(link) == 0);
 	}
 }
+
+static void hears_adopt(struct backend_link *link, frame_session number, uint32_t received)
+{
+	static const enum frame_field counts[] = {FIELD_ACKED, FIELD_STANZAS_IN, FIELD_STANZAS_OUT};
+	uint8_t bytes[256];
+	struct frame_builder b;
+	frame_begin(&b, bytes, sizeof bytes, FRAME_ADOPT, number);
+	frame_put_text(&b, FIELD_DOMAIN, "example.org");
+	frame_put_text(&b, FIELD_JID, "a@example.org/b");
+	frame_put_text(&b, FIELD_ADDRESS, "192.0.2.1");
+	frame_put_int(&b, FIELD_RECEIVED, received);
+	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+		frame_put_int(&b, counts[i], 0);
+	frame_put_int(&b, FIELD_SERIAL, 1);
+	hears(link, bytes, frame_end(&b));
+	expect(link, BACKEND_ADOPT);
+}
+
+/* The session was given up and comes back: what the link was given before was of a life that had its own numbers. */
+Test(backend_flow, frames_of_a_session_s_earlier_life_on_the_link_count_for_nothing)
+{
+	struct backend_link *link = link_up(0);
+	struct backend_session *all[] = {session_bound(link, 1), session_bound(link, 2)};
+	acked_calls = 0;
+	backend.on_acked = note_acked;
+	cr_assert(backend_send_element(all[0], "<a/>", 4));
+	cr_assert(backend_fanout(&backend, all, 2, "<r/>", 4));
+	backend_forget(all[0]);
+	hears_adopt(link, 1, 10);
+	backend_adopt(sessions[1], 0);
+	cr_assert(backend_send_element(sessions[1], "<b/>", 4));
+	hears_ack(link, 5);
+	cr_assert(sessions[1]->acked == 10 && acked_calls == 0, "an element's");
+	hears_ack(link, 6);
+	cr_assert(sessions[1]->acked == 10 && acked_calls == 1 && all[1]->acked == 1, "a FANOUT's");
+	hears_ack(link, 7);
+	cr_assert(sessions[1]->acked == 11 && acked_calls == 2);
+}
+
+Test(backend_flow, frames_of_a_session_s_earlier_life_on_the_link_do_not_come_again)
+{
+	struct backend_link *link = link_up(0);
+	struct backend_session *all[] = {session_bound(link, 1), session_bound(link, 2)};
+	cr_assert(backend_send_element(all[0], "<a/>", 4));
+	cr_assert(backend_fanout(&backend, all, 2, "<r/>", 4));
+	backend_forget(all[0]);
+	hears_adopt(link, 1, 10);
+	backend_adopt(sessions[1], 0);
+	cr_assert(backend_send_element(sessions[1], "<b/>", 4));
+	backend_cut(link, 0);
+	cr_assert(sessions[1]->backlog.again_count == 1 && all[1]->backlog.again_count == 1);
+}
