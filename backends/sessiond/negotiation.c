@@ -18,7 +18,7 @@
 #define SESSION_NS "urn:ietf:params:xml:ns:xmpp-session"
 #define STANZAS_NS "urn:ietf:params:xml:ns:xmpp-stanzas"
 
-enum { CHECK_SHARE = 4 }; /* one part of so many of the time goes into checking passwords */
+enum { CHECK_SHARE = 4 }; /* one part of so many of the time may go into checking passwords while others wait */
 
 /* SASL */
 
@@ -120,11 +120,16 @@ static void login_answer(struct client *client, const struct sasl_answer *answer
 	}
 }
 
-void negotiation_run(struct sessiond *server)
+bool negotiation_waits(const struct sessiond *server)
+{
+	return server->verify_first;
+}
+
+void negotiation_run(struct sessiond *server, bool idle)
 {
 	struct client *client = server->verify_first;
 	uint64_t begin_us = server_clock_us();
-	if (!client || begin_us < server->verify_after_us)
+	if (!client || (!idle && begin_us < server->verify_after_us))
 		return;
 	struct sasl_answer answer;
 	negotiation_forget(client);
@@ -133,14 +138,6 @@ void negotiation_run(struct sessiond *server)
 	clients_reap(server);
 	uint64_t end_us = server_clock_us();
 	server->verify_after_us = end_us + (CHECK_SHARE - 1) * (end_us - begin_us);
-}
-
-int negotiation_due_ms(const struct sessiond *server)
-{
-	uint64_t now_us = server_clock_us();
-	if (!server->verify_first)
-		return -1;
-	return now_us >= server->verify_after_us ? 0 : (int)((server->verify_after_us - now_us + 999) / 1000);
 }
 
 static void login_begin(struct client *client, const struct element *auth, const char *text)

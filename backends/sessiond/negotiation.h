@@ -13,13 +13,14 @@ void negotiation_element(struct client *, const uint8_t *bytes, size_t len);
 /* The requests of negotiation that come late: bind again, and the old session request. False: it is none of them. */
 bool negotiation_take_bound(struct client *, const struct xml_event *, const uint8_t *bytes);
 
+/* Whether a password waits to be checked. */
+bool negotiation_waits(const struct sessiond *);
 /*
- * Checks a password that waits to be, when the last one has been paid for: a check costs milliseconds, and such work
- * may take no more than a quarter of the thread's time, so that a flood of bad passwords does not starve the others.
+ * Checks one, if there is nothing else to do (idle), or if the last one has been paid for: a check costs milliseconds,
+ * and such work may take no more than a quarter of the thread's time from others, so that a flood of bad passwords does
+ * not starve them.
  */
-void negotiation_run(struct sessiond *);
-/* How long until there is work for negotiation_run; -1: there is none. */
-int negotiation_due_ms(const struct sessiond *);
+void negotiation_run(struct sessiond *, bool idle);
 /* The client goes: it waits for nothing any more. */
 void negotiation_forget(struct client *);
 

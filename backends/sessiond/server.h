@@ -5,11 +5,12 @@
  *                                                    │                                      sasl, password
  *                                                    └──► stanza.h                          store
  *
- * One loop turn: read what the links have sent; check one password if it is time; tick; then the turn's work, which is
- * one transaction: learn what other nodes have changed, handle the frames that were read, each one whole, end the links
- * that have ended, and the sessions that nobody comes back for; commit; then acknowledge, and write once for each link.
- * So nothing is said that is not stored. When others hold the store for too long, the work waits for the next turn, and
- * heartbeats go on. When the store fails, all that we have in memory is forgotten, as if we had been started anew.
+ * One loop turn: read what the links have sent; check one password if nothing else is to be done, or if it is time;
+ * tick; then the turn's work, which is one transaction: learn what other nodes have changed, handle the frames that
+ * were read, each one whole, end the links that have ended, and the sessions that nobody comes back for; commit; then
+ * acknowledge, and write once for each link. So nothing is said that is not stored. When others hold the store for too
+ * long, the work waits for the next turn, and heartbeats go on. When the store fails, all that we have in memory is
+ * forgotten, as if we had been started anew.
  *
  *     node (who else is there) ──► share (what they have changed) ──► client
  *     bound (ours in the store), attended (by the tick), outbox, adopt, management, inactive
@@ -95,7 +96,7 @@ struct sessiond {
 	bool has_work;	      /* frames may be there, or links that have ended */
 
 	struct client *verify_first, *verify_last; /* waiting for their password to be checked */
-	uint64_t verify_after_us;		   /* not before */
+	uint64_t verify_after_us;		   /* not before, if others wait */
 
 	unsigned registrations; /* in this minute */
 	uint64_t registrations_since_ms;

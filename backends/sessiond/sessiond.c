@@ -288,9 +288,9 @@ static int server_wait_ms(const struct sessiond *server)
 {
 	if (server->has_work)
 		return server->joined ? 0 : REJOIN_MS;
-	int due_ms = negotiation_due_ms(server);
-	int tick_ms = server->tick_ms > server->now_ms ? (int)(server->tick_ms - server->now_ms) : 0;
-	return due_ms >= 0 && due_ms < tick_ms ? due_ms : tick_ms;
+	if (negotiation_waits(server) || server->tick_ms <= server->now_ms)
+		return 0;
+	return (int)(server->tick_ms - server->now_ms);
 }
 
 /* Memory is forgotten, without a word to anybody: what counts is in the store. */
@@ -388,7 +388,7 @@ static void server_turn(struct sessiond *server)
 	server_turn_clock(server);
 	for (int i = 0; i < count; i++)
 		server_on_event(server, &events[i]);
-	negotiation_run(server);
+	negotiation_run(server, count <= 0 && !server->has_work);
 	server_tick(server);
 	server_work(server);
 	peers_flush(server);
