@@ -157,7 +157,6 @@ void client_start_tls(struct load *load, struct client *client)
 void client_begin(struct load *load, struct client *client, unsigned number, uint64_t due_ns)
 {
 	uint64_t tag = load_tag(load, client);
-	bool slow = number_is_slow(load, number);
 
 	client->number = number;
 	client->state = CLIENT_CONNECTING;
@@ -165,7 +164,7 @@ void client_begin(struct load *load, struct client *client, unsigned number, uin
 	load->turn_room -= load->turn_room > 0;
 	load->tally->counts.begun++;
 	load->tally->counts.under_way++;
-	if (!wire_connect(&load->wires, &client->wire, tag, number, slow))
+	if (!wire_connect(&load->wires, &client->wire, tag, number))
 		client_fail(load, client, FAULT_CONNECT, strerror(errno));
 	load_mark_dirty(load, client);
 }

@@ -141,7 +141,7 @@ static void room_say(struct load *load, struct client *client, const char *id)
 	len = snprintf(head, sizeof head, "<message to='%s' type='groupchat' id='%s'><body>", room, id);
 	assert(len > 0 && (size_t)len < sizeof head);
 	client_say(load, client, head, (size_t)len);
-	client_say(load, client, load->traffic.body, traffic_size(load));
+	client_say(load, client, load->traffic.body, traffic_size(load, NULL));
 	client_say(load, client, "</body></message>", strlen("</body></message>"));
 }
 

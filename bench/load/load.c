@@ -226,7 +226,9 @@ static uint64_t returns_begin(struct load *load, uint64_t now)
 
 static void slow_switch(struct load *load, bool reads)
 {
-	for (unsigned i = 0; load->options->slow && i < load->count; i++) {
+	if (!load->options->slow || load->options->slow_reads)
+		return;
+	for (unsigned i = 0; i < load->count; i++) {
 		struct client *client = &load->clients[i];
 		if (!client_is_online(client) || !load_is_slow_reader(load, client))
 			continue;

@@ -66,7 +66,6 @@ uint64_t load_tag(const struct load *, const struct client *);
 
 /* Who is who. Clients are talkers, then pairs of which one does not read, then those that leave and come back. */
 bool number_is_talker(const struct load *, unsigned number);
-bool number_is_slow(const struct load *, unsigned number); /* of a pair with one that does not read */
 bool number_returns(const struct load *, unsigned number);
 /* It does not read now, or has not since: what the server does about it is no fault. */
 bool load_is_slow_reader(const struct load *, const struct client *);

@@ -205,7 +205,8 @@ static bool one_of(const char *text, const char *const *texts)
 
 static const char *value_fault(const struct options *o)
 {
-	unsigned min, max, weights[ACTION_COUNT];
+	unsigned weights[ACTION_COUNT];
+	struct size size;
 	struct watch watch;
 
 	if (!one_of(o->mechanism, (const char *const[]){"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS",
@@ -213,8 +214,8 @@ static const char *value_fault(const struct options *o)
 		return "--mechanism: PLAIN, SCRAM-SHA-1, SCRAM-SHA-256, or one of the last two with -PLUS";
 	if (!one_of(o->tls, (const char *const[]){"", "1.2", "1.3", NULL}))
 		return "--tls: 1.2 or 1.3";
-	if (!traffic_size_read(o->size, &min, &max))
-		return "--size: N, N-M or day; N and M from 1 to 100000";
+	if (!traffic_size_read(o->size, &size) || (*o->slow_size && !traffic_size_read(o->slow_size, &size)))
+		return "--size, --slow-size: N, N-M or day; N and M from 1 to 100000";
 	if (!traffic_mix_read(o->mix, weights))
 		return "--mix: chat=W,presence=W,ping=W";
 	if (!watch_read(&watch, o->pid, o->watch))
@@ -236,6 +237,8 @@ static const char *group_fault(const struct options *o)
 		return "--resources: there are fewer --users than groups";
 	if (o->slow && !o->messages_per_second)
 		return "--slow wants --messages-per-second";
+	if (!o->slow && (*o->slow_size || o->slow_reads))
+		return "--slow-size and --slow-reads want --slow";
 	return NULL;
 }
 

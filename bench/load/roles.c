@@ -34,7 +34,8 @@ bool number_returns(const struct load *load, unsigned number)
 	return load->options->churn && number >= talkers_end(load->options);
 }
 
-bool number_is_slow(const struct load *load, unsigned number)
+/* Of a pair with one that does not read. */
+static bool number_is_slow(const struct load *load, unsigned number)
 {
 	unsigned end = talkers_end(load->options), slow = load->options->slow * 2;
 

@@ -12,13 +12,13 @@ enum { BATCH_MAX = 512, SEEN_BITS = 64, SIZE_MAX_BYTES = 100000, STANZA_HEAD_BYT
 
 /* ---- what is sent */
 
-bool traffic_size_read(const char *text, unsigned *ret_min, unsigned *ret_max)
+bool traffic_size_read(const char *text, struct size *ret)
 {
 	unsigned min, max;
 	int used = 0, whole = (int)strlen(text);
 
 	if (strcmp(text, "day") == 0) {
-		*ret_min = *ret_max = 0;
+		*ret = (struct size){0};
 		return true;
 	}
 	if (sscanf(text, "%6u-%6u%n", &min, &max, &used) != 2 || used != whole) {
@@ -26,8 +26,7 @@ bool traffic_size_read(const char *text, unsigned *ret_min, unsigned *ret_max)
 			return false;
 		max = min;
 	}
-	*ret_min = min;
-	*ret_max = max;
+	*ret = (struct size){min, max};
 	return min >= 1 && min <= max && max <= SIZE_MAX_BYTES;
 }
 
@@ -66,7 +65,10 @@ void traffic_init(struct load *load)
 	assert(traffic->body);
 	memset(traffic->body, 'x', SIZE_MAX_BYTES);
 	traffic->body[SIZE_MAX_BYTES] = 0;
-	traffic_size_read(load->options->size, &traffic->size_min, &traffic->size_max);
+	traffic_size_read(load->options->size, &traffic->size);
+	traffic->slow_size = traffic->size;
+	if (*load->options->slow_size)
+		traffic_size_read(load->options->slow_size, &traffic->slow_size);
 	traffic_mix_read(load->options->mix, traffic->weights);
 	for (unsigned i = 0; i < ACTION_COUNT; i++)
 		traffic->weight_sum += traffic->weights[i];
@@ -114,15 +116,16 @@ static unsigned size_of_day(struct traffic *traffic)
 	return size_between(traffic, parts[i].min, parts[i].max);
 }
 
-unsigned traffic_size(struct load *load)
+unsigned traffic_size(struct load *load, const struct client *to)
 {
 	struct traffic *traffic = &load->traffic;
+	struct size size = to && load_is_slow_reader(load, to) ? traffic->slow_size : traffic->size;
 
-	if (!traffic->size_max)
+	if (!size.max)
 		return size_of_day(traffic);
-	if (traffic->size_min == traffic->size_max)
-		return traffic->size_min;
-	return size_between(traffic, traffic->size_min, traffic->size_max);
+	if (size.min == size.max)
+		return size.min;
+	return size_between(traffic, size.min, size.max);
 }
 
 void traffic_mark(const struct load *load, const struct mark *mark, char to[static MARK_TEXT_BYTES])
@@ -168,7 +171,7 @@ static void pair_send(struct load *load, struct client *from, enum action action
 	traffic_mark(load, &mark, id);
 	pair_count(load, to);
 	if (startalk_is(load)) {
-		startalk_chat(load, from, jid, id, load->traffic.body, traffic_size(load));
+		startalk_chat(load, from, jid, id, load->traffic.body, traffic_size(load, to));
 		return;
 	}
 	if (action == ACTION_presence) {
@@ -179,7 +182,7 @@ static void pair_send(struct load *load, struct client *from, enum action action
 	len = snprintf(head, sizeof head, "<message to='%s' type='chat' id='%s'><body>", jid, id);
 	assert(len > 0 && (size_t)len < sizeof head);
 	client_say(load, from, head, (size_t)len);
-	client_say(load, from, load->traffic.body, traffic_size(load));
+	client_say(load, from, load->traffic.body, traffic_size(load, to));
 	client_say(load, from, "</body></message>", strlen("</body></message>"));
 }
 

@@ -30,7 +30,9 @@ struct flow {
 
 struct traffic {
 	char *body;
-	unsigned size_min, size_max;
+	struct size {
+		unsigned min, max;
+	} size, slow_size;
 	unsigned weights[ACTION_COUNT], weight_sum;
 	uint64_t random;
 	unsigned next;	  /* place whose turn it is */
@@ -50,7 +52,7 @@ enum { MARK_TEXT_BYTES = 96 };
  * Of --size: "N", "N-M" (as many of each order of magnitude), or "day" (what people write: most short, few long).
  * False: neither.
  */
-bool traffic_size_read(const char *text, unsigned *ret_min, unsigned *ret_max);
+bool traffic_size_read(const char *text, struct size *ret);
 /* Of --mix: names of action.def with weights, "chat=80,ping=20". False: not so. */
 bool traffic_mix_read(const char *text, unsigned ret[static ACTION_COUNT]);
 
@@ -73,8 +75,8 @@ void traffic_take(struct load *, struct client *, const struct arrival *);
 
 /* For crowd.c. */
 void traffic_mark(const struct load *, const struct mark *, char to[static MARK_TEXT_BYTES]);
-/* As many bytes of body as it is this one's turn to have. */
-unsigned traffic_size(struct load *);
+/* As many bytes of body as it is this one's turn to have, who is sent to (NULL: several). */
+unsigned traffic_size(struct load *, const struct client *to);
 /* In order is one above the last; what is not is a fault. False: it has come before. */
 bool traffic_order_check(struct load *, struct client *, struct flow *, uint64_t number);
 

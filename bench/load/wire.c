@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SMALL_BUFFER_BYTES = 4096 };
-
 static bool is_pending(const struct wire *w, enum wire_op op)
 {
 	return w->pending & 1u << op;
@@ -54,17 +52,15 @@ static bool source_bind(int fd, unsigned sources, unsigned number)
 	return bind(fd, (struct sockaddr *)&source, sizeof source) == 0;
 }
 
-bool wire_connect(struct wires *wires, struct wire *w, uint64_t tag, unsigned number, bool small_buffer)
+bool wire_connect(struct wires *wires, struct wire *w, uint64_t tag, unsigned number)
 {
-	int on = 1, small = SMALL_BUFFER_BYTES, fd;
+	int on = 1, fd;
 
 	*w = (struct wire){.fd = -1};
 	fd = socket(wires->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return false;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (small_buffer)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
 	if (!source_bind(fd, wires->sources, number)) {
 		close(fd);
 		return false;

@@ -48,7 +48,7 @@ struct wire {
 };
 
 /* `number` chooses the source address. False: errno says why, and the wire is gone. */
-bool wire_connect(struct wires *, struct wire *, uint64_t tag, unsigned number, bool small_buffer);
+bool wire_connect(struct wires *, struct wire *, uint64_t tag, unsigned number);
 
 enum wire_did { WIRE_NOTHING, WIRE_CONNECTED, WIRE_INPUT, WIRE_LOST };
 /*

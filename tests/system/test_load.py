@@ -135,6 +135,16 @@ def test_clients_that_do_not_read_find_all_when_they_do(crowd):
     assert report["slow_cut_off"] == 0
 
 
+def test_what_clients_that_do_not_read_are_compared_with(crowd):
+    options = ["--scenario", "slow", "--clients", 8, "--slow", 2, "--messages-per-second", 100, "--size", "10", "--slow-size", "50000"]
+    code, report = load(crowd, *options, "--slow-reads", "--seconds", 1)
+    assert code == 0, report
+    assert report["slow_received"] == report["slow_sent"] > 5
+    assert report["messages_received"] == report["messages_expected"] > 50
+    went = crowd.metrics()['stanzagate_client_bytes_total{direction="out"}']
+    assert 1 < went / (50000 * report["slow_sent"]) < 1.2, "long messages are for those alone"
+
+
 def test_a_storm_by_a_file(crowd, tmp_path):
     (tmp_path / "storm.load").write_text("# a storm\nscenario login\nstorm 1  # second\nparallel 8\nclients 8\n\n")
     code, report = load(crowd, "--file", tmp_path / "storm.load")
