@@ -3,6 +3,7 @@
 #include "identity.h"
 #include "record_crypto.h"
 #include "tls_context.h"
+#include "tls_kdf.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SECRET_BYTES_MAX = 48, GCM_NONCE_BYTES = 8, MESSAGE_FINISHED = 20 };
+enum { GCM_NONCE_BYTES = 8, MESSAGE_FINISHED = 20 };
 
 struct handshake {
 	struct tls_context *context;
@@ -28,8 +29,7 @@ struct handshake {
 	bool nonce_known; /* TLS 1.2 with AES-GCM: the explicit nonce of the record with our Finished message */
 	uint8_t nonce[GCM_NONCE_BYTES];
 	size_t fed_len; /* bytes of the last call */
-	size_t client_len, server_len, exporter_len;
-	uint8_t client_secret[SECRET_BYTES_MAX], server_secret[SECRET_BYTES_MAX], exporter_secret[SECRET_BYTES_MAX];
+	struct tls_secrets secrets;
 	bool name_known; /* a certificate is for the name that the client asked for */
 	char host[256];	 /* the name that it gave before TLS; "" for none */
 	char error[128];
@@ -89,7 +89,12 @@ void handshake_free(struct handshake *h)
 	OPENSSL_clear_free(h, sizeof *h);
 }
 
-/* OpenSSL tells every secret of the handshake; kept are the two that the connection lives on, and that of exporters. */
+static void secret_read(const char *hex, struct tls_secret *to)
+{
+	OPENSSL_hexstr2buf_ex(to->bytes, sizeof to->bytes, &to->len, hex, '\0');
+}
+
+/* OpenSSL tells every secret of the handshake; kept are those that tls_kdf.h would tell. */
 void handshake_secret_hear(const SSL *openssl, const char *line)
 {
 	static const char client[] = "CLIENT_TRAFFIC_SECRET_0 ", server[] = "SERVER_TRAFFIC_SECRET_0 ",
@@ -100,11 +105,11 @@ void handshake_secret_hear(const SSL *openssl, const char *line)
 	if (!secret)
 		return;
 	if (strncmp(line, client, strlen(client)) == 0)
-		OPENSSL_hexstr2buf_ex(h->client_secret, SECRET_BYTES_MAX, &h->client_len, secret + 1, '\0');
+		secret_read(secret + 1, &h->secrets.client);
 	else if (strncmp(line, server, strlen(server)) == 0)
-		OPENSSL_hexstr2buf_ex(h->server_secret, SECRET_BYTES_MAX, &h->server_len, secret + 1, '\0');
+		secret_read(secret + 1, &h->secrets.server);
 	else if (strncmp(line, exporter, strlen(exporter)) == 0)
-		OPENSSL_hexstr2buf_ex(h->exporter_secret, SECRET_BYTES_MAX, &h->exporter_len, secret + 1, '\0');
+		secret_read(secret + 1, &h->secrets.exporter);
 }
 
 /* Counts what we send under the last key: each record there moves the sequence number at which the take-over begins. */
@@ -281,7 +286,9 @@ enum handshake_is handshake_feed(struct handshake *h, const uint8_t *bytes, size
 	h->fed_len = len;
 	if (len > 0 && BIO_write(h->in, bytes, (int)len) != (int)len)
 		return h->is = fail(h);
+	tls_kdf_tell(&h->secrets);
 	done = SSL_do_handshake(h->openssl);
+	tls_kdf_tell(NULL);
 	nonce_take(h);
 	if (done == 1)
 		h->is = HANDSHAKE_DONE;
@@ -331,10 +338,11 @@ static bool record_start13(const struct handshake *h, enum record_cipher cipher,
 {
 	size_t len = record_suite(cipher)->secret_len;
 	bool client = tls_context_is_client(h->context);
-	const uint8_t *read = client ? h->server_secret : h->client_secret;
-	const uint8_t *write = client ? h->client_secret : h->server_secret;
+	const struct tls_secret *read = client ? &h->secrets.server : &h->secrets.client;
+	const struct tls_secret *write = client ? &h->secrets.client : &h->secrets.server;
 
-	if (h->client_len != len || h->server_len != len || !record_init13(record, cipher, read, write, 0, h->written))
+	if (read->len != len || write->len != len ||
+	    !record_init13(record, cipher, read->bytes, write->bytes, 0, h->written))
 		return false;
 	record->client = client;
 	return true;
@@ -388,8 +396,9 @@ static bool exporter_take(const struct handshake *h, struct tls_facts *facts)
 	const struct record_suite *suite = record_suite(facts->cipher);
 
 	if (facts->version == RECORD_TLS13)
-		return h->exporter_len == suite->secret_len &&
-		       hkdf_export(suite->hkdf, h->exporter_secret, label, facts->exporter, sizeof facts->exporter);
+		return h->secrets.exporter.len == suite->secret_len &&
+		       hkdf_export(suite->hkdf, h->secrets.exporter.bytes, label, facts->exporter,
+				   sizeof facts->exporter);
 	return SSL_export_keying_material(h->openssl, facts->exporter, sizeof facts->exporter, label, strlen(label),
 					  (const uint8_t *)"", 0, 1) == 1;
 }

@@ -60,32 +60,34 @@ static bool hmac(enum hkdf_digest digest, const uint8_t *key, const uint8_t *tex
 }
 
 /* struct HkdfLabel, and behind it the number of the block, which is always the first. */
-static size_t info_write(uint8_t *to, const char *label, const uint8_t *context, size_t context_len, size_t len)
-{
-	static const char head[] = "tls13 ";
-	size_t at = 0, label_len = strlen(label);
+enum { INFO_BYTES_MAX = 2 + 1 + 6 + HKDF_LABEL_BYTES_MAX + 1 + HKDF_CONTEXT_BYTES_MAX + 1 };
 
-	assert(label_len <= HKDF_LABEL_BYTES_MAX);
+static size_t info_write(uint8_t *to, const struct hkdf_label *label, size_t len)
+{
+	static const char head[] = HKDF_PREFIX;
+	size_t at = 0;
+
+	assert(label->name_len <= HKDF_LABEL_BYTES_MAX && label->context_len <= HKDF_CONTEXT_BYTES_MAX);
 	to[at++] = (uint8_t)(len >> 8);
 	to[at++] = (uint8_t)len;
-	to[at++] = (uint8_t)(sizeof head - 1 + label_len);
+	to[at++] = (uint8_t)(sizeof head - 1 + label->name_len);
 	memcpy(to + at, head, sizeof head - 1);
 	at += sizeof head - 1;
-	memcpy(to + at, label, label_len);
-	at += label_len;
-	to[at++] = (uint8_t)context_len;
-	if (context_len > 0)
-		memcpy(to + at, context, context_len);
-	at += context_len;
+	memcpy(to + at, label->name, label->name_len);
+	at += label->name_len;
+	to[at++] = (uint8_t)label->context_len;
+	if (label->context_len > 0)
+		memcpy(to + at, label->context, label->context_len);
+	at += label->context_len;
 	to[at++] = 1;
 	return at;
 }
 
-bool hkdf_expand_label(enum hkdf_digest digest, const uint8_t *secret, const char *label, const uint8_t *context,
-		       uint8_t *to, size_t len)
+bool hkdf_expand(enum hkdf_digest digest, const uint8_t *secret, const struct hkdf_label *label, uint8_t *to,
+		 size_t len)
 {
-	uint8_t info[2 + 1 + 6 + HKDF_LABEL_BYTES_MAX + 1 + HKDF_DIGEST_BYTES_MAX + 1], block[HKDF_DIGEST_BYTES_MAX];
-	size_t info_len = info_write(info, label, context, context == NULL ? 0 : kinds[digest].digest_bytes, len);
+	uint8_t info[INFO_BYTES_MAX], block[HKDF_DIGEST_BYTES_MAX];
+	size_t info_len = info_write(info, label, len);
 	bool done;
 
 	assert(len <= kinds[digest].digest_bytes);
@@ -94,6 +96,30 @@ bool hkdf_expand_label(enum hkdf_digest digest, const uint8_t *secret, const cha
 	if (done)
 		memcpy(to, block, len);
 	OPENSSL_cleanse(block, sizeof block);
+	return done;
+}
+
+bool hkdf_expand_label(enum hkdf_digest digest, const uint8_t *secret, const char *label, const uint8_t *context,
+		       uint8_t *to, size_t len)
+{
+	struct hkdf_label of = {(const uint8_t *)label, strlen(label), context,
+				context == NULL ? 0 : kinds[digest].digest_bytes};
+
+	return hkdf_expand(digest, secret, &of, to, len);
+}
+
+bool hkdf_extract(enum hkdf_digest digest, const uint8_t *before, const uint8_t *input, size_t input_len, uint8_t *to)
+{
+	static const uint8_t zeros[HKDF_DIGEST_BYTES_MAX];
+	uint8_t salt[HKDF_DIGEST_BYTES_MAX] = {0};
+	bool done;
+
+	pthread_once(&looked, look);
+	done = (before == NULL ||
+		hkdf_expand_label(digest, before, "derived", of_nothing[digest], salt, kinds[digest].digest_bytes)) &&
+	       hmac(digest, salt, input == NULL ? zeros : input, input == NULL ? kinds[digest].digest_bytes : input_len,
+		    to);
+	OPENSSL_cleanse(salt, sizeof salt);
 	return done;
 }
 

@@ -15,7 +15,6 @@ static bool policy_set(SSL_CTX *openssl)
 	SSL_CTX_set_verify(openssl, SSL_VERIFY_PEER, NULL);
 	/* Never more than one record is taken from the input: what stands behind the handshake is ours to open. */
 	SSL_CTX_set_read_ahead(openssl, 0);
-	SSL_CTX_set_keylog_callback(openssl, handshake_secret_hear);
 	SSL_CTX_set_msg_callback(openssl, handshake_message_hear);
 	return SSL_CTX_set_min_proto_version(openssl, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(openssl, TLS1_3_VERSION) == 1 &&
@@ -51,7 +50,7 @@ struct tls_context *link_tls_context(const struct link_tls_settings *settings, c
 	SSL_CTX *openssl;
 
 	ERR_clear_error();
-	openssl = SSL_CTX_new(TLS_client_method());
+	openssl = tls_context_openssl_new(TLS_client_method());
 	if (openssl == NULL || !policy_set(openssl))
 		file_say("OpenSSL", "no context", error);
 	else if (files_load(openssl, settings, error))

@@ -1,6 +1,7 @@
 #include "tls_context.h"
 
 #include "ticket.h"
+#include "tls_kdf.h"
 
 #include <assert.h>
 #include <openssl/err.h>
@@ -75,7 +76,6 @@ static bool policy_set(SSL_CTX *openssl, int version_min)
 	SSL_CTX_set_verify(openssl, SSL_VERIFY_NONE, NULL);
 	/* Never more than one record is taken from the input: what stands behind the handshake is ours to open. */
 	SSL_CTX_set_read_ahead(openssl, 0);
-	SSL_CTX_set_keylog_callback(openssl, handshake_secret_hear);
 	SSL_CTX_set_msg_callback(openssl, handshake_message_hear);
 	SSL_CTX_set_client_hello_cb(openssl, handshake_hello_check, NULL);
 	SSL_CTX_set_tlsext_servername_callback(openssl, handshake_name_answer);
@@ -333,6 +333,16 @@ static bool clients_set(struct tls_context *context, const struct tls_settings *
 
 /* ---- all of it */
 
+SSL_CTX *tls_context_openssl_new(const SSL_METHOD *method)
+{
+	const char *query = tls_kdf_query();
+	SSL_CTX *openssl = SSL_CTX_new_ex(NULL, query, method);
+
+	if (openssl != NULL && query == NULL)
+		SSL_CTX_set_keylog_callback(openssl, handshake_secret_hear);
+	return openssl;
+}
+
 struct tls_context *tls_context_new(const struct tls_settings *settings, char error[static TLS_ERROR_BYTES])
 {
 	struct tls_context *context = calloc(1, sizeof *context);
@@ -343,7 +353,7 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char er
 	ERR_clear_error();
 	context->owners = 1;
 	context->strict = settings->strict_names;
-	context->openssl = SSL_CTX_new(TLS_server_method());
+	context->openssl = tls_context_openssl_new(TLS_server_method());
 	if (!context->openssl || !policy_set(context->openssl, settings->version_min) ||
 	    !tickets_set(context, settings))
 		error_say(error);

@@ -7,6 +7,9 @@
 
 #include <openssl/ssl.h>
 
+/* A context without settings, but for how its handshakes tell their secrets (tls_kdf.h). NULL: OpenSSL says why. */
+SSL_CTX *tls_context_openssl_new(const SSL_METHOD *);
+
 /* Whose SSL objects carry their struct handshake as app data: these are called from within SSL_do_handshake(). */
 void handshake_secret_hear(const SSL *, const char *keylog_line);
 void handshake_message_hear(int written, int version, int content_type, const void *bytes, size_t len, SSL *,
