@@ -19,7 +19,8 @@
 #define SUITES_13 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define GROUPS	  "X25519:P-256"
 
-enum { KINDS = 3 }; /* of keys: one certificate of each may be loaded at once */
+enum { KINDS = 3 };		/* of keys: one certificate of each may be loaded at once */
+enum { FRAGMENT_BYTES = 4096 }; /* of a handshake in one record; most chains of certificates have less */
 
 /* Certificates for one name: the first of each kind of key. */
 struct set {
@@ -71,6 +72,8 @@ static bool policy_set(SSL_CTX *openssl, int version_min)
 	SSL_CTX_set_options(openssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
 					     SSL_OP_NO_TICKET);
 	SSL_CTX_set_mode(openssl, SSL_MODE_RELEASE_BUFFERS);
+	/* OpenSSL makes a buffer of this size for each flight, which is overwritten when it is given back. */
+	SSL_CTX_set_max_send_fragment(openssl, FRAGMENT_BYTES);
 	SSL_CTX_set_session_cache_mode(openssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_early_data(openssl, 0);
 	SSL_CTX_set_verify(openssl, SSL_VERIFY_NONE, NULL);

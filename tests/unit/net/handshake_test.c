@@ -96,6 +96,29 @@ Test(handshake, facts)
 	}
 }
 
+/* More than we put into one record. */
+Test(handshake, certificate_of_five_kilobytes)
+{
+	char names[8192] = "DNS:localhost";
+	struct tls_files files;
+
+	for (size_t i = 0, len = strlen(names); i < 200; i++)
+		len += (size_t)snprintf(names + len, sizeof names - len, ",DNS:host-%03zu.%s.example", i, "long-name");
+	files = tls_files_make_for("EC", "SHA256", names);
+	EACH_KIND(version, cipher)
+	{
+		struct tls_peer *p = peer_new_with(&files, 12, false);
+
+		peer_choose(p, version, cipher);
+		cr_assert_eq(peer_shake(p, SIZE_MAX), HANDSHAKE_DONE);
+		cr_assert_gt(p->output_len, 5000);
+		cr_assert(peer_finish(p));
+		says_hello_both_ways(p);
+		peer_free(p);
+	}
+	tls_files_remove(&files);
+}
+
 /* What a client gets that offers everything, in another order. */
 Test(handshake, preferences)
 {
