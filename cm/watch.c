@@ -19,6 +19,8 @@ const char *watch_health(void *context)
 			return "a worker has ended";
 		if (atomic_load(&orders->alive_us) + WATCH_STUCK_US < io_now_us())
 			return "a worker does not turn";
+		if (atomic_load(&orders->shaken_us) + WATCH_STUCK_US < io_now_us())
+			return "a worker's handshakes do not go on";
 	}
 	return NULL;
 }

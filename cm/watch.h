@@ -9,7 +9,8 @@
 #include "worker.h"
 
 enum {
-	WATCH_STUCK_US = 10000000, /* a worker turns at least once a second; one that has not for so long is stuck */
+	WATCH_STUCK_US = 10000000, /* a worker turns at least once a second; one that has not for so long is stuck, and
+				    * so is one of whose handshakes no step came for so long */
 	WATCH_ASK_US = 250000,	   /* how long a page waits for what workers are asked */
 };
 
@@ -28,7 +29,7 @@ struct watch {
 bool watch_start(struct watch *, const char *address, struct worker *const *workers, size_t count,
 		 const char *xml_kernel, char error[static METRICS_ERROR_BYTES]);
 void watch_stop(struct watch *);
-/* NULL: every worker turns. Otherwise why not. */
+/* NULL: every worker turns, and so do its handshakes. Otherwise why not. */
 const char *watch_health(void *watch);
 /* NULL: new clients should be sent here. Otherwise why not. */
 const char *watch_readiness(void *watch);

@@ -304,11 +304,6 @@ void io_close(struct io *io, int fd)
 		io_uring_prep_close(ask(io, tag_nobody), fd);
 }
 
-void io_submit(struct io *io)
-{
-	io_uring_submit(&io->ring);
-}
-
 /* ---- direct descriptors */
 
 static uint32_t descriptor_limit(void)

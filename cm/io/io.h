@@ -96,8 +96,6 @@ int io_adopt(struct io *, int fd);
 int io_plain(struct io *, int fd);
 void io_plain_end(int fd, int plain);
 
-/* Hands over what was asked for, and does not wait: for whoever has long work to do before io_wait. */
-void io_submit(struct io *);
 /*
  * Hands over what was asked for, and waits until there is a completion, io_wake was called, or the time is over. All
  * that has become true by then is there for io_next(); what becomes true later waits for the next call.

@@ -296,6 +296,41 @@ bool conn_join_tls(struct net *net, struct conn *c, struct tls_context *context,
 	return true;
 }
 
+static void records_begin(struct net *net, struct conn *c, struct record *record)
+{
+	record_keep(net, c, record);
+	c->raw_bytes = c->outbox.bytes;
+	conn_kernel_begin(net, c);
+	if (c->kernel_wants != 0)
+		conn_want(net, c);
+}
+
+struct handshake *conn_lend_handshake(struct conn *c)
+{
+	struct handshake *handshake = c->handshake;
+
+	assert(c->tls == CONN_HANDSHAKE);
+	c->handshake = NULL;
+	return handshake;
+}
+
+enum conn_found conn_take_step(struct net *net, struct conn *c, struct handshake_step *s, struct conn_text *ret)
+{
+	assert(c->life == CONN_OPEN && c->tls == CONN_HANDSHAKE && c->handshake == NULL);
+	if (s->output_len > 0)
+		conn_write(net, c, s->output, s->output_len);
+	c->handshake = s->handshake;
+	s->handshake = NULL;
+	if (s->is == HANDSHAKE_MORE)
+		return CONN_MORE;
+	if (s->is == HANDSHAKE_DONE) {
+		records_begin(net, c, &s->record);
+		return CONN_SECURE;
+	}
+	*ret = (struct conn_text){.reason = REASON_TLS_FAILED, .detail = s->error};
+	return CONN_BAD;
+}
+
 static enum conn_found handshake_done(struct net *net, struct conn *c, struct conn_input *in, struct conn_text *ret,
 				      struct tls_facts *ret_facts)
 {
@@ -307,11 +342,7 @@ static enum conn_found handshake_done(struct net *net, struct conn *c, struct co
 		ret->detail = "the keys could not be taken over";
 		return CONN_BAD;
 	}
-	record_keep(net, c, &record);
-	c->raw_bytes = c->outbox.bytes;
-	conn_kernel_begin(net, c);
-	if (c->kernel_wants != 0)
-		conn_want(net, c);
+	records_begin(net, c, &record);
 	return CONN_SECURE;
 }
 

@@ -19,7 +19,7 @@
 
 #include "busy.h"
 #include "counter.h"
-#include "handshake.h"
+#include "handshake_step.h"
 #include "io.h"
 #include "kernel_tls.h"
 #include "outbox.h"
@@ -118,8 +118,15 @@ struct conn_text {
 enum conn_found conn_read(struct net *, struct conn *, struct conn_input *, struct conn_text *ret,
 			  struct tls_facts *ret_facts);
 
-/* TLS comes next: what is read from now on is a handshake's, which conn_start_tls() must begin before. */
+/*
+ * TLS comes next: what is read from now on is a handshake's. Either conn_start_tls() begins it before, and conn_read()
+ * makes its steps; or they are made elsewhere, and the owner reads nothing meanwhile: conn_lend_handshake() gives out
+ * the handshake (NULL: it has not begun), and conn_take_step() takes it back with what came of it. Its answer is
+ * CONN_MORE, CONN_SECURE, with what the step has left over to be read next, or CONN_BAD. The conn must be OPEN.
+ */
 void conn_await_tls(struct conn *);
+struct handshake *conn_lend_handshake(struct conn *);
+enum conn_found conn_take_step(struct net *, struct conn *, struct handshake_step *, struct conn_text *ret);
 /* TLS begins. Nothing of the input may be left. False: no memory. */
 bool conn_start_tls(struct conn *, struct tls_context *, bool direct);
 

@@ -391,19 +391,20 @@ bool client_await_tls(struct worker *w, struct client *c)
 	return true;
 }
 
-bool client_begin_tls(struct worker *w, struct client *c)
+void client_begin_tls(struct worker *w, struct client *c, struct handshake_step *ret)
 {
-	if (!conn_start_tls(&c->conn, w->context, c->direct)) {
-		client_close_for(w, c, REASON_RESOURCES);
-		return false;
-	}
+	const char *domain = c->login->stream.domain;
+
+	if (c->direct)
+		conn_await_tls(&c->conn);
 	c->login->context = tls_context_ref(w->context);
-	if (!c->direct)
-		handshake_host(c->conn.handshake, c->login->stream.domain);
+	ret->context = tls_context_ref(w->context);
+	ret->direct = c->direct;
+	if (!c->direct && strlen(domain) < sizeof ret->host)
+		memcpy(ret->host, domain, strlen(domain) + 1);
 	c->handshaking = true;
 	w->handshakes++;
 	counter_add(&w->counters, COUNTER_handshakes_running, 1);
-	return true;
 }
 
 /* There is room again: the session server may go on. */

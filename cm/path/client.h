@@ -81,7 +81,7 @@ struct client {
 	bool paused : 1;      /* the session server was told to pause */
 	bool handshaking : 1; /* OpenSSL is at it */
 	bool orphaned : 1;    /* its session has no link (orphan.h), and it is not read from */
-	bool waiting : 1;     /* in a line of turns.h; not read from meanwhile */
+	bool waiting : 1;     /* in a line of turns.h, or its step is being made; not read from meanwhile */
 	uint8_t sessions : 4; /* that it has had before this one */
 	bool startalk : 1;    /* its dialect (dialect.h) */
 };
@@ -148,8 +148,8 @@ void login_let_go(struct worker *, struct login *);
  * from this address, and the client was closed.
  */
 bool client_await_tls(struct worker *, struct client *);
-/* A handshake's first record is there, and it is its turn. False: no memory, and the client was closed. */
-bool client_begin_tls(struct worker *, struct client *);
+/* A handshake's first record is there, and it is its turn: says in the step how it begins. */
+void client_begin_tls(struct worker *, struct client *, struct handshake_step *ret);
 /* The TLS handshake is done. */
 void client_on_secure(struct worker *, struct client *);
 /* A new stream id: 128 random bits (RFC 6120, 4.7.3). */

@@ -355,28 +355,37 @@ void ingress(struct worker *w, struct client *c, uint8_t *bytes, size_t len)
 {
 	struct conn_input in = {bytes, len};
 	struct conn_text text;
-	bool leftover = false;
 
 	c->heard_s = worker_now_s(w);
 	counter_add(&w->counters, COUNTER_client_bytes_in, (int64_t)len);
 	while (c->conn.life == CONN_OPEN) {
-		enum conn_found found =
-			conn_read(&w->net, &c->conn, &in, &text, c->login == NULL ? NULL : &c->login->facts);
+		enum conn_found found = conn_read(&w->net, &c->conn, &in, &text, NULL);
 
 		if (found == CONN_MORE)
 			break;
-		leftover |= found == CONN_SECURE;
 		if (found == CONN_TEXT)
 			take_text(w, c, text.at, text.len);
-		else if (found == CONN_SECURE)
-			client_on_secure(w, c);
 		else if (found == CONN_END)
 			client_close_for(w, c, REASON_CLIENT_TLS_END);
 		else
 			take_bad(w, c, &text);
 	}
-	if (leftover) /* what came behind the handshake was opened there */
-		explicit_bzero(w->net.leftover, sizeof w->net.leftover);
+}
+
+void ingress_step(struct worker *w, struct client *c, struct handshake_step *s)
+{
+	struct conn_text text;
+	enum conn_found found = conn_take_step(&w->net, &c->conn, s, &text);
+
+	counter_add(&w->counters, COUNTER_client_bytes_in, (int64_t)(s->len - s->leftover_len));
+	if (found == CONN_BAD)
+		take_bad(w, c, &text);
+	if (found != CONN_SECURE)
+		return;
+	c->login->facts = s->facts;
+	s->facts.identity = NULL;
+	client_on_secure(w, c);
+	ingress(w, c, s->bytes, s->leftover_len);
 }
 
 void ingress_go_on(struct worker *w, struct client *c)

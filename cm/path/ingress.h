@@ -6,6 +6,8 @@
 
 /* Bytes have come from a client's socket. */
 void ingress(struct worker *, struct client *, uint8_t *bytes, size_t len);
+/* A step of its handshake was made. */
+void ingress_step(struct worker *, struct client *, struct handshake_step *);
 /* The session server has answered: what the client sent meanwhile is taken up. */
 void ingress_go_on(struct worker *, struct client *);
 /* Takes every whole element (dialect.h); answers how many bytes were taken. */

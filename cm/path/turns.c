@@ -51,6 +51,23 @@ static struct client *line_take(struct worker *w, struct turn_line *line)
 	return NULL;
 }
 
+static void wake(void *io)
+{
+	io_wake(io);
+}
+
+bool turns_begin(struct worker *w)
+{
+	w->turns.handshaker = handshaker_new(wake, w->net.io);
+	return w->turns.handshaker != NULL;
+}
+
+void turns_end(struct worker *w)
+{
+	handshaker_free(w->turns.handshaker);
+	w->turns.handshaker = NULL;
+}
+
 void turns_done(struct worker *w)
 {
 	for (enum turn_kind kind = 0; kind < TURN_KINDS; kind++)
@@ -86,7 +103,7 @@ void turns_hold(struct worker *w, struct client *c, const uint8_t *bytes, size_t
 
 void turns_leave(struct worker *w, struct client *c)
 {
-	if (c->waiting)
+	if (c->waiting && !handshaker_forget(w->turns.handshaker, client_session(c)))
 		counter_add(&w->counters, COUNTER_handshakes_waiting, -1);
 	c->waiting = false;
 }
@@ -119,43 +136,57 @@ bool turns_are_due(const struct worker *w)
 {
 	enum turn_kind kind;
 
-	return kind_next(w, &kind);
+	return handshaker_place(w->turns.handshaker) != NULL && kind_next(w, &kind);
 }
 
-static void step(struct worker *w, struct client *c)
+static void step_take(struct worker *w, struct handshake_step *s)
 {
-	uint8_t *bytes = c->login->held;
-	size_t len = c->login->held_len;
+	struct client *c = client_find(w, s->of);
+	uint64_t *cost_ns = &w->turns.cost_ns[s->began ? TURN_BEGINS : TURN_GOES_ON];
 
-	turns_leave(w, c);
+	assert(c != NULL && c->waiting);
+	*cost_ns = (*cost_ns * (COST_WEIGHT - 1) + s->cost_ns) / COST_WEIGHT;
+	c->waiting = false;
+	conn_resume_reading(&w->net, &c->conn);
+	ingress_step(w, c, s);
+}
+
+static void step_hand_out(struct worker *w, struct client *c)
+{
+	struct handshake_step *s = handshaker_place(w->turns.handshaker);
+
 	if (!c->handshaking && c->conn.hung_up) {
 		client_close_for(w, c, REASON_CLIENT_LOST);
 		return;
 	}
-	if (!c->handshaking && !client_begin_tls(w, c))
-		return;
+	if (!c->handshaking)
+		client_begin_tls(w, c, s);
+	s->of = client_session(c);
+	s->handshake = conn_lend_handshake(&c->conn);
+	s->bytes = c->login->held;
+	s->len = c->login->held_len;
 	login_let_go(w, c->login);
-	conn_resume_reading(&w->net, &c->conn);
-	ingress(w, c, bytes, len);
-	explicit_bzero(bytes, len); /* records are opened where they lie */
-	free(bytes);
+	counter_add(&w->counters, COUNTER_handshakes_waiting, -1);
+	handshaker_hand_out(w->turns.handshaker);
 }
 
 void turns_run(struct worker *w)
 {
-	uint64_t *cost_ns = w->turns.cost_ns, began_us = io_now_us(), now_us = began_us, after_us;
+	struct handshaker *handshaker = w->turns.handshaker;
+	bool going = handshaker_is_idle(handshaker);
+	struct handshake_step *s;
 	enum turn_kind kind;
 	struct client *c;
 
-	while (kind_next(w, &kind)) {
-		if (now_us > began_us && now_us - began_us + cost_ns[kind] / 1000 > w->config->tls_handshakes_us_max)
-			return;
+	for (; (s = handshaker_next(handshaker)) != NULL; going = true) {
+		step_take(w, s);
+		handshaker_give_back(handshaker);
+	}
+	if (going)
+		atomic_store_explicit(&w->orders.shaken_us, w->now_us, memory_order_relaxed);
+	while (handshaker_place(handshaker) != NULL && kind_next(w, &kind)) {
 		c = line_take(w, &w->turns.lines[kind]);
-		if (c == NULL)
-			continue;
-		step(w, c);
-		after_us = io_now_us();
-		cost_ns[kind] = (cost_ns[kind] * (COST_WEIGHT - 1) + (after_us - now_us) * 1000) / COST_WEIGHT;
-		now_us = after_us;
+		if (c != NULL)
+			step_hand_out(w, c);
 	}
 }

@@ -20,7 +20,6 @@ enum {
 	WAIT_MS_MAX = 1000,
 	ACCEPT_AGAIN_MS = 100,
 	ACCEPTS = 4,
-	PUT_OFF_MAX = 3,
 	TRIM_AFTER_LOGINS = 256,
 	TRIM_AFTER_LOGINS_CALM = 16,
 	SPENT_SAID_MS = 60000,
@@ -129,6 +128,7 @@ struct worker *worker_new(const struct config *config, struct tls_context *conte
 	assert(w != NULL && count <= CONFIG_LIST_MAX);
 	w->now_us = io_now_us();
 	atomic_store(&w->orders.alive_us, w->now_us); /* whoever looks before its first turn gives it time */
+	atomic_store(&w->orders.shaken_us, w->now_us);
 	w->context = context;
 	w->epoch = w->random = epoch;
 	w->listener_count = count;
@@ -301,7 +301,6 @@ static void complete(struct worker *w, const struct io_done *done)
 		c = slab_get(&w->clients, (struct slab_handle){index, serial});
 		if (c == NULL)
 			break;
-		w->expecting |= op == CONN_WATCH && c->stream.state == STREAM_BOUND;
 		client_complete(w, c, op, done);
 		break;
 	case WORKER_UPLINK:
@@ -523,23 +522,6 @@ static void count_latency(struct worker *w)
 	w->stanzas_up = w->stanzas_down = 0;
 }
 
-/*
- * What the others are waiting for is on its way before. To be told that there is something to read and to read it are
- * two turns of the loop: no handshake comes between them, unless it was put off too often.
- */
-static void handshakes(struct worker *w)
-{
-	bool expecting = w->expecting;
-
-	w->expecting = false;
-	if (!turns_are_due(w) || (expecting && w->put_off++ < PUT_OFF_MAX))
-		return;
-	w->put_off = 0;
-	io_submit(w->net.io);
-	turns_run(w);
-	net_flush(&w->net);
-}
-
 static void tick(struct worker *w)
 {
 	io_wait(w->net.io, wait_ms(w));
@@ -550,9 +532,9 @@ static void tick(struct worker *w)
 	orders_take(w);
 	inquiries_turn(w);
 	timers(w);
+	turns_run(w);
 	net_flush(&w->net);
 	count_latency(w);
-	handshakes(w);
 	sweep(w);
 	atomic_store_explicit(&w->orders.serving, w->pool.domains_count > 0, memory_order_relaxed);
 }
@@ -593,10 +575,16 @@ bool worker_run(struct worker *w, char error[static WORKER_ERROR_BYTES])
 	log_event(CONFIG_LOG_INFO, "worker.started", log_text("worker", w->name), log_text("io_uring", io_features(io)),
 		  log_count("direct_descriptors", io_direct_slots(io)));
 	orders_take(w);
+	if (!turns_begin(w)) {
+		snprintf(error, WORKER_ERROR_BYTES, "no thread for handshakes can be made");
+		atomic_store(&w->orders.done, true);
+		return false;
+	}
 	atomic_store(&w->orders.io, io);
 	atomic_store(&w->orders.listening, true);
 	while (!drained(w))
 		tick(w);
+	turns_end(w);
 	io_wait(io, 0); /* the last descriptors are closed */
 	atomic_store(&w->orders.done, true);
 	return true;

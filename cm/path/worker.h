@@ -3,7 +3,8 @@
  * stanza. The rest of the process talks to a worker through `struct orders` alone.
  *
  * A tick, in fixed order: wait; reap completions (client bytes go through ingress.c, frames through egress.c); timers;
- * flush what was queued, each connection once; handshakes, as far as there is time for them; sweep what has ended.
+ * handshakes, whose steps another thread makes (turns.h); flush what was queued, each connection once; sweep what has
+ * ended.
  */
 #ifndef PATH_WORKER_H
 #define PATH_WORKER_H
@@ -48,6 +49,7 @@ struct orders {
 	atomic_bool done;			    /* the worker has ended, or could not begin */
 	_Atomic(struct io *) io;		    /* to wake; NULL before the loop begins */
 	_Atomic(uint64_t) alive_us;		    /* when its loop last turned */
+	_Atomic(uint64_t) shaken_us;		    /* when a step of a handshake last came, or none was under way */
 	atomic_bool listening;
 	atomic_bool serving; /* a session server is up that has told a domain */
 };
@@ -104,14 +106,12 @@ struct worker {
 	struct address_limit address_limit;
 	struct turns turns;
 	struct startalk_desk startalk;
-	struct inquiry *inquiry; /* being answered, and those behind it */
-	uint32_t put_off;	 /* turns of the loop in a row without handshakes */
-	bool expecting;		 /* a client that is there has something to read, which comes with the next turn */
-	bool crowded;		 /* nobody is let in: turns_are_many() */
-	uint64_t epoch;		 /* of this worker; its sessions' names are its own */
-	uint64_t now_us;	 /* when this tick began */
-	uint64_t second_ms;	 /* when the next once-a-second work is due */
-	uint64_t drain_by_ms;	 /* 0: not draining */
+	struct inquiry *inquiry;	   /* being answered, and those behind it */
+	bool crowded;			   /* nobody is let in: turns_are_many() */
+	uint64_t epoch;			   /* of this worker; its sessions' names are its own */
+	uint64_t now_us;		   /* when this tick began */
+	uint64_t second_ms;		   /* when the next once-a-second work is due */
+	uint64_t drain_by_ms;		   /* 0: not draining */
 	uint64_t stanzas_up, stanzas_down; /* in this tick, for the latency */
 	uint32_t handshakes;		   /* running now */
 	uint64_t trimmed_at;		   /* logins counted when memory was last given back */

@@ -7,6 +7,12 @@ static struct worker worker;
 static struct worker *const workers[] = {&worker};
 static struct watch watch = {.workers = workers, .count = 1};
 
+static void turned(uint64_t at_us)
+{
+	atomic_store(&worker.orders.alive_us, at_us);
+	atomic_store(&worker.orders.shaken_us, at_us);
+}
+
 static void expect_health(const char *why)
 {
 	const char *found = watch_health(&watch);
@@ -16,31 +22,40 @@ static void expect_health(const char *why)
 
 Test(watch, a_worker_that_turns_is_well)
 {
-	atomic_store(&worker.orders.alive_us, io_now_us());
+	turned(io_now_us());
 	expect_health("well");
-	atomic_store(&worker.orders.alive_us, io_now_us() - WATCH_STUCK_US / 2);
+	turned(io_now_us() - WATCH_STUCK_US / 2);
 	expect_health("well");
 }
 
 /* It has turned after the clock was looked at, on another processor. */
 Test(watch, a_worker_that_turns_just_now_is_well)
 {
-	atomic_store(&worker.orders.alive_us, io_now_us() + 1000000);
+	turned(io_now_us() + 1000000);
 	expect_health("well");
 }
 
 Test(watch, a_worker_that_is_stuck_or_has_ended_is_not)
 {
-	atomic_store(&worker.orders.alive_us, io_now_us() - 2 * WATCH_STUCK_US);
+	turned(io_now_us() - 2 * WATCH_STUCK_US);
 	expect_health("a worker does not turn");
 	atomic_store(&worker.orders.done, true);
 	expect_health("a worker has ended");
 }
 
+Test(watch, a_worker_whose_handshakes_do_not_go_on_is_not_well)
+{
+	turned(io_now_us());
+	atomic_store(&worker.orders.shaken_us, io_now_us() - WATCH_STUCK_US / 2);
+	expect_health("well");
+	atomic_store(&worker.orders.shaken_us, io_now_us() - 2 * WATCH_STUCK_US);
+	expect_health("a worker's handshakes do not go on");
+}
+
 /* One is done with its clients before the others. */
 Test(watch, a_worker_that_has_drained_is_well)
 {
-	atomic_store(&worker.orders.alive_us, io_now_us() - 2 * WATCH_STUCK_US);
+	turned(io_now_us() - 2 * WATCH_STUCK_US);
 	atomic_store(&worker.orders.drain, true);
 	expect_health("a worker does not turn");
 	atomic_store(&worker.orders.done, true);
