@@ -184,10 +184,14 @@ Test(handshaker, holds_few_and_gives_them_back_in_their_order)
 /* The first is made and the thread held up behind it; the second has not begun. */
 Test(handshaker, who_is_forgotten_is_passed_over_made_or_not)
 {
-	struct handshake_step *s;
+	struct handshake_step *s, *second;
 
 	atomic_store(&gated, true);
-	for (uint64_t of = 1; of <= HANDSHAKER_STEPS; of++)
+	hand_out_nonsense(1);
+	second = place_of(2, "nonsense", 8);
+	second->handshake = handshake_new(peer->context, true);
+	handshaker_hand_out(handshaker);
+	for (uint64_t of = 3; of <= HANDSHAKER_STEPS; of++)
 		hand_out_nonsense(of);
 	sem_wait(&woken);
 	cr_assert(handshaker_forget(handshaker, 1));
@@ -196,6 +200,10 @@ Test(handshaker, who_is_forgotten_is_passed_over_made_or_not)
 	cr_assert_not(handshaker_forget(handshaker, 99));
 	atomic_store(&gated, false);
 	sem_post(&gate);
+	for (int i = 1; i < HANDSHAKER_STEPS; i++)
+		sem_wait(&woken);
+	cr_assert_eq(second->cost_ns, 0);
+	cr_assert_null(second->handshake, "its thread is the one that frees it");
 	s = next();
 	cr_assert_eq(s->of, 3);
 	cr_assert_eq(s->is, HANDSHAKE_FAILED);

@@ -338,6 +338,66 @@ Test(limit, drains_everybody)
 	cr_assert_eq(stage_closes(&stage, REASON_SHUTDOWN), 5);
 }
 
+static size_t hello_make(uint8_t *to, size_t cap)
+{
+	SSL_CTX *openssl = SSL_CTX_new(TLS_client_method());
+	struct tls_peer peer = {.client = SSL_new(openssl), .in = BIO_new(BIO_s_mem()), .out = BIO_new(BIO_s_mem())};
+	size_t len;
+
+	SSL_set_bio(peer.client, peer.in, peer.out);
+	SSL_set_connect_state(peer.client);
+	len = peer_client_says(&peer, to, cap);
+	SSL_free(peer.client);
+	SSL_CTX_free(openssl);
+	return len;
+}
+
+/* Some are in the middle of a step, others wait for theirs, others were answered. */
+static void say_hello(struct actor *actors, size_t count)
+{
+	uint8_t hello[4096];
+	size_t len = hello_make(hello, sizeof hello);
+	uint64_t running = stage_counter(&stage, COUNTER_handshakes_running);
+
+	for (size_t i = 0; i < count; i++) {
+		actor_dial(&stage, &actors[i], true);
+		actor_send(&actors[i], hello, len);
+	}
+	stage_until(stage_counter(&stage, COUNTER_handshakes_running) > running);
+}
+
+/* The gauges tell, at the end, whether anything of them was left. */
+Test(limit, clients_that_go_in_the_middle_of_a_step)
+{
+	enum { MANY = 12, ROUNDS = 20 };
+	struct actor actors[MANY], last;
+
+	go();
+	for (int round = 0; round < ROUNDS; round++) {
+		say_hello(actors, MANY);
+		for (int i = 0; i < MANY; i++)
+			actor_reset(&actors[i]);
+		stage_until(stage_counter(&stage, COUNTER_handshakes_running) == 0 &&
+			    stage_counter(&stage, COUNTER_handshakes_waiting) == 0);
+	}
+	actor_connect(&stage, &last, WAY_STARTTLS);
+	actor_login(&last, &server, "r");
+	actor_free(&last);
+}
+
+Test(limit, drains_in_the_middle_of_a_step)
+{
+	enum { MANY = 12 };
+	struct actor actors[MANY];
+
+	go();
+	say_hello(actors, MANY);
+	stage_drain(&stage);
+	for (int i = 0; i < MANY; i++)
+		actor_free(&actors[i]);
+	stage_join(&stage);
+}
+
 /* Clients that do not answer the end are cut off when the time is over. */
 Test(limit, drains_in_time_though_clients_do_not_answer)
 {
@@ -492,5 +552,5 @@ Test(limit, clients_that_go_at_every_stage)
 				server_expect(&server, FRAME_CLOSE, 0, &frame);
 		}
 	stage_until(stage_closes(&stage, REASON_CLIENT_LOST) == 14);
-	stage_until(stage.worker->counters.value[COUNTER_clients_ended] == 0);
+	stage_until(stage_counter(&stage, COUNTER_clients_ended) == 0);
 }
