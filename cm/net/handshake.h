@@ -101,7 +101,7 @@ struct handshake;
 
 /*
  * `direct`: TLS from the first byte (XEP-0368): if the client offers ALPN, `xmpp-client` must be among it (alert
- * no_application_protocol otherwise). Not direct: after STARTTLS. NULL: no memory. Owned by one thread.
+ * no_application_protocol otherwise). Not direct: after STARTTLS. NULL: no memory. For one thread at a time.
  */
 struct handshake *handshake_new(struct tls_context *, bool direct);
 void handshake_free(struct handshake *); /* NULL is fine */

@@ -4,6 +4,7 @@ import errno
 import functools
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -154,6 +155,14 @@ def calls_of_service(service):
     return allowed
 
 
+def assert_handshakes_give_way(gate):
+    """The filters leave it the calls by which the threads that make handshakes become nicer than the others, and do not interrupt them."""
+    threads = pathlib.Path(f"/proc/{gate.process.pid}/task").glob("*/stat")
+    seen = {tuple(int(stat.read_text().rpartition(")")[2].split()[at]) for at in (16, 38)) for stat in threads}  # proc(5): nice, policy
+    usual, usual_policy = min(seen)
+    assert usual_policy == os.SCHED_OTHER and any(nice > usual and policy == os.SCHED_BATCH for nice, policy in seen), seen
+
+
 def test_the_profile_has_what_the_gate_has_not_given_up():
     allowed = {name for rule in profile()["syscalls"] for name in rule["names"]}
     wanted = set(re.findall(r"CALL\((\w+)\)", (gates.ROOT / "cm" / "ops" / "sandbox.def").read_text()))
@@ -164,6 +173,7 @@ def test_the_profile_has_what_the_gate_has_not_given_up():
 @pytest.mark.skipif(gates.is_sanitized(), reason="sanitizers need more")
 def test_a_gate_runs_under_the_profile(make_gate):
     gate = make_gate(preexec=enter_profile)
+    assert_handshakes_give_way(gate)
     alice = xmpp.Client(gate.direct, True, gate.authority)
     alice.login("alice", gates.PASSWORDS["alice"])
     alice.ping()
@@ -180,6 +190,7 @@ def test_a_gate_sets_its_own_filter_within_that_of_the_service(make_gate):
     gate = make_gate(preexec=lambda: enter_filter(ERRNO | errno.EPERM, [(calls, ALLOW, [])]))
     gate.wait_log(r"gate\.(un)?confined")
     assert "gate.confined" in gate.log(), gate.log_tail()
+    assert_handshakes_give_way(gate)
     alice = xmpp.Client(gate.direct, True, gate.authority)
     alice.login("alice", gates.PASSWORDS["alice"])
     alice.ping()
