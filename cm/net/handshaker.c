@@ -1,5 +1,7 @@
 #include "handshaker.h"
 
+#include "registers.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -60,6 +62,7 @@ static void make_next(struct handshaker *h)
 
 	if (!is_forgotten(h, made))
 		handshake_step_make(s);
+	registers_wipe(); /* the next may be long in coming */
 	if (is_forgotten(h, made)) {
 		handshake_free(s->handshake);
 		s->handshake = NULL;
