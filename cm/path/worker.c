@@ -22,6 +22,7 @@ enum {
 	ACCEPTS = 4,
 	TRIM_AFTER_LOGINS = 256,
 	TRIM_AFTER_LOGINS_CALM = 16,
+	TRIM_AFTER_CHUNK_BYTES = 8 << 20,
 	SPENT_SAID_MS = 60000,
 };
 
@@ -363,15 +364,34 @@ static void gauges(struct worker *w)
  * after some there was none for a second, what is free goes back to the system: some hundred bytes for each of 10,000
  * clients, measured.
  */
-static void trim(struct worker *w)
+static bool is_trim_due_for_logins(struct worker *w)
 {
 	uint64_t logins = w->counters.value[COUNTER_logins], since = logins - w->trimmed_at;
 	bool calm = logins == w->logins_seen;
 
 	w->logins_seen = logins;
-	if (since < (calm ? TRIM_AFTER_LOGINS_CALM : TRIM_AFTER_LOGINS) || w->handshakes > 0)
+	return since >= (calm ? TRIM_AFTER_LOGINS_CALM : TRIM_AFTER_LOGINS) && w->handshakes == 0;
+}
+
+/* What waited for slow clients has gone, the most of it. */
+static bool is_trim_due_for_chunks(struct worker *w)
+{
+	int64_t now = chunk_memory();
+
+	if (now > w->chunks_most)
+		w->chunks_most = now;
+	return w->chunks_most - now >= TRIM_AFTER_CHUNK_BYTES && now < w->chunks_most / 2;
+}
+
+static void trim(struct worker *w)
+{
+	bool logins = is_trim_due_for_logins(w), chunks = is_trim_due_for_chunks(w);
+
+	if (!logins && !chunks)
 		return;
-	w->trimmed_at = logins;
+	if (logins)
+		w->trimmed_at = w->counters.value[COUNTER_logins];
+	w->chunks_most = chunk_memory();
 	malloc_trim(0);
 }
 

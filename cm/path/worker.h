@@ -116,6 +116,7 @@ struct worker {
 	uint32_t handshakes;		   /* running now */
 	uint64_t trimmed_at;		   /* logins counted when memory was last given back */
 	uint64_t logins_seen;		   /* a second ago */
+	int64_t chunks_most;		   /* bytes of them that there were at once since then */
 	uint64_t random;		   /* state of a generator that is good enough for jitter */
 	char name[64];			   /* as a gate, in HELLO */
 };
