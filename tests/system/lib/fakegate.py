@@ -7,6 +7,7 @@ what comes is read when something is waited for.
         session.send("<presence/>")
         session.wait("<presence")
 """
+import contextlib
 import hashlib
 import hmac
 import itertools
@@ -103,6 +104,11 @@ class Link:
     def send(self, data):
         self.connection.sendall(data)
 
+    def answer(self, data):
+        """To who may have closed the link since: what came before its end is still to be read."""
+        with contextlib.suppress(ConnectionError):
+            self.send(data)
+
     def until(self, condition, what="something", timeout=TIMEOUT_S):
         deadline = time.monotonic() + timeout
         while not (value := condition()):
@@ -133,7 +139,7 @@ class Link:
 
     def ack(self):
         self.said = self.taken
-        self.send(frame(ACK, 0, struct.pack(">Q", self.taken)))
+        self.answer(frame(ACK, 0, struct.pack(">Q", self.taken)))
 
     def handle(self, kind, number, payload):
         self.taken += kind in NUMBERED
@@ -143,7 +149,7 @@ class Link:
             if self.key:
                 self.send(frame(PROOF, 0, hmac.new(self.key, b"g" + self.hello.get(8, b"") + self.nonce, hashlib.sha256).digest()))
         elif kind == PING:
-            self.send(frame(PONG, 0, payload))
+            self.answer(frame(PONG, 0, payload))
         elif kind == PONG:
             self.pongs.add(payload)
         elif kind == ACK:

@@ -106,6 +106,7 @@ def check_that_what_waits_is_bounded(server, place, held_bytes_max):
             nonlocal count
             bob.send(f"<message to='{alice.jid}' type='chat'><body>{count} {'x' * size}</body></message>")
             count += 1
+            deaf.read(0.001)  # it says that it is alive, or it would be given up for its silence
 
         for _ in range(62 * 4):
             say(held_bytes_max // 4)
