@@ -53,6 +53,7 @@ hooks() ->
 		{c2s_session_resumed, stanzagate_client, 90},
 		{c2s_handle_call, stanzagate_adoption, 10},
 		{c2s_terminated, stanzagate_adoption, 10}
+		| stanzagate_receipts:hooks()
 	].
 
 depends(_, _) -> [].

@@ -11,7 +11,6 @@
 -include("stanzagate_client.hrl").
 
 -define(TAKE_MS, 3000).
--define(LATE_MS, 1000).
 
 %% Socket: of this client; Fields: of ADOPT. Answers through the socket: {adopted, Count} or {refused, Reason}.
 adopt(none, _, State) ->
@@ -90,7 +89,6 @@ adopt_user(Socket, Fields, Resource, Before, #{user := User, lserver := Server} 
 	stanzagate_client:tell(Socket, {adopted, Own#own.elements}),
 	Before =:= replaced andalso (self() ! {resend_presence, undefined}),
 	?LOG_INFO("Adopted session of ~ts", [jid:encode(Jid)]),
-	erlang:send_after(?LATE_MS, self(), {stanzagate, offline}),
 	routed(send_untaken(Before, Own, State4)).
 
 %% What the gate tells of the session; the process that had it may have handled more than it could say.
@@ -189,7 +187,7 @@ routed_packets() ->
 	after 0 -> []
 	end.
 
-%% Who looked for the session just before it was opened may have put messages into the offline store just behind.
+%% Messages have come into the offline store, although the session is here (stanzagate_receipts).
 late_messages(#{pres_last := Presence} = State) ->
 	offline_messages(Presence, State);
 late_messages(State) ->

@@ -10,7 +10,8 @@
 %%    close                                the socket is closed
 %%    {authenticated, Jid}, {bound, Jid}   before the element that tells the client
 %%    {keep, Bytes}                        for whoever adopts the session, also before
-%%    {done, Count, Cost}                  so many elements, of so much cost/1, have been handled
+%%    {done, Count, Cost, Receipts}        so many elements, of so much cost/1, have been handled; these receipts are awaited for them
+%%    {receipt, Gate, Receipt}             what was sent before has come in a message for which Gate waits (stanzagate_receipts)
 %%    {wait, Milliseconds}                 the client shall be slower, by that much
 %%    {adopted, Count}, {refused, Reason}  what has come of an adoption
 %%    left                                 the session ends here, and goes on elsewhere
@@ -64,7 +65,7 @@ header(Domain, Lang) ->
 		{<<"version">>, <<"1.0">>}, {<<"to">>, Domain} | [{<<"xml:lang">>, Lang} || Lang =/= none]]}.
 
 %% An element's XML; header: an event of header/2; closed: the client is lost; 'end': it has ended its stream; {adopt, Fields};
-%% leave: this server goes, and others adopt.
+%% leave: this server goes, and others adopt; offline: messages have come into the offline store.
 hand_over(Pid, {xmlstreamstart, _, _} = Header) ->
 	Pid ! {'$gen_event', Header};
 hand_over(Pid, What) ->
@@ -164,8 +165,8 @@ c2s_init({ok, State}, Options) ->
 		undefined ->
 			{ok, State};
 		SizeMax ->
-			put_own(#own{size_max = SizeMax}),
-			#stanzagate{tls = IsEncrypted, users = Users} = socket(State),
+			#stanzagate{gate = Gate, tls = IsEncrypted, users = Users} = socket(State),
+			put_own(#own{size_max = SizeMax, gate = Gate}),
 			{ok, State#{stream_encrypted => IsEncrypted, tls_verify => Users =/= []}} % so EXTERNAL is offered
 	end;
 c2s_init(Other, _) ->
@@ -240,11 +241,11 @@ done(Cost, Socket, #own{done = Count, done_cost = Before, is_marked = IsMarked} 
 			Own1#own{is_marked = true}
 	end.
 
-tell_done(Socket, #own{done = Count, done_cost = Cost} = Own) when Count > 0, Socket =/= none ->
-	tell(Socket, {done, Count, Cost}),
-	Own#own{done = 0, done_cost = 0};
+tell_done(Socket, #own{done = Count, done_cost = Cost, awaited = Awaited} = Own) when Count > 0, Socket =/= none ->
+	tell(Socket, {done, Count, Cost, Awaited}),
+	Own#own{done = 0, done_cost = 0, awaited = []};
 tell_done(_, Own) ->
-	Own#own{done = 0, done_cost = 0}.
+	Own#own{done = 0, done_cost = 0, awaited = []}.
 
 shape(_, _, #own{shaper = none} = Own) ->
 	Own;

@@ -11,8 +11,9 @@
 -record(stanzagate, {gate :: pid(), number :: non_neg_integer(), peer, tls :: boolean(), exporter, cipher, users = [] :: [binary()]}).
 
 %% What this process knows of its client; in its dictionary. Counts are as the gate counts, modulo 2^32, since the client was bound:
-%% stanzas in and out, and all elements in. kept: what KEEP is made of, told: as the gate was last told.
+%% stanzas in and out, and all elements in. kept: what KEEP is made of, told: as the gate was last told. gate: the other end's process;
+%% awaited: receipts for what the elements done have led to (stanzagate_receipts).
 -record(own, {
 	in = 0, out = 0, elements = 0, bound = false, size_max = infinity, shaper = none, enable_in = 0, kept = #{}, told = #{},
-	done = 0, done_cost = 0, is_marked = false
+	done = 0, done_cost = 0, is_marked = false, gate = none :: pid() | none, awaited = []
 }).

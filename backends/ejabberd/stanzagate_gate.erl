@@ -17,12 +17,14 @@
 -define(AHEAD_MAX, 131072).         % cost of elements that a client's process has not taken; then its gate is told to pause
 -define(ACTIVE, 100).               % deliveries of a socket before it asks for more
 -define(LEAVE_MS, 3000).
--define(UNHANDLED_MS, 100).         % so long an element keeps back the acknowledgement of all that came behind it
+-define(UNHANDLED_MS, 1000).        % so long an element keeps back the acknowledgement of all that came behind it
+-define(UNHANDLED_MS_LEAST, 100).   % and so long where that is half the window
 -define(WRITE_SLACK, 1048576).
 
-%% A socket: transport is gen_tcp or ssl. link: stanzagate_link, in the middle of what it has heard. given: {Count, Ms} of elements
-%% that clients' processes have been given, in their order; done: those of them that have been handled.
--record(connection, {transport, socket, link, patience_ms, heard_ms, pinged = false, given = queue:new(), done = #{}}).
+%% A socket: transport is gen_tcp or ssl. link: stanzagate_link, in the middle of what it has heard. given: {Count, Ms, Cost} of elements
+%% that clients' processes have been given, in their order; done: those of them that have been handled, and
+%% the receipts that are awaited for them.
+-record(connection, {transport, socket, link, patience_ms, heard_ms, pinged = false, given = queue:new(), given_cost = 0, done = #{}}).
 
 %% stage: what the gate knows of it; 0 until it is authenticated, 2 when it is bound. adopting: nothing may be said yet.
 %% inbox: elements that wait here, because its process is behind: a message queue that grows too long would be the end of it. given:
@@ -32,8 +34,9 @@
 	ahead = 0, is_ahead = false, is_waiting = false, inbox = queue:new(), given = queue:new()
 }).
 
-%% leaving: who waits for the end, when this server goes.
--record(state, {name, options, sessions, connections = #{}, clients = #{}, rounds = 0, leaving = none}).
+%% leaving: who waits for the end, when this server goes. receipts: that have come in this second, and in the one before; owed: to
+%% processes like this one, when bytes have been written.
+-record(state, {name, options, sessions, connections = #{}, clients = #{}, rounds = 0, leaving = none, receipts = {#{}, #{}}, owed = #{}}).
 
 %% ---- for others ----
 
@@ -91,6 +94,10 @@ handle_cast({domains, List}, #state{connections = Connections} = State) ->
 	next(say_domains(maps:keys(Connections), List, maps:fold(fun(Number, Client, Acc) -> domain_gone(Number, Client, Gone, Acc) end,
 		State, State#state.clients))).
 
+handle_info({stanzagate, _, {receipt, Gate, Receipt}}, #state{owed = Owed} = State) ->
+	next(State#state{owed = maps:update_with(Gate, fun(List) -> [Receipt | List] end, [Receipt], Owed)});
+handle_info({stanzagate_receipts, List}, State) ->
+	next(take_receipts(List, State));
 handle_info({stanzagate, Number, What}, #state{clients = Clients} = State) ->
 	next(case Clients of
 		#{Number := Client} -> client_says(What, Number, Client, State);
@@ -130,7 +137,7 @@ handle_info(tick, #state{connections = Connections, sessions = Sessions, name = 
 			{stop, normal, State};
 		false ->
 			erlang:send_after(?TICK_MS, self(), tick),
-			next(lists:foldl(fun watch/2, State, maps:values(Connections)))
+			next(lists:foldl(fun watch/2, age(State), maps:values(Connections)))
 	end;
 handle_info(_, State) ->
 	next(State).
@@ -140,6 +147,9 @@ terminate(_, _) ->
 
 now_ms() ->
 	erlang:monotonic_time(millisecond).
+
+age(#state{receipts = {New, _}} = State) ->
+	State#state{receipts = {#{}, New}}.
 
 %% The end of a message: bytes are written when there is no other.
 next(#state{rounds = Rounds} = State) when Rounds >= ?ROUND_MAX ->
@@ -158,51 +168,86 @@ leave_now(#state{leaving = From, connections = Connections} = State) ->
 set_options(gen_tcp, Socket, Options) -> inet:setopts(Socket, Options);
 set_options(ssl, Socket, Options) -> ssl:setopts(Socket, [Option || {active, _} = Option <- Options]).
 
+%% Receipts for this process itself are as good as given: what they are for is written before the acknowledgement.
 flush(#state{connections = Connections} = State) ->
-	#state{sessions = Sessions} = Acked = lists:foldl(fun acknowledge/2, State, maps:values(Connections)),
+	#state{sessions = Sessions} = Acked = lists:foldl(fun acknowledge/2, take_own_receipts(State), maps:values(Connections)),
 	Ids = stanzagate_sessions:links_with_output(Sessions),
-	lists:foldl(fun write/2, Acked#state{rounds = 0}, Ids).
+	give_receipts(lists:foldl(fun write/2, Acked#state{rounds = 0}, Ids)).
 
-%% What a client's process has not handled is not acknowledged, for a while: if this node dies now, whoever adopts the session gets it.
-%% One that takes longer must not keep all others waiting.
-acknowledge(#connection{socket = Id, given = Given, done = Done} = Connection, #state{connections = Connections, sessions = Sessions} = State) ->
-	case forget_done(Given, Done, now_ms() - ?UNHANDLED_MS) of
-		{Given, Done} ->
-			State#state{sessions = stanzagate_sessions:ack(Id, handled(Given), Sessions)};
-		{Given1, Done1} ->
-			Known = Connections#{Id := Connection#connection{given = Given1, done = Done1}},
-			State#state{connections = Known, sessions = stanzagate_sessions:ack(Id, handled(Given1), Sessions)}
+take_own_receipts(#state{owed = Owed} = State) ->
+	case maps:take(self(), Owed) of
+		{List, Rest} -> take_receipts(List, State#state{owed = Rest});
+		error -> State
 	end.
+
+take_receipts(List, #state{receipts = {New, Old}} = State) ->
+	stanzagate_receipts:forget(List),
+	State#state{receipts = {maps:merge(New, maps:from_keys(List, true)), Old}}.
+
+give_receipts(#state{owed = Owed} = State) when map_size(Owed) =:= 0 ->
+	State;
+give_receipts(#state{owed = Owed} = State) ->
+	[Gate ! {stanzagate_receipts, List} || {Gate, List} <- maps:to_list(Owed)],
+	State#state{owed = #{}}.
+
+%% What a client's process has not handled, and what has not come to where it was sent, is not acknowledged, for a while: if this node
+%% dies now, whoever adopts the session gets it. What takes longer must not keep all others waiting.
+acknowledge(#connection{socket = Id, given = Given} = Connection, #state{connections = Connections, sessions = Sessions} = State) ->
+	case forget_done(Connection, now_ms() - unhandled_ms(Connection, State), State#state.receipts) of
+		#connection{given = Given} ->
+			State#state{sessions = stanzagate_sessions:ack(Id, handled(Given), Sessions)};
+		#connection{given = Rest} = Connection1 ->
+			State#state{connections = Connections#{Id := Connection1}, sessions = stanzagate_sessions:ack(Id, handled(Rest), Sessions)}
+	end.
+
+unhandled_ms(#connection{given_cost = Cost}, #state{options = #{window := Window}}) when Cost > Window div 2 -> ?UNHANDLED_MS_LEAST;
+unhandled_ms(_, _) -> ?UNHANDLED_MS.
 
 handled(Given) ->
 	case queue:peek(Given) of
-		{value, {Count, _}} -> Count - 1;
+		{value, {Count, _, _}} -> Count - 1;
 		empty -> all
 	end.
 
-forget_done(Given, Done, OldMs) ->
+forget_done(#connection{given = Given, given_cost = Sum, done = Done} = Connection, OldMs, Receipts) ->
 	case queue:peek(Given) of
-		{value, {Count, _}} when is_map_key(Count, Done) -> forget_done(queue:drop(Given), maps:remove(Count, Done), OldMs);
-		{value, {_, AtMs}} when AtMs < OldMs -> forget_done(queue:drop(Given), Done, OldMs);
-		_ -> {Given, Done}
+		{value, {Count, AtMs, Cost}} ->
+			case AtMs < OldMs orelse is_done(Done, Count, Receipts) of
+				true ->
+					Rest = Connection#connection{given = queue:drop(Given), given_cost = Sum - Cost, done = maps:remove(Count, Done)},
+					forget_done(Rest, OldMs, Receipts);
+				false -> Connection
+			end;
+		empty -> Connection
 	end.
 
-given(Id, Count, #state{connections = Connections} = State) ->
+is_done(Done, Count, {New, Old}) ->
+	case Done of
+		#{Count := Awaited} -> lists:all(fun(Receipt) -> is_map_key(Receipt, New) orelse is_map_key(Receipt, Old) end, Awaited);
+		_ -> false
+	end.
+
+given(Id, Count, Cost, #state{connections = Connections} = State) ->
 	case Connections of
-		#{Id := #connection{given = Given} = Connection} ->
-			State#state{connections = Connections#{Id := Connection#connection{given = queue:in({Count, now_ms()}, Given)}}};
+		#{Id := #connection{given = Given, given_cost = Sum} = Connection} ->
+			Entry = {Count, now_ms(), Cost},
+			State#state{connections = Connections#{Id := Connection#connection{given = queue:in(Entry, Given), given_cost = Sum + Cost}}};
 		_ -> State
 	end.
 
-done({Id, Count}, #state{connections = Connections} = State) ->
+%% Of a row of elements the first one waits for what all have led to, and the others behind it.
+done([], _, State) ->
+	State;
+done([{Id, Count} | Rest], Awaited, #state{connections = Connections} = State) ->
 	case Connections of
 		#{Id := #connection{given = Given, done = Done} = Connection} ->
 			case queue:peek(Given) of
-				{value, {First, _}} when Count >= First ->
-					State#state{connections = Connections#{Id := Connection#connection{done = Done#{Count => true}}}};
-				_ -> State
+				{value, {First, _, _}} when Count >= First ->
+					Connections1 = Connections#{Id := Connection#connection{done = Done#{Count => Awaited}}},
+					done(Rest, [], State#state{connections = Connections1});
+				_ -> done(Rest, Awaited, State)
 			end;
-		_ -> State
+		_ -> done(Rest, Awaited, State)
 	end.
 
 write(Id, #state{connections = Connections, sessions = Sessions} = State) ->
@@ -317,7 +362,7 @@ event({element, Number, Xml, Count}, Id, #state{clients = Clients} = State) ->
 		% A copy: else every client would hold on to all that came with its element.
 		#{Number := #client{inbox = Inbox, given = Given} = Client} ->
 			Client1 = Client#client{inbox = queue:in(binary:copy(Xml), Inbox), given = queue:in({Id, Count}, Given)},
-			pause(Number, hand_over_some(Client1), given(Id, Count, State));
+			pause(Number, hand_over_some(Client1), given(Id, Count, stanzagate_client:cost(Xml), State));
 		_ -> State
 	end;
 event(Event, _, State) ->
@@ -383,7 +428,7 @@ client_end(Number, How, #state{clients = Clients} = State) ->
 			demonitor(Monitor, [flush]),
 			[stanzagate_client:hand_over(Pid, What) || How =/= known, What <- queue:to_list(Inbox) ++ [How]],
 			stanzagate_hub:count(-1),
-			lists:foldl(fun done/2, State#state{clients = Rest}, queue:to_list(Given));
+			done(queue:to_list(Given), [], State#state{clients = Rest});
 		error ->
 			State
 	end.
@@ -423,10 +468,10 @@ pause(Number, #client{ahead = Ahead, is_ahead = IsAhead, is_waiting = IsWaiting}
 
 client_says({element, Xml}, Number, Client, State) ->
 	client_element(Xml, Number, Client, State);
-client_says({done, Count, Cost}, Number, #client{ahead = Ahead, given = Given} = Client, State) ->
+client_says({done, Count, Cost, Awaited}, Number, #client{ahead = Ahead, given = Given} = Client, State) ->
 	{Handled, Rest} = queue:split(min(Count, queue:len(Given)), Given),
 	Client1 = hand_over_some(Client#client{ahead = Ahead - Cost, given = Rest}),
-	pause(Number, Client1, lists:foldl(fun done/2, State, queue:to_list(Handled)));
+	pause(Number, Client1, done(queue:to_list(Handled), Awaited, State));
 client_says({wait, Ms}, Number, #client{is_waiting = false} = Client, State) ->
 	erlang:send_after(Ms, self(), {go, Number}),
 	pause(Number, Client#client{is_waiting = true}, State);

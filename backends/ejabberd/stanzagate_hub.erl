@@ -20,9 +20,15 @@
 
 %% ---- for others ----
 
-%% Starts it, once on a node.
+%% Starts it, and what keeps messages for other nodes, once on a node.
 start() ->
-	Spec = #{id => ?MODULE, start => {?MODULE, start_link, []}, restart => permanent, shutdown => 5000},
+	case start(stanzagate_receipts) of
+		ok -> start(?MODULE);
+		Fault -> Fault
+	end.
+
+start(Module) ->
+	Spec = #{id => Module, start => {Module, start_link, []}, restart => permanent, shutdown => 5000},
 	case supervisor:start_child(ejabberd_gen_mod_sup, Spec) of
 		{ok, _} -> ok;
 		{error, {already_started, _}} -> ok;

@@ -69,7 +69,7 @@ class Member:
             self.send(f"<enable xmlns='{SM_NS}' resume='true'/>")
             await self.expect("enabled")
             self.managed = True
-        self.send("<presence><priority>-1</priority></presence>")
+        self.send(f"<presence><priority>{self.crowd.priority}</priority></presence>")
         self.stanzas_out += 1
 
     async def come(self, *where_and_who):
@@ -130,10 +130,13 @@ class Member:
 
 
 class Crowd:
-    """rate: messages a second of all together. Users u0, u1... of localhost, `each` clients on one account."""
+    """
+    rate: messages a second of all together. Users u0, u1... of localhost, `each` clients on one account. priority: of their presence;
+    with a negative one nobody gets what was for another client of the account.
+    """
 
-    def __init__(self, ledger, seed, rate, size_max=2000):
-        self.ledger, self.random, self.rate, self.size_max = ledger, random.Random(seed), rate, size_max
+    def __init__(self, ledger, seed, rate, size_max=2000, priority=-1):
+        self.ledger, self.random, self.rate, self.size_max, self.priority = ledger, random.Random(seed), rate, size_max, priority
         self.members, self.tasks, self.talking = [], [], False
 
     async def enter(self, count, addresses, authority, each, managed=True):
