@@ -15,6 +15,7 @@
 #define QUERY	 "?" PROPERTY
 
 static _Thread_local struct tls_secrets *told;
+static OSSL_PROVIDER *provider; /* for as long as the process lives; NULL: OpenSSL has refused it */
 
 /* ---- a derivation */
 
@@ -95,7 +96,7 @@ static bool expand(const struct request *r, uint8_t *to, size_t len)
 {
 	struct hkdf_label label = {r->label.at, r->label.len, r->data.at, r->data.len};
 
-	if (r->key.len != hkdf_digest_bytes(r->digest) || r->label.len > HKDF_LABEL_BYTES_MAX ||
+	if (r->key.len != hkdf_digest_bytes(r->digest) || r->label.at == NULL || r->label.len > HKDF_LABEL_BYTES_MAX ||
 	    r->data.len > HKDF_CONTEXT_BYTES_MAX || len > hkdf_digest_bytes(r->digest) ||
 	    !hkdf_expand(r->digest, r->key.at, &label, to, len))
 		return false;
@@ -132,16 +133,16 @@ static int derive(void *unused, unsigned char *to, size_t len, const OSSL_PARAM 
 /* ---- the provider */
 
 /* A derivation keeps nothing; OpenSSL wants a context that is something. */
-static void *context_new(void *provider)
+static void *context_new(void *handle)
 {
-	return provider;
+	return handle;
 }
 
-static void context_free(void *provider)
+static void context_free(void *handle)
 {
 }
 
-static const OSSL_ALGORITHM *algorithms(void *provider, int operation, int *ret_no_cache)
+static const OSSL_ALGORITHM *algorithms(void *handle, int operation, int *ret_no_cache)
 {
 	static const OSSL_DISPATCH functions[] = {{OSSL_FUNC_KDF_NEWCTX, (void (*)(void))context_new},
 						  {OSSL_FUNC_KDF_FREECTX, (void (*)(void))context_free},
@@ -174,7 +175,7 @@ static void load(void)
 {
 	EVP_KDF_free(EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_3_KDF, NULL));
 	if (OSSL_PROVIDER_add_builtin(NULL, NAME, begin) == 1)
-		OSSL_PROVIDER_try_load(NULL, NAME, 1);
+		provider = OSSL_PROVIDER_try_load(NULL, NAME, 1);
 }
 
 const char *tls_kdf_query(void)
@@ -186,7 +187,7 @@ const char *tls_kdf_query(void)
 	ERR_set_mark();
 	pthread_once(&loaded, load);
 	kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_3_KDF, QUERY);
-	ours = kdf != NULL && strcmp(OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(kdf)), NAME) == 0;
+	ours = kdf != NULL && EVP_KDF_get0_provider(kdf) == provider;
 	EVP_KDF_free(kdf);
 	ERR_pop_to_mark();
 	return ours ? QUERY : NULL;

@@ -41,7 +41,7 @@ static bool ask(const struct request *r, uint8_t *to, size_t len)
 	octets_put(&param, OSSL_KDF_PARAM_KEY, r->key, r->key_len);
 	octets_put(&param, OSSL_KDF_PARAM_SALT, r->salt, r->salt_len);
 	octets_put(&param, OSSL_KDF_PARAM_PREFIX, r->prefix, strlen(r->prefix));
-	octets_put(&param, OSSL_KDF_PARAM_LABEL, r->label, strlen(r->label));
+	octets_put(&param, OSSL_KDF_PARAM_LABEL, r->label, r->label == NULL ? 0 : strlen(r->label));
 	octets_put(&param, OSSL_KDF_PARAM_DATA, r->data, r->data_len);
 	*param = OSSL_PARAM_construct_end();
 	done = EVP_KDF_derive(context, to, len, params) > 0;
@@ -220,6 +220,9 @@ Test(tls_kdf, refuses_the_rest)
 	r = good;
 	r.key = NULL;
 	r.key_len = 0;
+	cr_assert_not(ask(&r, to, 32));
+	r = good;
+	r.label = NULL;
 	cr_assert_not(ask(&r, to, 32));
 	r = good;
 	r.digest = "SHA512";
