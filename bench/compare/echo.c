@@ -66,7 +66,7 @@ static void accepted(struct echo *e, const struct io_done *done)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	c = &e->conns[fd];
 	conn_init(c, fd, (uint64_t)fd, false);
-	if (e->tls && !conn_start_tls(c, e->tls, true))
+	if (e->tls && !conn_start_tls(c, e->tls))
 		abort();
 	conn_start(&e->net, c);
 }

@@ -257,10 +257,10 @@ void conn_await_tls(struct conn *c)
 	c->tls = CONN_HANDSHAKE;
 }
 
-bool conn_start_tls(struct conn *c, struct tls_context *context, bool direct)
+bool conn_start_tls(struct conn *c, struct tls_context *context)
 {
 	assert(c->tls != CONN_RECORDS && c->handshake == NULL);
-	c->handshake = handshake_new(context, direct);
+	c->handshake = handshake_new(context, false);
 	c->tls = CONN_HANDSHAKE;
 	return c->handshake != NULL;
 }
@@ -288,7 +288,7 @@ static void record_keep(struct net *net, struct conn *c, struct record *whole)
 
 bool conn_join_tls(struct net *net, struct conn *c, struct tls_context *context, const char *names)
 {
-	if (!conn_start_tls(c, context, false) || !handshake_peer_names(c->handshake, names))
+	if (!conn_start_tls(c, context) || !handshake_peer_names(c->handshake, names))
 		return false;
 	if (handshake_feed(c->handshake, NULL, 0) != HANDSHAKE_MORE)
 		return false;

@@ -127,8 +127,10 @@ enum conn_found conn_read(struct net *, struct conn *, struct conn_input *, stru
 void conn_await_tls(struct conn *);
 struct handshake *conn_lend_handshake(struct conn *);
 enum conn_found conn_take_step(struct net *, struct conn *, struct handshake_step *, struct conn_text *ret);
-/* TLS begins. Nothing of the input may be left. False: no memory. */
-bool conn_start_tls(struct conn *, struct tls_context *, bool direct);
+/*
+ * TLS begins, as after STARTTLS (handshake_new()). Nothing of the input may be left. False: no memory.
+ */
+bool conn_start_tls(struct conn *, struct tls_context *);
 
 /*
  * A connected socket: TLS begins with us as the client, by a client's context (link_tls.h). The peer's certificate must

@@ -82,7 +82,7 @@ static void client_make(struct talk *t, enum record_version version, enum record
 
 void talk_start_tls(struct talk *t)
 {
-	cr_assert(conn_start_tls(&t->conn, t->peer.context, false));
+	cr_assert(conn_start_tls(&t->conn, t->peer.context));
 }
 
 static struct talk *talk_new_tls_on(bool tcp, enum record_version version, enum record_cipher cipher, bool direct)
