@@ -7,13 +7,29 @@
 
 #if defined(__x86_64__)
 
-enum { REGISTERS = 16 };
-
 #define EACH(one)                                                                                                      \
 	one(0) one(1) one(2) one(3) one(4) one(5) one(6) one(7) one(8) one(9) one(10) one(11) one(12) one(13) one(14)  \
 		one(15)
 #define LOAD(n)	 "movdqu (%0),%%xmm" #n "\n\t"
 #define STORE(n) "movdqu %%xmm" #n "," #n "*16(%0)\n\t"
+#define KEPT(n)	 0
+enum { REGISTERS = 16 };
+
+#elif defined(__aarch64__)
+
+#define EACH(one)                                                                                                      \
+	one(0) one(1) one(2) one(3) one(4) one(5) one(6) one(7) one(8) one(9) one(10) one(11) one(12) one(13) one(14)  \
+		one(15) one(16) one(17) one(18) one(19) one(20) one(21) one(22) one(23) one(24) one(25) one(26)        \
+			one(27) one(28) one(29) one(30) one(31)
+#define LOAD(n)	 "ldr q" #n ",[%0]\n\t"
+#define STORE(n) "str q" #n ",[%0," #n "*16]\n\t"
+/* Bytes that are the caller's own: the lower halves of 8 to 15 (AAPCS64, 6.1.2). */
+#define KEPT(n)	 ((n) >= 8 && (n) < 16 ? 8 : 0)
+enum { REGISTERS = 32 };
+
+#endif
+
+#if defined(EACH)
 
 static uint8_t mark[16] = "marked key, here", found[REGISTERS][16];
 
@@ -39,8 +55,19 @@ Test(registers, are_overwritten)
 	registers_wipe();
 	store();
 	for (int i = 0; i < REGISTERS; i++)
-		cr_assert_arr_eq(found[i], zeros, sizeof zeros, "register %d", i);
+		cr_assert_arr_eq(found[i] + KEPT(i), zeros, sizeof zeros - KEPT(i), "register %d", i);
 }
+
+#else
+
+Test(registers, are_overwritten)
+{
+	cr_skip_test("registers_wipe() does nothing on this processor");
+}
+
+#endif
+
+#if defined(__x86_64__)
 
 #define LOAD_HIGH(n) "vmovdqu64 (%0),%%zmm" #n "\n\t"
 
@@ -59,13 +86,6 @@ Test(registers, are_overwritten_up_to_avx_512)
 			 : "memory");
 	for (size_t i = 0; i < sizeof high; i++)
 		cr_assert_eq(((uint8_t *)high)[i], 0, "byte %zu", i);
-}
-
-#else
-
-Test(registers, are_overwritten)
-{
-	registers_wipe();
 }
 
 #endif
