@@ -374,10 +374,8 @@ static bool is_trim_due_for_logins(struct worker *w)
 }
 
 /* What waited for slow clients has gone, the most of it. */
-static bool is_trim_due_for_chunks(struct worker *w)
+static bool is_trim_due_for_chunks(struct worker *w, int64_t now)
 {
-	int64_t now = chunk_memory();
-
 	if (now > w->chunks_most)
 		w->chunks_most = now;
 	return w->chunks_most - now >= TRIM_AFTER_CHUNK_BYTES && now < w->chunks_most / 2;
@@ -385,13 +383,14 @@ static bool is_trim_due_for_chunks(struct worker *w)
 
 static void trim(struct worker *w)
 {
-	bool logins = is_trim_due_for_logins(w), chunks = is_trim_due_for_chunks(w);
+	int64_t chunk_bytes = chunk_memory();
+	bool logins = is_trim_due_for_logins(w), chunks = is_trim_due_for_chunks(w, chunk_bytes);
 
 	if (!logins && !chunks)
 		return;
 	if (logins)
 		w->trimmed_at = w->counters.value[COUNTER_logins];
-	w->chunks_most = chunk_memory();
+	w->chunks_most = chunk_bytes;
 	malloc_trim(0);
 }
 
