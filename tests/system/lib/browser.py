@@ -29,7 +29,7 @@ class Browser:
         words = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
                  "--remote-debugging-pipe", f"--user-data-dir={self.home}", "--window-size=1400,1500", "about:blank"]
         self.process = subprocess.Popen(words, preexec_fn=descriptors, pass_fds=(3, 4), stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"TMPDIR": self.home})
         os.close(theirs)
         os.close(theirs_too)
         self.bytes, self.number, self.session = b"", 0, None
