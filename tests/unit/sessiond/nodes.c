@@ -17,9 +17,9 @@ void node_begin(struct node *node, const char *name)
 	char listen_at[sizeof node->socket + 8];
 	snprintf(node->socket, sizeof node->socket, "%s-%s", fixture.socket, name);
 	snprintf(listen_at, sizeof listen_at, "unix:%s", node->socket);
-	node->pid = fork();
-	cr_assert_geq(node->pid, 0);
-	if (node->pid == 0) {
+	pid_t pid = fork();
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* also of a test that fails while it is stopped */
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(126);
@@ -27,6 +27,7 @@ void node_begin(struct node *node, const char *name)
 		      "example.com", "--listen", listen_at, "--name", name, NULL);
 		_exit(127);
 	}
+	node->pid = pid; /* known or 0: node_end() would send its signal to everybody by -1 */
 	gate_await_server(node->socket);
 }
 
