@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static bool is_alone(const struct sessiond *server)
+bool node_is_alone(const struct sessiond *server)
 {
 	return strcmp(server->settings.database, ":memory:") == 0;
 }
@@ -30,7 +30,7 @@ bool node_open(struct sessiond *server, char error[static SESSIOND_ERROR_BYTES])
 {
 	int len = snprintf(server->node_path, sizeof server->node_path, "%s-node-%016" PRIx64,
 			   server->settings.database, server->epoch);
-	if (is_alone(server)) {
+	if (node_is_alone(server)) {
 		server->node_path[0] = '\0';
 		return true;
 	}

@@ -10,6 +10,8 @@
 
 enum { NODE_MARGIN_MS = 5000 /* so much longer than its gate's patience a session is kept that nobody has */ };
 
+/* Whether there can be no others: the database is in memory. */
+bool node_is_alone(const struct sessiond *);
 /* The socket, which is to be watched. False: `error` says why. */
 bool node_open(struct sessiond *, char error[static SESSIOND_ERROR_BYTES]);
 /* Closes it, and takes it away. */

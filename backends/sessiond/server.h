@@ -34,6 +34,7 @@ enum {
 	SERVER_PATH_BYTES = 108,
 };
 
+struct checkpoint;
 struct client;
 struct listener;
 struct peer;
@@ -66,6 +67,7 @@ struct sessiond {
 	bool stopping;
 
 	struct store *store;
+	struct checkpoint *checkpoint; /* NULL: the database is in memory */
 	struct passwords *passwords;
 	struct sasl_server *sasl;
 	struct xml_work *xml_work;

@@ -2,6 +2,7 @@
 #include "adopt.h"
 #include "attended.h"
 #include "bound.h"
+#include "checkpoint.h"
 #include "jid.h"
 #include "listener.h"
 #include "management.h"
@@ -160,6 +161,10 @@ static bool server_open_store(struct sessiond *server, char error[static SESSION
 	server->store = store_open(server->settings.database, error);
 	if (!server->store)
 		return false;
+	if (!node_is_alone(server))
+		server->checkpoint = checkpoint_begin(server->store, server->settings.database, error);
+	if (!server->checkpoint && !node_is_alone(server))
+		return false;
 	server->passwords = passwords_new(server->store, server->settings.iterations);
 	if (server->passwords && !passwords_allow(server->passwords, server->settings.password_key,
 						  server->settings.judge, server->settings.judge_context, error))
@@ -268,6 +273,13 @@ static void server_on_event(struct sessiond *server, const struct epoll_event *e
 	}
 }
 
+static void checkpoint_tick(struct sessiond *server)
+{
+	char error[STORE_ERROR_BYTES];
+	if (checkpoint_has_failed(server->checkpoint, error))
+		server_log(server, SESSIOND_ERROR, "the database's log cannot be copied into it: %s", error);
+}
+
 static void server_tick(struct sessiond *server)
 {
 	if (server->now_ms < server->tick_ms)
@@ -276,6 +288,7 @@ static void server_tick(struct sessiond *server)
 	server->tick_due = server->has_work = true;
 	for (struct peer *peer = server->peers; peer; peer = peer->next)
 		peer_tick(peer);
+	checkpoint_tick(server);
 	if (server->tls)
 		tls_tick(server->tls, server);
 	for (size_t i = 0; i < SESSIOND_LISTEN_MAX; i++) {
@@ -482,6 +495,7 @@ void sessiond_free(struct sessiond *server)
 	table_free(&server->by_id);
 	sasl_server_free(server->sasl);
 	passwords_free(server->passwords);
+	checkpoint_end(server->checkpoint);
 	store_close(server->store);
 	free(server->xml_work);
 	if (server->epoll >= 0)

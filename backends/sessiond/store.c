@@ -7,7 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 1, OPEN_WAIT_MS = 30000, BUSY_STEP_US = 200, DEPTH_MAX = 2, STATEMENT_PLACES = 256 };
+enum {
+	SCHEMA_VERSION = 1,
+	CHECKPOINT_PAGES_ALONE = 1000,
+	OPEN_WAIT_MS = 30000,
+	BUSY_STEP_US = 200,
+	DEPTH_MAX = 2,
+	STATEMENT_PLACES = 256
+};
 
 struct statement {
 	const char *sql;
@@ -226,4 +233,13 @@ void store_rollback(struct store *store)
 		store_run(store, sql_release);
 	if (store->depth > 0)
 		store->depth--;
+}
+
+/* Each of the two calls takes the place of the other. */
+void store_hook_commits(struct store *store, store_hook *hook, void *context)
+{
+	if (hook)
+		sqlite3_wal_hook(store->db, hook, context);
+	else
+		sqlite3_wal_autocheckpoint(store->db, CHECKPOINT_PAGES_ALONE);
 }

@@ -1,7 +1,7 @@
 /*
- * store: what sessiond keeps, in one SQLite database (WAL). One thread, one connection. Each store_*.c owns its tables;
- * their schema is a text that store_open runs. A failing disk is not hidden: calls answer false and the caller
- * answers the client with internal-server-error.
+ * store: what sessiond keeps, in one SQLite database (WAL). One thread, one connection; checkpoint.h has others. Each
+ * store_*.c owns its tables; their schema is a text that store_open runs. A failing disk is not hidden: calls answer
+ * false and the caller answers the client with internal-server-error.
  */
 #ifndef SESSIOND_STORE_H
 #define SESSIOND_STORE_H
@@ -51,6 +51,12 @@ bool store_begin(struct store *);
 bool store_is_busy(struct store *);
 bool store_commit(struct store *);
 void store_rollback(struct store *);
+/*
+ * To be called after each commit, as sqlite3_wal_hook has it: with the number of pages that the log has then. SQLite
+ * makes no checkpoints by itself any more. NULL: it does, as when the store was opened.
+ */
+typedef int store_hook(void *context, sqlite3 *, const char *name, int pages);
+void store_hook_commits(struct store *, store_hook *, void *context);
 
 /*
  * Schemas, run in this order at store_open; each is idempotent (CREATE TABLE IF NOT EXISTS ...). The table of accounts

@@ -1,7 +1,8 @@
 /*
  * sessiond: the bundled session server. It serves one end of the link (docs/link-protocol.md): accounts in SQLite,
  * SASL, rosters, presence, messages. It runs as a thread inside the gate when no backend is configured, or as a process
- * of its own (stanzagate-sessiond). One thread does all its work; it needs nothing of the gate but the link.
+ * of its own (stanzagate-sessiond). One thread does all its work, and another copies what was written from SQLite's log
+ * into the database; it needs nothing of the gate but the link.
  */
 #ifndef SESSIOND_H
 #define SESSIOND_H
