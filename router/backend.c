@@ -28,23 +28,35 @@ void backend_begin(struct backend *backend, struct backend_link *link, const str
 	bytes_add(&link->out, hello.bytes, hello.len);
 }
 
-/* Those that will be asked for again wait for it; the others are over. */
-static void orphan(struct backend_session *session, uint64_t now_ms)
+/* Where those stand that wait until then: behind all that wait less long. */
+static struct backend_session **place_of(struct backend *backend, uint64_t until_ms)
 {
-	const struct backend_link *link = session->link;
-	struct backend *backend = session->backend;
-	bool waits = session->bound && link->link.patience_ms > 0;
-	session_depart(session);
-	session->link = NULL;
-	session->orphan_until_ms = now_ms + link->link.patience_ms + BACKEND_MARGIN_MS;
-	session_move(session, waits ? &backend->orphans : &backend->over);
+	struct backend_session **place = &backend->orphans;
+	while (*place && (*place)->orphan_until_ms < until_ms)
+		place = &(*place)->next;
+	return place;
 }
 
+/* A place in the list of orphans is the head of all behind it. */
+static void orphan(struct backend_session *session, struct backend_session **place, uint64_t until_ms)
+{
+	session_depart(session);
+	session->link = NULL;
+	session->orphan_until_ms = until_ms;
+	session_move(session, place);
+}
+
+/* Those that will be asked for again wait for it; the others are over. */
 void backend_cut(struct backend_link *link, uint64_t now_ms)
 {
+	struct backend *backend = link->backend;
+	uint64_t until_ms = now_ms + link->link.patience_ms + BACKEND_MARGIN_MS;
+	struct backend_session **place = place_of(backend, until_ms);
 	sessions_take_back(link);
-	while (link->sessions)
-		orphan(link->sessions, now_ms);
+	while (link->sessions) {
+		bool waits = link->sessions->bound && link->link.patience_ms > 0;
+		orphan(link->sessions, waits ? place : &backend->over, until_ms);
+	}
 	retained_free(&link->retained);
 	bytes_free(&link->in);
 	bytes_free(&link->out);
@@ -60,17 +72,19 @@ void backend_free(struct backend *backend)
 	sessions_free(backend);
 }
 
+static struct backend_session *first_over(const struct backend *backend, uint64_t now_ms)
+{
+	struct backend_session *first = backend->orphans;
+	if (backend->over)
+		return backend->over;
+	return first && now_ms >= first->orphan_until_ms ? first : NULL;
+}
+
 bool backend_over(struct backend *backend, uint64_t now_ms, void **ret_user)
 {
-	if (!backend->over)
-		for (struct backend_session *session = backend->orphans, *next; session; session = next) {
-			next = session->next;
-			if (now_ms >= session->orphan_until_ms)
-				session_move(session, &backend->over);
-		}
-	while (backend->over) {
-		bool closed = backend->over->closed;
-		void *user = session_end(backend->over);
+	for (struct backend_session *session; (session = first_over(backend, now_ms));) {
+		bool closed = session->closed;
+		void *user = session_end(session);
 		if (closed)
 			continue; /* the caller has ended it long ago */
 		*ret_user = user;

@@ -84,7 +84,8 @@ struct backend {
 	struct backend_link *links;
 	struct backend_session **buckets;
 	size_t bucket_count, session_count;
-	struct backend_session *orphans, *over;
+	struct backend_session *orphans; /* those that wait less long first */
+	struct backend_session *over;
 };
 
 /*

@@ -8,7 +8,7 @@
 struct backend_session *session_add(struct backend *, uint64_t epoch, frame_session number);
 /* Out of the table and its list; its memory is given back. Answers who its user was. */
 void *session_end(struct backend_session *);
-/* From the list that it is in, if any, to the head of another. */
+/* From the list that it is in, if any, to the head of another, or to a place in its midst. */
 void session_move(struct backend_session *, struct backend_session **list);
 void sessions_free(struct backend *);
 

@@ -265,6 +265,41 @@ Test(backend, keeps_orphans_for_the_gate_s_patience_and_a_margin)
 	cr_assert(!backend_find(&backend, gate_epoch, 1) && !backend_over(&backend, UINT64_MAX, &user));
 }
 
+static struct backend_link *link_of_patience(uint32_t patience_ms)
+{
+	struct backend_link *link = link_begin(0);
+	gate_hello(link, 0, patience_ms);
+	return link;
+}
+
+static void expect_over(uint64_t now_ms, frame_session number)
+{
+	void *user;
+	cr_assert(!backend_over(&backend, now_ms - 1, &user));
+	cr_assert(backend_over(&backend, now_ms, &user) && user == &sessions[number], "%d", (int)number);
+	cr_assert(!backend_over(&backend, now_ms, &user));
+}
+
+/* Each link's come between those of others, and one from the midst goes another way. */
+Test(backend, gives_up_those_orphans_first_whose_time_is_over_first)
+{
+	static const uint32_t patience_ms[] = {20000, 40000, 10000, 30000};
+	for (size_t i = 0; i < 4; i++)
+		session_bound(link_of_patience(patience_ms[i]), i + 1);
+	session_bound(&links[1], 5);
+	for (size_t i = 0; i < 4; i++)
+		backend_cut(&links[i], 1000 * i);
+	const struct backend_session *orphan = backend.orphans;
+	for (; orphan->next; orphan = orphan->next)
+		cr_assert_leq(orphan->orphan_until_ms, orphan->next->orphan_until_ms);
+	backend_forget(sessions[1]);
+	expect_over(2000 + 10000 + BACKEND_MARGIN_MS, 3);
+	expect_over(3000 + 30000 + BACKEND_MARGIN_MS, 4);
+	backend_forget(sessions[2]);
+	expect_over(1000 + 40000 + BACKEND_MARGIN_MS, 5);
+	cr_assert_null(backend.orphans);
+}
+
 Test(backend, gives_up_a_session_that_nobody_wants_any_more_without_a_word)
 {
 	struct backend_link *link = link_up(0);
