@@ -522,6 +522,24 @@ def test_window_and_acknowledgements(server):
         assert [int(body.split()[0]) for body in bodies(alice)] == list(range(20))
 
 
+def test_what_waited_for_a_paused_session_comes_bit_by_bit(server):
+    """128 KiB and one element at most that the gate has not acknowledged; and another session does not wait for that."""
+    with fakegate.Link(server.link) as link, fakegate.Link(server.link) as other:
+        alice, bob, carol = link.login("alice", "phone"), other.login("bob", "sofa"), link.login("carol", "desk")
+        alice.pause()
+        for number in range(60):
+            bob.send(f"<message to='{alice.jid}' type='chat'><body>{number} {'x' * 8000}</body></message>")
+        assert bob.ask("<ping xmlns='urn:xmpp:ping'/>") and not bodies(alice)
+        link.acks = False
+        alice.resume()
+        assert carol.ask("<ping xmlns='urn:xmpp:ping'/>")
+        assert 128 << 10 <= sum(map(len, alice.elements)) <= 137 << 10
+        link.acks = True
+        link.ack()
+        assert alice.wait("<body>59 ")
+        assert [int(body.split()[0]) for body in bodies(alice)] == list(range(60))
+
+
 def hold(resource):
     """In Erlang: the process of alice's session stands still."""
     pid = f'ejabberd_sm:get_session_pid(<<\\"alice\\">>, <<\\"localhost\\">>, <<\\"{resource}\\">>)'

@@ -1,9 +1,10 @@
 #!/usr/bin/env escript
 %% Sessions over links that are cut again and again, against a gate that is made up here: whatever happens in whatever order, each
-%% end gets what the other one has sent, once and in order. escript cuts_test.escript SOURCES
+%% end gets what the other one has sent, once and in order, and no more of it is under way than may be. escript cuts_test.escript SOURCES
 -mode(compile).
 
--define(WINDOW, 65536).
+-define(WINDOWS, [65536, 4194304]).
+-define(UNACKED_BYTES, 131072). % of a session's elements, and one element
 -define(SESSIONS, [1, 2, 3]).
 -define(RUNS, 150).
 -define(STEPS, 400).
@@ -14,7 +15,7 @@
 %% The backend under test, what it has been given, what it has sent; the gate; and what is on its way in both directions.
 -record(world, {
 	backend, given = #{}, said = #{}, gate = #{}, link = 1, serial = 0, up = true, to_backend = [], to_gate = [],
-	gate_taken = 0, sizes = []
+	gate_taken = 0, sizes = [], window
 }).
 
 main([Sources]) ->
@@ -28,7 +29,8 @@ load(Path) ->
 
 run(Seed) ->
 	rand:seed(exsss, Seed),
-	World = lists:foldl(fun(_, Acc) -> step(rand:uniform(20), Acc) end, start(), lists:seq(1, ?STEPS)),
+	Window = lists:nth(Seed rem 2 + 1, ?WINDOWS),
+	World = lists:foldl(fun(_, Acc) -> step(rand:uniform(20), Acc) end, start(Window), lists:seq(1, ?STEPS)),
 	End = settle(relink(World)),
 	[check(Seed, Number, End) || Number <- ?SESSIONS].
 
@@ -41,9 +43,9 @@ check(Seed, Number, #world{gate = Gate, given = Given, said = Said}) ->
 		halt(1)
 	end.
 
-start() ->
-	New = stanzagate_sessions:new(#{window => ?WINDOW, held_bytes_max => 1 bsl 40, waiting_bytes_max => 1 bsl 40}),
-	World = #world{backend = stanzagate_sessions:link(1, ?WINDOW, 60000, New), gate = maps:from_keys(?SESSIONS, #session{})},
+start(Window) ->
+	New = stanzagate_sessions:new(#{window => Window, held_bytes_max => 1 bsl 40, waiting_bytes_max => 1 bsl 40}),
+	World = #world{window = Window, backend = stanzagate_sessions:link(1, Window, 60000, New), gate = maps:from_keys(?SESSIONS, #session{})},
 	settle(lists:foldl(fun bind/2, World, ?SESSIONS)).
 
 bind(Number, World) ->
@@ -136,16 +138,17 @@ deliver_to_backend(_, World) ->
 	World.
 
 deliver_to_gate(Count, #world{to_gate = [{Name, Number, Body, Size} | Rest]} = World) when Count > 0 ->
-	deliver_to_gate(Count - 1, gate_hears(Name, Number, Body, count(Name, Size, World#world{to_gate = Rest})));
+	deliver_to_gate(Count - 1, gate_hears(Name, Number, Body, count(Name, Number, Size, World#world{to_gate = Rest})));
 deliver_to_gate(_, World) ->
 	World.
 
 %% No more is unacknowledged than the window holds, but for one frame alone.
-count(Name, Size, #world{gate_taken = Taken, sizes = Sizes} = World) ->
+count(Name, Number, Size, #world{gate_taken = Taken, sizes = Sizes, window = Window} = World) ->
 	case stanzagate_frames:is_numbered(Name) of
 		true ->
-			true = Sizes =:= [] orelse lists:sum(Sizes) + Size =< ?WINDOW,
-			World#world{gate_taken = Taken + 1, sizes = [Size | Sizes]};
+			true = Sizes =:= [] orelse lists:sum([Of || {_, Of} <- Sizes]) + Size =< Window,
+			true = Name =/= element orelse lists:sum([Of || {Its, Of} <- Sizes, Its =:= Number]) < ?UNACKED_BYTES,
+			World#world{gate_taken = Taken + 1, sizes = [{Number, Size} | Sizes]};
 		false -> World
 	end.
 
@@ -175,9 +178,10 @@ cut(World) ->
 	World.
 
 relink(World) ->
-	#world{backend = Backend, link = Id, serial = Serial, gate = Gate} = Cut = cut(World),
+	#world{backend = Backend, link = Id, serial = Serial, gate = Gate, window = Window} = Cut = cut(World),
 	Asked = [{reattach, Number, #{serial => Serial, received => length(Session#session.taken)}, 100} || {Number, Session} <- maps:to_list(Gate)],
-	Cut#world{up = true, link = Id + 1, serial = Serial + 1, to_backend = Asked, backend = stanzagate_sessions:link(Id + 1, ?WINDOW, 60000, Backend)}.
+	Linked = stanzagate_sessions:link(Id + 1, Window, 60000, Backend),
+	Cut#world{up = true, link = Id + 1, serial = Serial + 1, to_backend = Asked, backend = Linked}.
 
 %% All that is on its way arrives, and is acknowledged.
 settle(World) ->
