@@ -12,16 +12,25 @@ struct fixture fixture;
 struct node a, b;
 struct gate at_a, at_b;
 
+enum { LOG_PATH_BYTES = FIXTURE_PATH_BYTES + 16 };
+
+static const char *log_path(const char *name, char path[static LOG_PATH_BYTES])
+{
+	snprintf(path, LOG_PATH_BYTES, "%s/log-%s", fixture.directory, name);
+	return path;
+}
+
 void node_begin(struct node *node, const char *name)
 {
-	char listen_at[sizeof node->socket + 8];
+	char listen_at[sizeof node->socket + 8], path[LOG_PATH_BYTES];
 	snprintf(node->socket, sizeof node->socket, "%s-%s", fixture.socket, name);
 	snprintf(listen_at, sizeof listen_at, "unix:%s", node->socket);
+	node->name = name;
 	pid_t pid = fork();
 	cr_assert_geq(pid, 0);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* also of a test that fails while it is stopped */
-		if (!freopen("/dev/null", "w", stderr))
+		if (!freopen(log_path(name, path), "a", stderr))
 			_exit(126);
 		execl(SESSIOND_PROGRAM, SESSIOND_PROGRAM, "run", "--database", fixture.database, "--domain",
 		      "example.com", "--listen", listen_at, "--name", name, NULL);
@@ -53,6 +62,18 @@ void node_stop(const struct node *node)
 	}
 }
 
+/* What the sanitizers have said is in it, too. */
+static void complain(const struct node *node, int status)
+{
+	char path[LOG_PATH_BYTES], log[8192];
+	FILE *from = fopen(log_path(node->name, path), "r");
+	size_t len = from ? fread(log, 1, sizeof log - 1, from) : 0;
+	log[len] = '\0';
+	if (from)
+		fclose(from);
+	cr_expect_fail("node %s ended with status %x:\n%s", node->name, status, log);
+}
+
 void node_end(struct node *node, int how)
 {
 	int status;
@@ -60,8 +81,8 @@ void node_end(struct node *node, int how)
 		return;
 	kill(node->pid, how);
 	cr_assert_eq(waitpid(node->pid, &status, 0), node->pid);
-	if (how == SIGTERM)
-		cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
+	if (how == SIGTERM && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
+		complain(node, status);
 	unlink(node->socket);
 	node->pid = 0;
 }

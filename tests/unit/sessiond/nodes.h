@@ -11,6 +11,7 @@
 
 struct node {
 	pid_t pid;
+	const char *name;
 	char socket[FIXTURE_PATH_BYTES + 4];
 };
 
