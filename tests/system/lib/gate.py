@@ -257,6 +257,16 @@ class Gate(Program):
             host, port = match[1].rsplit(":", 1)
             self.addresses[match[3] if match[2] == "xmpp" else match[2]] = (host.strip("[]"), int(port))
         self.wait_log(r"\bready\b")
+        self._remove_bundled_later()
+
+    def _remove_bundled_later(self):
+        """The folder of the bundled session server's socket, which is left where a gate was killed."""
+        with contextlib.suppress(OSError):
+            own = {os.readlink(entry.path) for entry in os.scandir(f"/proc/{self.pid}/fd")}
+            for line in open("/proc/net/unix", encoding="ascii", errors="replace"):
+                number, _, path = line.rstrip().partition(" /tmp/stanzagate-")
+                if path.endswith("/link") and f"socket:[{number.split()[-1]}]" in own:
+                    atexit.register(shutil.rmtree, f"/tmp/stanzagate-{path.removesuffix('/link')}", ignore_errors=True)
 
     @property
     def starttls(self):
