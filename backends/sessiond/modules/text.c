@@ -67,15 +67,6 @@ static void put_raw(struct text *t, const void *bytes, size_t len)
 	t->len += len;
 }
 
-static void put_escaped(struct text *t, const char *string, size_t len)
-{
-	const uint8_t *bytes = (const uint8_t *)string;
-	size_t need = xml_escape(bytes, len, NULL, 0);
-
-	xml_escape(bytes, len, (uint8_t *)room(t, need), need);
-	t->len += need;
-}
-
 static void put_number(struct text *t, long long number)
 {
 	char digits[24];
@@ -85,27 +76,43 @@ static void put_number(struct text *t, long long number)
 }
 
 /* White space that a reader would normalise away goes as character references (XML 1.0, 2.11 and 3.3.3). */
-static void put_exact(struct text *t, const char *string, const char *normalised)
+#define NORMALISED "\t\n\r"
+/* What xml_escape() changes. */
+#define ESCAPED "&<>'\""
+
+static void put_special(struct text *t, char special)
+{
+	uint8_t escaped[8];
+
+	if (strchr(NORMALISED, special) == NULL) {
+		put_raw(t, escaped, xml_escape((const uint8_t *)&special, 1, escaped, sizeof escaped));
+		return;
+	}
+	put_raw(t, "&#", 2);
+	put_number(t, special);
+	put_raw(t, ";", 1);
+}
+
+/* In runs of what stands as it is, since messages may be long. */
+static void put_exact(struct text *t, const char *string, const char *special)
 {
 	for (;;) {
-		size_t plain = strcspn(string, normalised);
+		size_t plain = strcspn(string, special);
 
-		put_escaped(t, string, plain);
+		put_raw(t, string, plain);
 		string += plain;
 		if (*string == '\0')
 			return;
-		put_raw(t, "&#", 2);
-		put_number(t, *string++);
-		put_raw(t, ";", 1);
+		put_special(t, *string++);
 	}
 }
 
 static void put_string(struct text *t, char directive, const char *string)
 {
 	if (directive == 's')
-		put_exact(t, string, "\t\n\r");
+		put_exact(t, string, ESCAPED NORMALISED);
 	else if (directive == 't')
-		put_exact(t, string, "\r");
+		put_exact(t, string, ESCAPED "\r");
 	else
 		put_raw(t, string, strlen(string));
 }

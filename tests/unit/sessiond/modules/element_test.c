@@ -92,8 +92,11 @@ Test(text, put)
 {
 	struct text t = {0};
 
-	text_put(&t, "%s|%t|%r|%b|%u|%d|", "<\n'\"&", "<\n", "<\n", (const void *)"abc", (size_t)2, 7u, -7);
-	cr_expect_str_eq(t.bytes, "&lt;&#10;&apos;&quot;&amp;|&lt;\n|<\n|ab|7|-7|");
+	text_put(&t, "%s|%t|%r|%b|%u|%d|", "a<b\n\t\r'\"&c>", ">a\n\t\r'\"&<b", "<\n", (const void *)"abc", (size_t)2,
+		 7u, -7);
+	cr_expect_str_eq(
+		t.bytes,
+		"a&lt;b&#10;&#9;&#13;&apos;&quot;&amp;c&gt;|&gt;a\n\t&#13;&apos;&quot;&amp;&lt;b|<\n|ab|7|-7|");
 	cr_expect_eq(t.len, strlen(t.bytes));
 	text_free(&t);
 	for (int i = 0; i < 1000; i++)
