@@ -3,8 +3,8 @@
 --
 -- mod_c2s and all modules above it do their work as ever. The clients' connections are in client.lib.lua, sessions of before a restart
 -- in adopt.lib.lua, what is kept of them in keep.lib.lua; the links themselves, free of sockets, in backend.lib.lua, their bytes in
--- frames.lib.lua, what of them may have to be sent again in retained.lib.lua, and when gates are told that theirs are handled in
--- acks.lib.lua; here is what Prosody tells, and the gates' sockets.
+-- frames.lib.lua, what of them may have to be sent again in retained.lib.lua, what goes when in flow.lib.lua, and when gates are told
+-- that theirs are handled in acks.lib.lua; here is what Prosody tells, and the gates' sockets.
 
 module:set_global();
 module:depends("c2s");
@@ -21,7 +21,7 @@ local time = require "util.time";
 local timer = require "util.timer";
 local xpcall = require "util.xpcall".xpcall;
 
-local new_backend = module:require("backend")(module:require("frames"), module:require("retained"));
+local new_backend = module:require("backend")(module:require("frames"), module:require("retained"), module:require("flow"));
 local c2s = portmanager.get_service("c2s").listener;
 local c2s_sessions = module:shared("/*/c2s/sessions");
 

@@ -209,6 +209,28 @@ def test_window_and_acknowledgements(server):
         assert numbers(alice) == list(range(20))
 
 
+def test_what_has_waited_for_a_client_comes_in_turns(server):
+    """Not all at once: so much as its gate has not acknowledged, 128 KiB and one message. Others do not wait for it."""
+    with fakegate.Link(server.link) as slow, fakegate.Link(server.link) as other:
+        alice, tablet, bob = slow.login("alice", "phone"), slow.login("alice", "tablet"), other.login("bob", "sofa")
+        alice.pause()
+        for number in range(100):
+            bob.send(f"<message to='{alice.jid}' type='chat'><body>{number} {'x' * 8000}</body></message>")
+        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        slow.ping()
+        assert not alice.elements
+        slow.acks = False
+        alice.resume()
+        slow.ping()
+        assert 16 <= len(alice.elements) <= 18
+        bob.send(f"<message to='{tablet.jid}' type='chat'><body>for another one</body></message>")
+        assert tablet.wait("for another one") and len(alice.elements) <= 18
+        slow.acks = True
+        slow.ack()
+        assert alice.wait("<body>99 ")
+        assert numbers(alice) == list(range(100))
+
+
 def test_what_waits_for_a_gate_is_bounded():
     with running(more="stanzagate_held_bytes_max = 40000") as server:
         check_that_what_waits_is_bounded(server, server.link, 40000)

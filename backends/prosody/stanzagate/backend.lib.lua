@@ -19,13 +19,24 @@
 -- config: name, epoch (integer), software, window (bytes), held_bytes_max (for one session that cannot take them), waiting_bytes_max
 -- (for a link without credit), key (or nil), hmac(key, text) -> 32 bytes, nonce() -> 32 bytes, equal(a, b) -> boolean, in constant time; on.
 
--- retained_new: retained.lib.lua.
-return function (frames, retained_new)
+-- retained_new: retained.lib.lua; new_flow: flow.lib.lua.
+return function (frames, retained_new, new_flow)
 
-local encode, kinds = frames.encode, frames.kinds;
+local encode, kinds, HEAD_BYTES = frames.encode, frames.kinds, frames.HEAD_BYTES;
 local U32 = 0xffffffff;
 local WINDOW_SLACK = 16777216 + 12;
 local OUT_KEPT_MAX, LENGTHS_KNOWN_MAX = 8192, 2048;
+
+local function link_count_waiting(link, more)
+	local before, most = link.waiting_bytes, link.config.waiting_bytes_max;
+	link.waiting_bytes = before + more;
+	if before <= most and before + more > most then
+		link.on.stuck(link);
+	end
+end
+
+local flow = new_flow(function (link, entry) link:queue(entry); end, link_count_waiting);
+local may_go = flow.may_go;
 
 -- ---- sessions ----
 
@@ -33,15 +44,19 @@ local session_methods = {};
 local session_mt = { __index = session_methods };
 
 local function session_new(link, number)
-	return setmetatable({
-		link = link, gate = link.gate, number = number, received = 0, sent = 0, acked = 0, serial = -1, held_bytes = 0,
+	local session = setmetatable({
+		link = link, gate = link.gate, number = number, received = 0, sent = 0, acked = 0, serial = -1, backend_on = link.on,
 		element_head = string.pack(">I8", kinds.ELEMENT.id << 56 | number),
 	}, session_mt);
+	flow.session_init(session, link.config.held_bytes_max);
+	link.gate[number] = session;
+	return session;
 end
 
 local function session_forget(session)
+	flow.drop(session);
 	session.gate[session.number] = nil;
-	session.link, session.gone, session.held, session.held_bytes = nil, true, nil, 0;
+	session.link, session.gone = nil, true;
 end
 
 local function session_over(session)
@@ -52,7 +67,8 @@ end
 -- An element too many for who cannot take it: the session is ended, as one whose client was lost.
 local function session_overflow(session)
 	local link = session.link;
-	session.held, session.held_bytes, session.closed_out = nil, 0, true;
+	flow.drop(session);
+	session.closed_out = true;
 	if link and not session.attaching then
 		link:queue({ session = session, name = "CLOSE", payload = { { "CONDITION", "policy-violation" }, { "REASON", "too much waits for this client" } } });
 		session.backend_on.over(session);
@@ -61,40 +77,21 @@ local function session_overflow(session)
 	end
 end
 
-local function session_hold(session, entry)
-	local held = session.held;
-	if held then
-		held[#held + 1] = entry;
-	else
-		session.held = { entry };
-	end
-	session.held_bytes = session.held_bytes + (type(entry.payload) == "string" and #entry.payload or 0);
-	if session.held_bytes > session.held_bytes_max then
-		session_overflow(session);
-	end
-end
-
 local function session_push(session, name, payload)
 	if session.gone or session.closed_out then
 		return false;
 	end
-	local entry = { session = session, name = name, payload = payload };
-	session.closed_out = name == "CLOSE";
-	if not session.link or session.attaching or (session.paused and name == "ELEMENT") then
-		session_hold(session, entry);
-	else
+	local entry, is_element = { session = session, name = name, payload = payload }, name == "ELEMENT";
+	if not is_element then
+		flow.make_way(session, name == "CLOSE");
+		session.closed_out = name == "CLOSE";
+	end
+	if is_element and may_go(session) or not is_element and session.link and not session.attaching then
 		session.link:queue(entry);
+	elseif not flow.hold(session, entry) then
+		session_overflow(session);
 	end
 	return true;
-end
-
--- What waited, now that it can go.
-local function session_release(session)
-	local held = session.held;
-	session.held, session.held_bytes = nil, 0;
-	for _, entry in ipairs(held or {}) do
-		session.link:queue(entry);
-	end
 end
 
 -- fields: a list of pairs, with STAGE and JID.
@@ -129,13 +126,14 @@ function session_methods:pause(is_wanted)
 	end
 end
 
-local function session_attach(session, link, count_to_say)
+-- again: how much of what is held went before.
+local function session_attach(session, link, count_to_say, again)
 	session.link, session.attaching, session.paused, session.left = link, nil, nil, nil;
 	link:put(encode("ATTACHED", session.number, { { "RECEIVED", count_to_say } }));
 	if session.pausing then
 		link:put(encode("PAUSE", session.number, ""));
 	end
-	session_release(session);
+	flow.go_on(session, again);
 end
 
 function session_methods:adopted(count)
@@ -214,14 +212,6 @@ local function link_has_credit(link, size)
 	return bytes == 0 or bytes + size <= link.peer_window;
 end
 
-local function link_count_waiting(link, more)
-	local before, most = link.waiting_bytes, link.config.waiting_bytes_max;
-	link.waiting_bytes = before + more;
-	if before <= most and before + more > most then
-		link.on.stuck(link);
-	end
-end
-
 -- Sends a numbered frame, or lets it wait for credit.
 function link_methods:queue(entry)
 	local name, payload = entry.name, entry.payload;
@@ -230,7 +220,9 @@ function link_methods:queue(entry)
 			entry.is_binding = entry.is_binding or (pair[1] == "STAGE" and pair[2] == 2);
 		end
 	end
-	local bytes = encode(name, entry.session.number, payload);
+	local session = entry.session;
+	local bytes = encode(name, session.number, payload);
+	session.unacked_bytes = session.unacked_bytes + #bytes;
 	if self.waiting_to < self.waiting_from and link_has_credit(self, #bytes) then
 		link_emit(self, entry, bytes);
 	else
@@ -257,9 +249,9 @@ local function link_send_waiting(link)
 	end
 end
 
--- Whether numbered frames of the gate have to wait until ours can go: what they lead to would have no credit.
+-- Whether numbered frames of the gate have to wait until ours can go: what they lead to would have no credit, or is too much for it.
 local function link_is_full(link)
-	return link.waiting_from <= link.waiting_to;
+	return link.waiting_from <= link.waiting_to or link.waiting_bytes > link.config.held_bytes_max;
 end
 
 local on_frame = {};
@@ -278,8 +270,9 @@ function on_frame.ACK(link, _, payload)
 	if count < link.retained.acked or count > link.retained.sent then
 		return "ACK";
 	end
-	link.retained:forget(count);
+	link.retained:forget(count, flow.acked);
 	link_send_waiting(link);
+	flow.serve(link);
 	return link:handle_inbox();
 end
 
@@ -287,6 +280,7 @@ function on_frame.PAUSE(link, number)
 	local session = link.gate[number];
 	if session and session.link == link then
 		session.paused = true;
+		flow.slow_down(session);
 	end
 end
 
@@ -294,22 +288,15 @@ function on_frame.RESUME(link, number)
 	local session = link.gate[number];
 	if session and session.link == link and session.paused then
 		session.paused = nil;
-		session_release(session);
+		flow.go_on(session);
 	end
-end
-
-local function session_create(link, number)
-	local session = session_new(link, number);
-	session.backend_on, session.held_bytes_max = link.on, link.config.held_bytes_max;
-	link.gate[number] = session;
-	return session;
 end
 
 function on_frame.OPEN(link, number, fields)
 	if link.gate[number] then
 		return "IN_USE";
 	end
-	link.on.opened(session_create(link, number), fields);
+	link.on.opened(session_new(link, number), fields);
 end
 
 function on_frame.ELEMENT(link, number, payload)
@@ -329,7 +316,7 @@ function on_frame.CLOSE(link, number, fields)
 		return;
 	end
 	if not session.closed_out then
-		session.held, session.paused = nil, nil;
+		flow.drop(session);
 		session:close();
 		link.on.closed(session, fields);
 	else
@@ -358,17 +345,20 @@ local function session_take(link, number, serial)
 	return true, nil, not session.gone and session or nil;
 end
 
--- Of what is held after a cut: only what the gate has not taken, or only the end, for a client that is gone.
+-- Of what is held after a cut: only what the gate has not taken, or only the end, for a client that is gone. Answers how many went
+-- before.
 local function session_forget_taken(session, received)
-	local rest, unsure = {}, session.sent - (received or 0) & U32;
-	for _, entry in ipairs(session.held or {}) do
+	local rest, again, unsure = {}, 0, session.sent - (received or 0) & U32;
+	for _, entry in ipairs(flow.held(session)) do
 		local is_new = entry.number == nil or session.sent - entry.number & U32 < unsure;
 		if received and is_new or not received and entry.name == "CLOSE" then
+			again = again + (entry.number and 1 or 0);
 			entry.number = nil;
 			rest[#rest + 1] = entry;
 		end
 	end
-	session.held, session.held_bytes = rest[1] and rest or nil, 0;
+	flow.orphan(session, rest);
+	return again;
 end
 
 function on_frame.REATTACH(link, number, fields)
@@ -385,11 +375,11 @@ function on_frame.REATTACH(link, number, fields)
 		session_over(session);
 		return;
 	end
-	session_forget_taken(session, received);
+	local again = session_forget_taken(session, received);
 	session.sent = received or session.sent;
 	session.acked = session.sent;
 	local was_closing = session.closed_out;
-	session_attach(session, link, session.received);
+	session_attach(session, link, session.received, again);
 	if not was_closing then
 		link.on.reattached(session);
 	end
@@ -402,8 +392,8 @@ function on_frame.ADOPT(link, number, fields)
 	elseif session then
 		session_over(session);
 	end
-	session = session_create(link, number);
-	session.attaching, session.serial, session.sent, session.acked = true, fields.SERIAL, fields.RECEIVED, fields.RECEIVED;
+	session = session_new(link, number);
+	session.attaching, session.is_slow, session.serial, session.sent, session.acked = true, true, fields.SERIAL, fields.RECEIVED, fields.RECEIVED;
 	link.on.adopt(session, fields);
 end
 
@@ -498,7 +488,7 @@ local function link_dispatch(link, kind, number, payload)
 	elseif link.leaving and kind ~= kinds.ACK and kind ~= kinds.PING then
 		return nil;
 	elseif kind.numbered and (link.backend.is_holding or link_is_full(link) or link.inbox_from <= link.inbox_to) then
-		return link_delay(link, kind, number, meaning, frames.HEAD_BYTES + #payload);
+		return link_delay(link, kind, number, meaning, HEAD_BYTES + #payload);
 	end
 	return link_handle(link, kind, number, meaning);
 end
@@ -512,15 +502,15 @@ function link_methods:hears(data)
 		return self.error;
 	end
 	local buffer, at, err = pieces[2] and table.concat(pieces) or data, 1, nil;
-	local needed = frames.HEAD_BYTES;
+	local needed = HEAD_BYTES;
 	while not err do
 		local kind, number, size = frames.head(buffer, at);
 		err = kind and link_refuses(self, kind) or not kind and number or nil;
 		if err or not kind then
-			needed = #buffer - at + 1 < 4 and 4 or frames.HEAD_BYTES;
+			needed = #buffer - at + 1 < 4 and 4 or HEAD_BYTES;
 			break;
 		end
-		needed = frames.HEAD_BYTES + size;
+		needed = HEAD_BYTES + size;
 		if #buffer - at + 1 < needed then
 			break;
 		end
@@ -546,34 +536,32 @@ function link_methods:cut()
 	if not was_up then
 		return;
 	end
-	local orphans, unbound, before = {}, {}, {};
+	local orphans, unbound, entries = {}, {}, {};
 	for _, session in pairs(self.gate) do
 		if session.link == self then
 			local is_kept = session.bound and self.patience_ms > 0;
-			before[session] = session.held or {};
-			session.held, session.held_bytes = nil, 0;
+			entries[session] = is_kept and {} or nil;
 			table.insert(is_kept and orphans or unbound, session);
 		end
 	end
 	table.sort(unbound, function (a, b) return a.number < b.number; end);
-	for _, session in ipairs(orphans) do
-		session.link, session.left = nil, self;
-		session.held = {};
-	end
 	self.retained:each(function (session, name, payload, number)
-		if session.left == self and number ~= 0 and session.held then
-			table.insert(session.held, { session = session, name = name, payload = payload, number = number });
+		if number ~= 0 and entries[session] then
+			table.insert(entries[session], { session = session, name = name, payload = payload, number = number });
 		end
 	end);
 	for i = self.waiting_from, self.waiting_to do
 		local entry = self.waiting[i];
-		if entry.session.left == self and entry.session.held then
+		if entries[entry.session] then
 			entry.encoded = nil;
-			table.insert(entry.session.held, entry);
+			table.insert(entries[entry.session], entry);
 		end
 	end
 	for _, session in ipairs(orphans) do
-		table.move(before[session], 1, #before[session], #session.held + 1, session.held);
+		local all, held = entries[session], flow.held(session);
+		table.move(held, 1, #held, #all + 1, all);
+		session.link, session.left = nil, self;
+		flow.orphan(session, all);
 	end
 	self.retained, self.waiting, self.inbox, self.orphans = retained_new(), {}, {}, orphans;
 	self.waiting_from, self.waiting_to = 1, 0;
@@ -644,11 +632,11 @@ end });
 -- One element for the client. Held back while it cannot be sent. false: the session is over. Most of what is sent goes here: nothing
 -- is made for it but what stays.
 function session_methods:element(xml)
-	local link, size = self.link, #xml + frames.HEAD_BYTES;
-	if not link or self.paused or self.attaching or self.gone or self.closed_out
-	or link.waiting_from <= link.waiting_to or not link_has_credit(link, size) then
+	local link, size = self.link, #xml + HEAD_BYTES;
+	if not may_go(self) or self.closed_out or link.waiting_from <= link.waiting_to or not link_has_credit(link, size) then
 		return session_push(self, "ELEMENT", xml);
 	end
+	self.unacked_bytes = self.unacked_bytes + size;
 	link_retain(link, self, "ELEMENT", xml, size);
 	local out, count = link.out, link.out_count;
 	out[count + 1], out[count + 2], out[count + 3] = lengths[size - 4], self.element_head, xml;
@@ -671,6 +659,7 @@ function backend_methods:link(binding)
 		handled = 0, handled_said = 0, retained = retained_new(),
 		waiting = {}, waiting_from = 1, waiting_to = 0, waiting_bytes = 0, inbox = {}, inbox_from = 1, inbox_to = 0, inbox_bytes = 0,
 	}, link_mt);
+	flow.link_init(link);
 	local hello = {
 		{ "VERSION_MIN", 1 }, { "VERSION_MAX", 1 }, { "EPOCH", config.epoch }, { "NAME", config.name }, { "WINDOW", config.window },
 	};

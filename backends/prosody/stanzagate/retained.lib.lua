@@ -42,17 +42,21 @@ function retained_methods:add(session, name, payload, size, number)
 	self.sent, self.bytes = sent, self.bytes + size;
 end
 
--- The gate has acknowledged so many frames of the link: `acked` of each session becomes the number of its last one among them.
-function retained_methods:forget(count)
+-- The gate has acknowledged so many frames of the link: `acked` of each session becomes the number of its last one among them, and
+-- `unacked_bytes` less; of those for which something is `held`, on_acked(session) is told.
+function retained_methods:forget(count, on_acked)
 	local ring, mask, bytes = self.ring, self.slots - 1, 0;
 	for i = self.acked + 1, count do
 		local at = (i & mask) * SLOT;
-		local session, number = ring[at + 1], ring[at + 5];
+		local session, size, number = ring[at + 1], ring[at + 4], ring[at + 5];
 		if number > 0 then
 			session.acked = number;
 		end
-		bytes = bytes + ring[at + 4];
+		bytes, session.unacked_bytes = bytes + size, session.unacked_bytes - size;
 		ring[at + 1], ring[at + 3] = false, false;
+		if session.held then
+			on_acked(session);
+		end
 	end
 	self.acked, self.bytes = count, self.bytes - bytes;
 	if count == self.sent and self.slots > SLOTS_KEPT_MAX then

@@ -5,7 +5,7 @@ local sources, vectors = arg[1], arg[2];
 local hashes = require "util.hashes";
 
 local frames = dofile(sources.."/frames.lib.lua");
-local new_backend = dofile(sources.."/backend.lib.lua")(frames, dofile(sources.."/retained.lib.lua"));
+local new_backend = dofile(sources.."/backend.lib.lua")(frames, dofile(sources.."/retained.lib.lua"), dofile(sources.."/flow.lib.lua"));
 
 local function unhex(text)
 	return (text:gsub("%x%x", function (pair) return string.char(tonumber(pair, 16)); end));
