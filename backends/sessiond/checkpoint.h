@@ -10,9 +10,12 @@
  * CHECKPOINT_LONG_PAGES, the thread copies again what was written while it copied, takes the lock of those who write,
  * copies what is left then, and gives the lock back (RESTART). They wait so long: for a few pages, and for the disk to
  * have them. Whatever the thread does not get done it tries again CHECKPOINT_PAGES later; and from CHECKPOINT_PAGES_MAX
- * on whoever commits copies, as SQLite would do it by itself. So the log's file comes to some 20 MiB where much is
- * written, and little above 64 MiB in any case, unless somebody reads one state for longer than that takes to write, or
+ * on whoever commits copies, as SQLite would do it by itself. So the log's file comes to some 35 MiB where much is
+ * written, and little above 80 MiB in any case, unless somebody reads one state for longer than that takes to write, or
  * one transaction is longer; it does not become shorter.
+ *
+ * The thread is no nicer than others: whoever wakes up interrupts it at once all the same, and they must not wait for
+ * their lock because it does not run.
  *
  * Several processes with one database each have such a thread; one works at a time.
  */
@@ -23,8 +26,8 @@
 
 enum {
 	CHECKPOINT_PAGES = 1000, /* of 4 KiB: so many are waited for */
-	CHECKPOINT_LONG_PAGES = 4 << 10,
-	CHECKPOINT_PAGES_MAX = 16 << 10,
+	CHECKPOINT_LONG_PAGES = 8 << 10,
+	CHECKPOINT_PAGES_MAX = 20 << 10,
 };
 
 struct checkpoint;

@@ -119,14 +119,14 @@ Test(checkpoint, little_is_left_in_the_log)
 Test(checkpoint, the_log_of_who_writes_all_the_time_is_bounded)
 {
 	uint32_t longest = 0, logged;
-	for (unsigned written = 0; written < 4 * CHECKPOINT_LONG_PAGES; written += 10) {
+	for (unsigned written = 0; written < 5 * CHECKPOINT_LONG_PAGES / 2; written += 10) {
 		write_pages(10);
 		if ((logged = index_at(LOGGED_AT)) > longest)
 			longest = logged;
-		nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
 	}
 	cr_expect_geq(longest, CHECKPOINT_PAGES);
-	cr_expect_lt(longest, 3 * CHECKPOINT_LONG_PAGES);
+	cr_expect_lt(longest, 2 * CHECKPOINT_LONG_PAGES);
 }
 
 static uint32_t read_until;
