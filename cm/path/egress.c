@@ -86,6 +86,7 @@ static void deliver(struct worker *w, struct client *c, const struct xml_event *
 	}
 	c->stanzas_out += worker_count_stanza(w, COUNTER_messages_out, event, bytes) && client_was_bound(c);
 	w->stanzas_down++;
+	turns_hear(w, c);
 	client_dialect(c)->write(w, c, bytes, event->used);
 	check_unread(w, c);
 	if (c->awaiting)

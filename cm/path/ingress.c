@@ -144,6 +144,7 @@ void ingress_pass_stamped(struct worker *w, struct client *c, const struct xml_e
 	struct xml_splice splice;
 
 	c->stanzas_in++;
+	turns_hear(w, c);
 	if (xml_is_equal(bytes, event->name, "presence"))
 		keepsake_presence(w, c, event, bytes);
 	xml_splice_begin(&splice, bytes, event);

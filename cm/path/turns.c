@@ -2,6 +2,7 @@
 
 #include "client.h"
 #include "ingress.h"
+#include "registers.h"
 #include "worker.h"
 
 #include <assert.h>
@@ -14,6 +15,11 @@ enum {
 	TLS_RECORD_HEAD = 5,
 	COST_WEIGHT = 16, /* a step's part of the cost of late: one in so many */
 	LINE_MS_MAX = 500,
+	LEAST_US_FIRST = 1000, /* as long as nothing is known */
+	SHORT_US_MAX = 500,    /* of a step that may be made here */
+	HERE_US_MAX = 500,     /* of such steps, one behind the other */
+	QUIET_MS_MIN = 100,
+	LOGIN_STANZAS = 16, /* a client's first ones: presence, roster and what else a login brings */
 };
 
 /* ---- lines */
@@ -58,6 +64,8 @@ static void wake(void *io)
 
 bool turns_begin(struct worker *w)
 {
+	for (enum turn_kind kind = 0; kind < TURN_KINDS; kind++)
+		w->turns.least_ns[kind] = LEAST_US_FIRST * 1000ull;
 	w->turns.handshaker = handshaker_new(wake, w->net.io);
 	return w->turns.handshaker != NULL;
 }
@@ -66,6 +74,7 @@ void turns_end(struct worker *w)
 {
 	handshaker_free(w->turns.handshaker);
 	w->turns.handshaker = NULL;
+	handshake_step_done(&w->turns.here);
 }
 
 void turns_done(struct worker *w)
@@ -139,54 +148,130 @@ bool turns_are_due(const struct worker *w)
 	return handshaker_place(w->turns.handshaker) != NULL && kind_next(w, &kind);
 }
 
+static void cost_note(struct turns *t, const struct handshake_step *s)
+{
+	enum turn_kind kind = s->began ? TURN_BEGINS : TURN_GOES_ON;
+	uint64_t *cost_ns = &t->cost_ns[kind], *least_ns = &t->least_ns[kind];
+
+	*cost_ns = (*cost_ns * (COST_WEIGHT - 1) + s->cost_ns) / COST_WEIGHT;
+	*least_ns += *least_ns / COST_WEIGHT;
+	if (s->cost_ns < *least_ns)
+		*least_ns = s->cost_ns;
+}
+
 static void step_take(struct worker *w, struct handshake_step *s)
 {
 	struct client *c = client_find(w, s->of);
-	uint64_t *cost_ns = &w->turns.cost_ns[s->began ? TURN_BEGINS : TURN_GOES_ON];
 
 	assert(c != NULL && c->waiting);
-	*cost_ns = (*cost_ns * (COST_WEIGHT - 1) + s->cost_ns) / COST_WEIGHT;
+	cost_note(&w->turns, s);
 	c->waiting = false;
 	conn_resume_reading(&w->net, &c->conn);
 	ingress_step(w, c, s);
 }
 
-static void step_hand_out(struct worker *w, struct client *c)
+/* False: nobody is there any more. */
+static bool step_fill(struct worker *w, struct client *c, struct handshake_step *ret)
 {
-	struct handshake_step *s = handshaker_place(w->turns.handshaker);
-
 	if (!c->handshaking && c->conn.hung_up) {
 		client_close_for(w, c, REASON_CLIENT_LOST);
-		return;
+		return false;
 	}
 	if (!c->handshaking)
-		client_begin_tls(w, c, s);
-	s->of = client_session(c);
-	s->handshake = conn_lend_handshake(&c->conn);
-	s->bytes = c->login->held;
-	s->len = c->login->held_len;
+		client_begin_tls(w, c, ret);
+	ret->of = client_session(c);
+	ret->handshake = conn_lend_handshake(&c->conn);
+	ret->bytes = c->login->held;
+	ret->len = c->login->held_len;
 	login_let_go(w, c->login);
 	counter_add(&w->counters, COUNTER_handshakes_waiting, -1);
-	handshaker_hand_out(w->turns.handshaker);
+	return true;
 }
 
-void turns_run(struct worker *w)
+/* ---- on the handshaker's thread */
+
+static bool steps_take(struct worker *w)
 {
 	struct handshaker *handshaker = w->turns.handshaker;
-	bool going = handshaker_is_idle(handshaker);
+	bool any = false;
+	struct handshake_step *s;
+
+	for (; (s = handshaker_next(handshaker)) != NULL; any = true) {
+		step_take(w, s);
+		handshaker_give_back(handshaker);
+		counter_add(&w->counters, COUNTER_steps_handshaker, 1);
+	}
+	return any;
+}
+
+static void steps_hand_out(struct worker *w)
+{
+	struct handshaker *handshaker = w->turns.handshaker;
 	struct handshake_step *s;
 	enum turn_kind kind;
 	struct client *c;
 
-	for (; (s = handshaker_next(handshaker)) != NULL; going = true) {
-		step_take(w, s);
-		handshaker_give_back(handshaker);
+	while ((s = handshaker_place(handshaker)) != NULL && kind_next(w, &kind)) {
+		c = line_take(w, &w->turns.lines[kind]);
+		if (c != NULL && step_fill(w, c, s))
+			handshaker_hand_out(handshaker);
 	}
-	if (going)
-		atomic_store_explicit(&w->orders.shaken_us, w->now_us, memory_order_relaxed);
-	while (handshaker_place(handshaker) != NULL && kind_next(w, &kind)) {
+}
+
+/* ---- on the worker's own */
+
+void turns_hear(struct worker *w, const struct client *c)
+{
+	if (c->stanzas_in + c->stanzas_out > LOGIN_STANZAS)
+		w->turns.heard_ms = worker_now_ms(w);
+}
+
+/*
+ * Nobody is there who would notice a step of this kind, and to hand it out and to be told that it was made would cost
+ * a good part of what the step itself does.
+ */
+static bool is_made_here(const struct worker *w, enum turn_kind kind)
+{
+	const struct turns *t = &w->turns;
+
+	return t->least_ns[kind] < SHORT_US_MAX * 1000ull && worker_now_ms(w) >= t->heard_ms + QUIET_MS_MIN &&
+	       handshaker_is_idle(t->handshaker);
+}
+
+static void step_make_here(struct worker *w, struct client *c)
+{
+	struct handshake_step *s = &w->turns.here;
+
+	if (!step_fill(w, c, s))
+		return;
+	handshake_step_make(s);
+	registers_wipe();
+	step_take(w, s);
+	handshake_step_clear(s);
+	counter_add(&w->counters, COUNTER_steps_worker, 1);
+}
+
+static void steps_make_here(struct worker *w)
+{
+	uint64_t until_us = io_now_us() + HERE_US_MAX;
+	enum turn_kind kind;
+	struct client *c;
+
+	while (kind_next(w, &kind) && is_made_here(w, kind) && io_now_us() < until_us) {
 		c = line_take(w, &w->turns.lines[kind]);
 		if (c != NULL)
-			step_hand_out(w, c);
+			step_make_here(w, c);
 	}
+}
+
+void turns_run(struct worker *w)
+{
+	enum turn_kind kind;
+
+	if (steps_take(w) || handshaker_is_idle(w->turns.handshaker))
+		atomic_store_explicit(&w->orders.shaken_us, w->now_us, memory_order_relaxed);
+	if (kind_next(w, &kind) && is_made_here(w, kind))
+		steps_make_here(w);
+	else
+		steps_hand_out(w);
 }

@@ -17,7 +17,9 @@ static EVP_PKEY *key_make(const char *algorithm)
 		return EVP_EC_gen("P-256");
 	if (strcmp(algorithm, "ED25519") == 0)
 		return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	return EVP_RSA_gen(strcmp(algorithm, "RSA-1024") == 0 ? 1024 : 2048);
+	if (strncmp(algorithm, "RSA-", 4) == 0)
+		return EVP_RSA_gen((size_t)atoi(algorithm + 4));
+	return EVP_RSA_gen(2048);
 }
 
 /* OpenSSL's own reader of such texts takes no NUL: it is put into the encoding. */

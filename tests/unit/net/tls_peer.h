@@ -12,7 +12,7 @@
 struct tls_files {
 	char certificate[64], key[64];
 };
-/* `algorithm`: "EC", "RSA" (2048 bits), "RSA-1024" or "ED25519"; digest NULL for the last. */
+/* `algorithm`: "EC", "RSA" (2048 bits), "RSA-" and another number of them, or "ED25519"; digest NULL for the last. */
 struct tls_files tls_files_make(const char *algorithm, const char *digest);
 /*
  * The same with a subjectAltName, in OpenSSL's words: "DNS:a.example,DNS:*.b.example". A '^' in it becomes a NUL in the

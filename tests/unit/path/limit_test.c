@@ -352,6 +352,14 @@ static size_t hello_make(uint8_t *to, size_t cap)
 	return len;
 }
 
+/* So that each step is the handshaker's. */
+static void go_as_if_clients_talked(void)
+{
+	stage_make(&stage);
+	stage.worker->turns.heard_ms = UINT64_MAX / 2;
+	go();
+}
+
 /* Some are in the middle of a step, others wait for theirs, others were answered. */
 static void say_hello(struct actor *actors, size_t count)
 {
@@ -372,7 +380,7 @@ Test(limit, clients_that_go_in_the_middle_of_a_step)
 	enum { MANY = 12, ROUNDS = 20 };
 	struct actor actors[MANY], last;
 
-	go();
+	go_as_if_clients_talked();
 	for (int round = 0; round < ROUNDS; round++) {
 		say_hello(actors, MANY);
 		for (int i = 0; i < MANY; i++)
@@ -390,12 +398,29 @@ Test(limit, drains_in_the_middle_of_a_step)
 	enum { MANY = 12 };
 	struct actor actors[MANY];
 
-	go();
+	go_as_if_clients_talked();
 	say_hello(actors, MANY);
 	stage_drain(&stage);
 	for (int i = 0; i < MANY; i++)
 		actor_free(&actors[i]);
 	stage_join(&stage);
+}
+
+/* The second steps, which need no key, may be the worker's. */
+Test(limit, long_steps_are_never_the_worker_s)
+{
+	enum { HANDSHAKES = 12 };
+	struct actor a;
+
+	tls_files_remove(&stage.files);
+	stage.files = tls_files_make("RSA-3072", "SHA256");
+	go();
+	for (int i = 0; i < HANDSHAKES; i++) {
+		actor_connect(&stage, &a, WAY_DIRECT);
+		actor_free(&a);
+	}
+	cr_assert_geq(stage_counter(&stage, COUNTER_steps_handshaker), HANDSHAKES);
+	cr_assert_leq(stage_counter(&stage, COUNTER_steps_worker), HANDSHAKES);
 }
 
 /* Clients that do not answer the end are cut off when the time is over. */

@@ -326,3 +326,56 @@ Test(login, a_domain_nobody_serves)
 	cr_assert_eq(stage_closes(&stage, REASON_HOST_UNKNOWN), 1);
 	actor_free(&a);
 }
+
+/* ---- who makes the steps of handshakes */
+
+static uint64_t steps(void)
+{
+	return stage_counter(&stage, COUNTER_steps_worker) + stage_counter(&stage, COUNTER_steps_handshaker);
+}
+
+static void shake_hands(void)
+{
+	uint64_t before = steps();
+	struct actor a;
+
+	actor_connect(&stage, &a, WAY_DIRECT);
+	stage_until(steps() == before + 2);
+	actor_free(&a);
+}
+
+static void talk(struct actor *a)
+{
+	actor_say(a, "<presence/>");
+	server_expect_element(&server, a->session, "<presence from='juliet@example.org/r'/>");
+}
+
+/* How many steps the worker makes of a handshake that follows upon a client's word at once. */
+static uint64_t steps_upon_a_word(struct actor *a)
+{
+	uint64_t began_us, before;
+
+	do {
+		began_us = io_now_us();
+		talk(a);
+		before = stage_counter(&stage, COUNTER_steps_worker);
+		shake_hands();
+	} while (io_now_us() - began_us > 50000); /* the machine was busy */
+	return stage_counter(&stage, COUNTER_steps_worker) - before;
+}
+
+Test(login, short_steps_are_the_worker_s_while_no_client_talks)
+{
+	enum { LOGIN_STANZAS = 16 };
+	struct actor a;
+
+	stage_until((shake_hands(), stage_counter(&stage, COUNTER_steps_worker) >= 4));
+	actor_connect(&stage, &a, WAY_STARTTLS);
+	actor_login(&a, &server, "r");
+	stage_until(steps_upon_a_word(&a) == 2); /* what belongs to a login is not talk */
+	for (int i = 0; i < LOGIN_STANZAS; i++)
+		talk(&a);
+	for (int i = 0; i < 5; i++)
+		cr_assert_eq(steps_upon_a_word(&a), 0);
+	actor_free(&a);
+}
