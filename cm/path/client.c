@@ -514,12 +514,16 @@ void client_on_secure(struct worker *w, struct client *c)
 
 void client_random_id(char to[static STREAM_ID_BYTES])
 {
+	static const char digits[] = "0123456789abcdef";
 	uint8_t random[(STREAM_ID_BYTES - 1) / 2];
 	ssize_t got = getrandom(random, sizeof random, 0);
 
 	assert(got == sizeof random);
-	for (size_t i = 0; i < sizeof random; i++)
-		snprintf(to + 2 * i, 3, "%02x", random[i]);
+	for (size_t i = 0; i < sizeof random; i++) {
+		to[2 * i] = digits[random[i] >> 4];
+		to[2 * i + 1] = digits[random[i] & 15];
+	}
+	to[2 * sizeof random] = '\0';
 }
 
 /* Whose features they are: a client that cannot log in by its certificate is not offered to. */
