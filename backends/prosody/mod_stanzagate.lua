@@ -4,7 +4,7 @@
 -- mod_c2s and all modules above it do their work as ever. The clients' connections are in client.lib.lua, sessions of before a restart
 -- in adopt.lib.lua, what is kept of them in keep.lib.lua; the links themselves, free of sockets, in backend.lib.lua, their bytes in
 -- frames.lib.lua, what of them may have to be sent again in retained.lib.lua, what goes when in flow.lib.lua, and when gates are told
--- that theirs are handled in acks.lib.lua; here is what Prosody tells, and the gates' sockets.
+-- that theirs are handled in acks.lib.lua; who may have a link is in access.lib.lua; here is what Prosody tells, and the gates' sockets.
 
 module:set_global();
 module:depends("c2s");
@@ -13,8 +13,8 @@ local async = require "util.async";
 local configmanager = require "core.configmanager";
 local hashes = require "util.hashes";
 local id = require "util.id";
-local ip = require "util.ip";
 local portmanager = require "core.portmanager";
+local pposix = require "util.pposix";
 local random = require "util.random";
 local server = require "net.server";
 local time = require "util.time";
@@ -29,13 +29,13 @@ local opt_name = module:get_option_string("stanzagate_name", "prosody-"..id.shor
 local opt_secret = module:get_option_path("stanzagate_secret", nil, "config");
 local opt_gates = module:get_option_array("stanzagate_tls_gates", {});
 local opt_socket = module:get_option_path("stanzagate_socket", nil, "data");
+local opt_socket_mode = assert(tonumber(module:get_option_string("stanzagate_socket_mode", "660"), 8), "stanzagate_socket_mode: octal digits, as 660");
 local opt_window = module:get_option_number("stanzagate_window", 4194304);
 local opt_held_max = module:get_option_number("stanzagate_held_bytes_max", 1048576);
 local opt_ping_s = module:get_option_number("stanzagate_ping_s", 10);
 local opt_silence_s = module:get_option_number("stanzagate_silence_s", 30);
 
 local FEATURES_BYTES_MAX = 16384;
-local SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
 local HELLO_S, LOAD_S, PATIENCE_MARGIN_S, TEARDOWNS_A_TICK = 5, 2, 5, 50;
 local ACK_WAITS_S, LEAVE_S, SETTLE_S, SETTLE_S_MAX = 1, 3, 0.5, 15;
 
@@ -49,6 +49,7 @@ local function secret_read(path)
 end
 
 local secret = opt_secret and secret_read(opt_secret);
+local access = module:require("access")({ has_secret = secret ~= nil, gates = opt_gates });
 local links = {}; -- connection -> what is known of it
 local acks = module:require("acks")(links, time.now, ACK_WAITS_S);
 local client_count = 0;
@@ -391,11 +392,6 @@ end
 
 -- ---- connections of gates ----
 
-local function is_loopback(address)
-	local parsed = ip.new_ip(address);
-	return parsed and (ip.match(parsed, ip.new_ip("127.0.0.0"), 8) or address == "::1" or address == "::ffff:127.0.0.1");
-end
-
 local listener = { default_mode = 65536 };
 
 -- One thread does all work here: its share of the last second or more is how busy the server is.
@@ -427,48 +423,11 @@ local function watch(state)
 	return LOAD_S;
 end
 
--- One of the names as a dNSName, whole: neither subjects nor wildcards count.
-local function has_name(certificate, names)
-	local alternative = certificate and certificate:extensions()[SUBJECT_ALTERNATIVE_NAME];
-	for _, there in ipairs(alternative and alternative.dNSName or {}) do
-		for _, name in ipairs(names) do
-			if there:lower() == name:lower() then
-				return true;
-			end
-		end
-	end
-	return false;
-end
-
--- What is wrong with the certificate of who has dialled with TLS; nil when it is one of our gates.
-local function refuse_certificate(connection)
-	local socket = connection:socket();
-	local info = socket:info();
-	if info.protocol ~= "TLSv1.3" then
-		return "it speaks "..tostring(info.protocol);
-	elseif not socket:getpeerverification() then
-		return "its certificate is not of an authority that we know";
-	end
-	if has_name(socket:getpeercertificate(), opt_gates) then
-		return nil;
-	end
-	return "its certificate has none of the names in stanzagate_tls_gates";
-end
-
--- A link can log in anybody: who may have one is in docs/link-protocol.md, "Authority".
-local function refuse_gate(connection, address, is_unix)
-	if connection:ssl() then
-		-- This LuaSec cannot tell the channel binding that the proof would need.
-		return secret and "a shared key cannot be proved over TLS here" or refuse_certificate(connection);
-	elseif not is_unix and not secret and not is_loopback(address) then
-		return "neither TLS nor a shared key guards the link";
-	end
-end
-
 function listener.onconnect(connection)
 	local address = connection:ip();
 	local is_unix = address == nil or address == "unix" or address == opt_socket;
-	local fault = is_stopping and "this server is being stopped" or refuse_gate(connection, address, is_unix);
+	local tls = connection:ssl() and connection:socket();
+	local fault = is_stopping and "this server is being stopped" or access.refuse(not is_unix and address or nil, tls);
 	if fault then
 		module:log(is_stopping and "info" or "error", "A gate at %s is refused: %s", address, fault);
 		connection:close();
@@ -583,7 +542,10 @@ function listener.ondisconnect(connection, err)
 	end
 end
 
-module:provides("net", { name = "stanzagate", private = true, default_port = 5290, listener = listener });
+-- Nowhere, unless the configuration says where.
+if module:get_option("stanzagate_ports") then
+	module:provides("net", { name = "stanzagate", private = true, listener = listener });
+end
 
 if module:get_option("stanzagate_tls_ports") then
 	module:provides("net", {
@@ -606,7 +568,10 @@ local function unix_listen()
 	unix_socket = unix();
 	unix_socket:settimeout(0);
 	os.remove(opt_socket);
+	-- So that it never has another mode; the group is that of the folder where this is set-group-ID.
+	local umask = pposix.umask(("%03o"):format(~opt_socket_mode & 511));
 	local ok, err = unix_socket:bind(opt_socket);
+	pposix.umask(umask);
 	if ok then
 		ok, err = unix_socket:listen(16);
 	end
@@ -615,13 +580,29 @@ local function unix_listen()
 		return;
 	end
 	unix_listener = server.wrapserver(unix_socket, opt_socket, 0, listener, { read_size = listener.default_mode });
+	return access.socket_warning(opt_socket, opt_socket_mode);
+end
+
+local function warn_of_ports()
+	local ports = {};
+	for _, interface, port in portmanager.get_active_services():iter("stanzagate", nil, nil, nil) do
+		table.insert(ports, { interface, port });
+	end
+	for _, warning in ipairs(access.port_warnings(ports)) do
+		module:log("warn", "%s", warning);
+	end
+	if not ports[1] and not opt_socket and not module:get_option("stanzagate_tls_ports") then
+		module:log("warn", "No links: none of stanzagate_socket, stanzagate_ports and stanzagate_tls_ports is set");
+	end
 end
 
 local function start()
 	domains_refresh();
-	if opt_socket then
-		unix_listen();
+	local warning = opt_socket and unix_listen();
+	if warning then
+		module:log("warn", "%s", warning);
 	end
+	warn_of_ports();
 end
 
 if prosody.start_time then

@@ -247,9 +247,9 @@ def test_a_key_that_changes(tmp_path, secret, make_gate):
     assert not sessiond.stop()
 
 
-def python(code, *arguments, user):
+def python(code, *arguments, user, group=None):
     """A child of another user that does `code`, and says a line when it has begun."""
-    child = subprocess.Popen([sys.executable, "-c", code, *arguments], user=user, group=user, extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, "-c", code, *arguments], user=user, group=group or user, extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     return child, child.stdout.readline().strip()
 
 

@@ -36,6 +36,7 @@ class Example(prosody.Prosody):
         home = gates.new_folder("prosody")
         (home / "data").mkdir()
         self.direct, self.link = ("127.0.0.1", gates.free_port()), ("127.0.0.1", gates.free_port())
+        self.places = [self.direct, self.link]
         certificate, key = authority.issue(f"prosody-{number}.internal")
         example = (EXAMPLES / "prosody.cfg.lua").read_text().split("\n", 2)[2]
         example = example.replace("prosody-1", f"prosody-{number}").replace("example.org", domain).replace("192.0.2.11", "127.0.0.1")

@@ -30,7 +30,7 @@ storage = "internal"
 limits = {{ c2s = {{ rate = "{rate}" }} }}
 log = {{ {level} = "{home}/prosody.log" }}
 ssl = {{ key = "{key}", certificate = "{certificate}" }}
-stanzagate_ports = {{ {link} }}
+{links}
 stanzagate_name = "prosody-1"
 {more}
 VirtualHost "localhost"
@@ -43,14 +43,15 @@ def is_there():
 
 
 class Prosody(gates.Program):
-    """more: further lines of configuration; without: a module less, and no folder of ours; prepare: called with the configuration."""
+    """more: further lines of configuration; links: where links are accepted, if not at `address`; without: a module less, and no folder of ours; prepare: called with the configuration."""
 
-    def __init__(self, home=None, authentication="internal_hashed", more="", level="info", without=None, prepare=None, modules=MODULES, rate="10mb/s"):
+    def __init__(self, home=None, authentication="internal_hashed", more="", level="info", without=None, prepare=None, modules=MODULES, rate="10mb/s", links=None):
         home = home or gates.new_folder("prosody")
         certificate, key = gates.certificate()
         self.direct = ("127.0.0.1", gates.free_port())
         self.link = ("127.0.0.1", gates.free_port())
         self.address = f"tcp:127.0.0.1:{self.link[1]}"
+        self.places = [self.direct] if links else [self.direct, self.link]
         self.authority = str(certificate)
         (home / "data").mkdir(exist_ok=True)
         self.config = home / "prosody.cfg.lua"
@@ -59,7 +60,7 @@ class Prosody(gates.Program):
                 home=home,
                 plugins="" if without else f'plugin_paths = {{ "{gates.ROOT}/backends/prosody" }}',
                 port=self.direct[1],
-                link=self.link[1],
+                links=links or f"stanzagate_ports = {{ {self.link[1]} }}",
                 modules=", ".join(f'"{name}"' for name in modules.split() if name != without),
                 authentication=authentication,
                 key=key,
@@ -93,7 +94,7 @@ class Prosody(gates.Program):
         if not self.running():
             raise RuntimeError(f"Prosody ended with {self.process.returncode}:\n{self.log_tail()}\n{self.server_log()}")
         try:
-            for place in (self.direct, self.link):
+            for place in self.places:
                 socket.create_connection(place).close()
             return True
         except OSError:
