@@ -9,13 +9,14 @@
 -behaviour(ejabberd_listener).
 
 -export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_opt_type/1, mod_doc/0]).
--export([start/3, start_link/3, accept/1, listen_options/0, listen_opt_type/1]).
+-export([start/3, start_link/3, accept/1, tcp_init/2, listen_options/0, listen_opt_type/1]).
 -export([domains_changed/0, domains_changed/1, stopping/0, connection/2]).
 
 -include_lib("kernel/include/logger.hrl").
 
 -define(HELLO_MS, 5000).
 -define(SO_PEERCRED, {raw, 1, 17, 12}).
+-define(SOCKET_MODE, 8#660).
 -define(BUFFER_BYTES, 65536).
 -define(WRITTEN_BYTES_MAX, 8388608). % so much is written without waiting for the gate: more than the window of most
 
@@ -71,7 +72,7 @@ stopping() -> stanzagate_hub:leave().
 
 %% Whoever has a link can log in anybody: who may have one is in docs/link-protocol.md, "Authority".
 listen_options() ->
-	[{name, undefined}, {secret, undefined}, {uids, []}, {tls, false}, {certfile, undefined}, {cafile, undefined}, {gates, []},
+	[{name, undefined}, {secret, undefined}, {uids, []}, {unix_socket, #{mode => ?SOCKET_MODE}}, {tls, false}, {certfile, undefined}, {cafile, undefined}, {gates, []},
 		{window, 4194304}, {held_bytes_max, 1048576}, {ping, 10000}, {silence, 30000},
 		{access, all}, {shaper, none}, {max_stanza_size, infinity}, {max_fsm_queue, 10000}].
 
@@ -79,6 +80,10 @@ listen_options() ->
 listen_opt_type(name) -> econf:binary();
 listen_opt_type(secret) -> econf:file();
 listen_opt_type(uids) -> econf:list(econf:non_neg_int());
+listen_opt_type(unix_socket) ->
+	econf:and_then(
+		econf:options(#{mode => econf:octal(), owner => econf:non_neg_int(), group => econf:non_neg_int()}, [unique, {return, map}]),
+		fun(Given) -> maps:merge(#{mode => ?SOCKET_MODE}, Given) end);
 listen_opt_type(certfile) -> econf:file();
 listen_opt_type(cafile) -> econf:file();
 listen_opt_type(gates) -> econf:list(econf:binary());
@@ -86,6 +91,50 @@ listen_opt_type(window) -> econf:int(65536, 16#ffffffff);
 listen_opt_type(held_bytes_max) -> econf:pos_int();
 listen_opt_type(ping) -> econf:timeout(second);
 listen_opt_type(silence) -> econf:timeout(second).
+
+%% A listener begins: its Unix socket gets its rights, and the log is told who may have a link that is not guarded.
+tcp_init(Socket, List) ->
+	Options = options(List),
+	case inet:sockname(Socket) of
+		{ok, {local, Path}} ->
+			socket_own(Path, map_get(unix_socket, Options)),
+			socket_warn(Path, Options);
+		{ok, {Ip, Port}} ->
+			port_warn(is_loopback(Ip), io_lib:format("~ts:~b", [ntoa(Ip), Port]), Options)
+	end,
+	List.
+
+options(List) ->
+	maps:merge(maps:from_list(listen_options()), maps:from_list(List)).
+
+%% The mode last: before it nobody but ejabberd's own user can connect, unless its umask lets others write. From 23.10 ejabberd does all of this
+%% itself, before the socket gets its name, and the one that it had is gone.
+socket_own(Path, Rights) ->
+	Done = [case Right of
+		owner -> file:change_owner(Path, map_get(owner, Rights));
+		group -> file:change_group(Path, map_get(group, Rights));
+		mode -> file:change_mode(Path, map_get(mode, Rights))
+	end || Right <- [owner, group, mode], is_map_key(Right, Rights)],
+	case [Reason || {error, Reason} <- Done, Reason =/= enoent] of
+		[] -> ok;
+		[Reason | _] -> ?LOG_ERROR("unix_socket of ~ts cannot be had: ~tp", [Path, Reason])
+	end.
+
+socket_warn(Path, #{unix_socket := #{mode := Mode}, uids := [], secret := undefined}) when Mode band 8#002 =/= 0 ->
+	?LOG_WARNING("Links at ~ts are not authenticated: with mode ~.8b whoever can enter its folder may be a gate, and log in anybody"
+		" (unix_socket, uids, secret)", [Path, Mode]);
+socket_warn(_, _) ->
+	ok.
+
+port_warn(_, _, #{tls := true}) ->
+	ok;
+port_warn(IsLoopback, Place, #{secret := Secret}) ->
+	IsLoopback orelse ?LOG_WARNING("Links at ~ts have no TLS: only gates of this machine's loopback are let in, others need tls", [Place]),
+	Secret =/= undefined orelse ?LOG_WARNING("Links at ~ts are not authenticated: whoever is on this machine may be a gate, and log in anybody"
+		" (secret, tls, or a Unix socket)", [Place]).
+
+ntoa(Ip) when tuple_size(Ip) =:= 8 -> [$[, inet:ntoa(Ip), $]];
+ntoa(Ip) -> inet:ntoa(Ip).
 
 start(Transport, Socket, Options) ->
 	{ok, proc_lib:spawn(?MODULE, connection, [{Transport, Socket}, Options])}.
@@ -98,7 +147,7 @@ accept(Pid) ->
 
 %% A connection, from its first byte to HELLO and PROOF.
 connection({gen_tcp, Socket}, List) ->
-	Options = maps:merge(maps:from_list(listen_options()), maps:from_list(List)),
+	Options = options(List),
 	receive accept -> ok after ?HELLO_MS -> exit(normal) end,
 	_ = inet:setopts(Socket, [binary, {packet, raw}, {active, false}, {buffer, ?BUFFER_BYTES},
 		{send_timeout, ?HELLO_MS}, {high_watermark, ?WRITTEN_BYTES_MAX}]),
@@ -123,15 +172,15 @@ secure(Socket, #{tls := true, secret := undefined} = Options) ->
 	secure_tls(Socket, Options);
 secure(_, #{tls := true}) ->
 	{refused, "a shared key cannot be proved over TLS here"};
-secure(Socket, #{secret := Secret, uids := Uids}) ->
+secure(Socket, #{uids := Uids}) ->
 	case inet:peername(Socket) of
 		{ok, {local, _}} -> secure_unix(Socket, Uids);
-		{ok, {Ip, _}} when Secret =:= undefined ->
+		{ok, {Ip, _}} ->
+			%% A key without TLS proves who begins, and protects nothing that follows.
 			case is_loopback(Ip) of
 				true -> {ok, gen_tcp, Socket};
-				false -> {refused, "neither TLS nor a shared key guards the link"}
+				false -> {refused, "links from other machines need TLS (tls)"}
 			end;
-		{ok, _} -> {ok, gen_tcp, Socket};
 		{error, Reason} -> {refused, atom_to_list(Reason)}
 	end.
 
