@@ -60,7 +60,7 @@ def test_mechanisms_and_features_are_those_of_prosody(authentication, make_gate)
         looked = [connect(server.direct, server), connect(gate.starttls, gate), connect(gate.direct, gate, True)]
         before = [features(client.secure()) for client in looked]
         assert before[0] == before[1] == before[2]
-        mechanisms = sorted(looked[0].mechanisms())
+        mechanisms = sorted(set(looked[0].mechanisms()) - {"OAUTHBEARER"})  # Prosody 13 offers that; it is for who has a token
         assert "PLAIN" in mechanisms and "SCRAM-SHA-1" in mechanisms
         assert ("SCRAM-SHA-256" in mechanisms) == (authentication == "internal_plain")
         for mechanism in mechanisms:
@@ -316,7 +316,7 @@ def test_install(tmp_path, make_gate):
         client = connect(gate.starttls, gate)
         client.login("alice", gates.PASSWORDS["alice"])
         assert client.logout()
-        subprocess.run(["prosodyctl", "--config", gates.ROOT / "deploy" / "prosody" / "prosody.cfg.lua", "about"], check=True, capture_output=True)
+        subprocess.run([prosody.program("prosodyctl"), "--config", gates.ROOT / "deploy" / "prosody" / "prosody.cfg.lua", "about"], check=True, capture_output=True)
 
 
 def test_a_crowd_in_rooms(server, make_gate):

@@ -50,7 +50,7 @@ class Example(prosody.Prosody):
         self.config = home / "prosody.cfg.lua"
         more = MORE.format(home=home, port=self.direct[1], key=key, certificate=certificate)
         self.config.write_text(more + replaced(example, **places))
-        command = ["prosodyctl", "--config", self.config, "register", "alice", domain, "password"]
+        command = [prosody.program("prosodyctl"), "--config", self.config, "register", "alice", domain, "password"]
         subprocess.run(command, check=True, capture_output=True, timeout=gates.PATIENCE_S)
         self.start(home)
 

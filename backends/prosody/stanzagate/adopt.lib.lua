@@ -274,10 +274,10 @@ local function restore(client, session, state, fields)
 	return true;
 end
 
--- Prosody 13 can disable users.
+-- Prosody 13 can disable users; where accounts are kept that know no such thing, it answers nil.
 local function is_user(username, host)
 	local is_enabled = usermanager.user_is_enabled;
-	return usermanager.user_exists(username, host) and (not is_enabled or is_enabled(username, host));
+	return usermanager.user_exists(username, host) and (not is_enabled or is_enabled(username, host) ~= false);
 end
 
 -- client: new, of the fields of ADOPT. nil: it is bound as it was; else a reason for humans, and the condition with which its

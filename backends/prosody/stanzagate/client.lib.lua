@@ -76,6 +76,7 @@ function client_methods:serverport() return self.link_connection and self.link_c
 function client_methods:server() return self.link_connection and self.link_connection:server(); end
 function client_methods:ssl() return self.tls ~= nil; end
 function client_methods:ssl_info() return self.tls; end
+function client_methods:sslctx() end
 function client_methods:setoption() return true; end
 function client_methods:set_mode() end
 function client_methods:setlistener() end

@@ -2,7 +2,10 @@
 Prosody, with mod_stanzagate and what a server for people has enabled.
 
     Prosody(home)     `address` is where gates dial; `direct` is its own port 5222 for clients
+
+Environment: STANZAGATE_PROSODY    a folder with another prosody, and its prosodyctl, than those in PATH
 """
+import os
 import shutil
 import socket
 import subprocess
@@ -38,8 +41,13 @@ Component "rooms.localhost" "muc"
 """
 
 
+def program(name):
+    """prosody or prosodyctl; None where there is none."""
+    return shutil.which(name, path=os.environ.get("STANZAGATE_PROSODY") or None)
+
+
 def is_there():
-    return shutil.which("prosody") is not None
+    return program("prosody") is not None
 
 
 class Prosody(gates.Program):
@@ -78,12 +86,12 @@ class Prosody(gates.Program):
         self.start(home)
 
     def start(self, home):
-        super().__init__(["prosody", "--config", self.config, "-F"], home)
+        super().__init__([program("prosody"), "--config", self.config, "-F"], home)
         gates.wait_until(self.reachable, what="Prosody")
 
     def add_account(self, user, password):
         subprocess.run(
-            ["prosodyctl", "--config", self.config, "register", user, "localhost", password], check=True, capture_output=True, timeout=gates.PATIENCE_S
+            [program("prosodyctl"), "--config", self.config, "register", user, "localhost", password], check=True, capture_output=True, timeout=gates.PATIENCE_S
         )
 
     def server_log(self):
