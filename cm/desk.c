@@ -8,11 +8,12 @@
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { ROWS_USUAL = 50 };
+enum { ROWS_USUAL = 50, LIST_BYTES = 512 };
 
 /* What was ordered of a session server while the gate runs. */
 struct desk_order {
@@ -50,10 +51,24 @@ static const char *word(const json_t *arguments, const char *key)
 	return text == NULL ? "" : text;
 }
 
-static json_t *refuse(char error[static CONTROL_ERROR_BYTES], const char *why, const char *what)
+__attribute__((format(printf, 2, 3))) static json_t *refuse(char error[static CONTROL_ERROR_BYTES], const char *format,
+							    ...)
 {
-	snprintf(error, CONTROL_ERROR_BYTES, "%s%s", why, what);
+	va_list more;
+
+	va_start(more, format);
+	vsnprintf(error, CONTROL_ERROR_BYTES, format, more);
+	va_end(more);
 	return NULL;
+}
+
+/* One more of what is allowed. */
+static void list_add(char list[static LIST_BYTES], const char *text)
+{
+	size_t had = strlen(list);
+
+	if (text != NULL)
+		snprintf(list + had, LIST_BYTES - had, "%s%s", had == 0 ? "" : ", ", text);
 }
 
 /* ---- status, sessions */
@@ -67,17 +82,20 @@ static json_t *status(struct desk *d, const json_t *arguments, char error[static
 	return all;
 }
 
-static bool state_read(const char *text, int *ret)
+static bool state_read(const char *text, int *ret, char error[static CONTROL_ERROR_BYTES])
 {
+	char states[LIST_BYTES] = "";
 	const char *name;
 
 	*ret = -1;
-	if (*text == '\0')
-		return true;
-	for (int state = 0; (name = ask_state_name(state)) != NULL; state++)
+	for (int state = 0; (name = ask_state_name(state)) != NULL; state++) {
+		list_add(states, name);
 		if (strcmp(text, name) == 0)
 			*ret = state;
-	return *ret >= 0;
+	}
+	if (*text == '\0' || *ret >= 0)
+		return true;
+	return refuse(error, "state: found \"%.64s\", allowed %s", text, states) != NULL;
 }
 
 /* False: `error` says what is wrong with it. */
@@ -89,22 +107,49 @@ static bool question_read(const json_t *arguments, struct inquiry_question *ret,
 
 	*ret = (struct inquiry_question){.kind = INQUIRY_SESSIONS};
 	if (strlen(who) >= sizeof ret->who || strlen(backend) >= sizeof ret->backend)
-		return refuse(error, "a name that is too long", "") != NULL;
-	if (!state_read(word(arguments, "state"), &ret->state))
-		return refuse(error, "there is no such state: ", word(arguments, "state")) != NULL;
+		return refuse(error, "who and backend: found %zu and %zu bytes, allowed %zu and %zu", strlen(who),
+			      strlen(backend), sizeof ret->who - 1, sizeof ret->backend - 1) != NULL;
+	if (!state_read(word(arguments, "state"), &ret->state, error))
+		return false;
 	if (rows < 0 || rows > INQUIRY_ROWS_MAX)
-		return refuse(error, "a limit of 0 to 10000 is allowed", "") != NULL;
+		return refuse(error, "limit: found %" JSON_INTEGER_FORMAT ", allowed 0 to %d sessions", rows,
+			      INQUIRY_ROWS_MAX) != NULL;
 	memcpy(ret->who, who, strlen(who) + 1);
 	memcpy(ret->backend, backend, strlen(backend) + 1);
 	ret->rows_max = (uint32_t)rows;
 	return true;
 }
 
+/* Of the session servers that there are: whether one has the name. "": whichever. */
+static bool backend_check(struct desk *d, const char *name, char error[static CONTROL_ERROR_BYTES])
+{
+	json_t *rows = *name == '\0' ? NULL : ask_backends(&d->ask), *row;
+	bool known = *name == '\0';
+	char names[LIST_BYTES] = "";
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		const char *text = json_string_value(json_object_get(row, "name"));
+
+		known |= strcmp(text, name) == 0;
+		list_add(names, text);
+	}
+	json_decref(rows);
+	return known || refuse(error, "backend: found \"%.128s\", allowed %s", name, names) != NULL;
+}
+
+/* NULL: `error` says why not. */
+static json_t *sessions_ask(struct desk *d, const struct inquiry_question *question,
+			    char error[static CONTROL_ERROR_BYTES])
+{
+	return backend_check(d, question->backend, error) ? ask_sessions(&d->ask, question) : NULL;
+}
+
 static json_t *sessions_find(struct desk *d, const json_t *arguments, char error[static CONTROL_ERROR_BYTES])
 {
 	struct inquiry_question question;
 
-	return question_read(arguments, &question, error) ? ask_sessions(&d->ask, &question) : NULL;
+	return question_read(arguments, &question, error) ? sessions_ask(d, &question, error) : NULL;
 }
 
 /* A pattern ends many only when that was said. */
@@ -116,11 +161,15 @@ static json_t *sessions_kick(struct desk *d, const json_t *arguments, char error
 	if (!question_read(arguments, &question, error))
 		return NULL;
 	if (question.who[0] == '\0')
-		return refuse(error, "whom? a JID, an address or a session is needed", "");
+		return refuse(error, "who: found nothing, allowed a JID, an address, a session or a pattern");
 	if (strpbrk(question.who, "*?[") != NULL && !json_is_true(json_object_get(arguments, "many")))
-		return refuse(error, "a pattern may mean many: say so with --many", "");
+		return refuse(error,
+			      "who: found the pattern \"%.256s\", allowed only with --many, since it may mean many",
+			      question.who);
 	question.kind = INQUIRY_KICK;
-	result = ask_sessions(&d->ask, &question);
+	result = sessions_ask(d, &question, error);
+	if (result == NULL)
+		return NULL;
 	log_event(CONFIG_LOG_INFO, "control.kicked", log_text("who", question.who),
 		  log_count("sessions", (uint64_t)json_integer_value(json_object_get(result, "matched"))));
 	return result;
@@ -166,10 +215,13 @@ static json_t *backend_order(struct desk *d, const char *name, bool drain, char 
 	struct fleet *fleet = d->hands.fleet(d->hands.context);
 	bool there = fleet_drain(fleet, name, drain);
 	struct desk_order *order = there ? order_of(d, fleet, name) : NULL;
+	char names[LIST_BYTES] = "";
 
+	for (size_t i = 0; i < fleet->backend_count; i++)
+		list_add(names, fleet->backends[i].name);
 	fleet_free(fleet);
 	if (order == NULL)
-		return refuse(error, there ? "its name is too long: " : "there is no session server ", name);
+		return refuse(error, "name: found \"%.128s\", allowed %s", name, there ? "a shorter one" : names);
 	order->drain = drain;
 	log_event(CONFIG_LOG_INFO, "control.steered", log_text("backend", name),
 		  log_text("drain", drain ? "yes" : "no"));
@@ -285,13 +337,17 @@ static json_t *log_level(struct desk *d, const json_t *arguments, char error[sta
 	const char *name = word(arguments, "room"), *text = word(arguments, "level");
 	enum log_room room = log_room_find(name, strlen(name));
 	int level = log_level_find(text, strlen(text));
+	char rooms[LIST_BYTES] = "";
 
 	if (*text == '\0' && *name == '\0')
 		return log_json();
 	if (level < 0 && (strcmp(text, "default") != 0 || *name == '\0'))
-		return refuse(error, "allowed are error, warning, info, debug, and for a room default; found ", text);
+		return refuse(error, "level: found \"%.64s\", allowed error, warning, info, debug%s", text,
+			      *name == '\0' ? "; of a room default too" : " or default");
+	for (int i = 0; i < LOG_ROOMS; i++)
+		list_add(rooms, log_room_name((enum log_room)i));
 	if (*name != '\0' && room == LOG_ROOMS)
-		return refuse(error, "the log has no room ", name);
+		return refuse(error, "room: found \"%.64s\", allowed %s", name, rooms);
 	if (*name != '\0')
 		log_room_level_set(room, level);
 	else
@@ -340,12 +396,15 @@ static json_t *leave(struct desk *d, const struct desk_command *command, const j
 static json_t *answer(void *context, const char *name, const json_t *arguments, char error[static CONTROL_ERROR_BYTES])
 {
 	struct desk *d = context;
+	char names[LIST_BYTES] = "";
 
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		if (strcmp(commands[i].name, name) == 0)
 			return commands[i].by_main ? leave(d, &commands[i], arguments, error)
 						   : commands[i].run(d, arguments, error);
-	return refuse(error, "this gate knows no command ", name);
+		list_add(names, commands[i].name);
+	}
+	return refuse(error, "command: found \"%.64s\", allowed %s", name, names);
 }
 
 void desk_look(struct desk *d)

@@ -116,9 +116,15 @@ static bool peer_may(const struct control *c, int fd, uid_t *ret_uid)
 	return may;
 }
 
+/* An error that was cut in the middle of a character ends before it. */
 static json_t *error_json(const char *why)
 {
-	return json_pack("{s:s}", "error", why);
+	size_t len = strlen(why);
+	json_t *text = NULL;
+
+	while (text == NULL)
+		text = json_stringn(why, len--);
+	return json_pack("{s:o}", "error", text);
 }
 
 /* The answer to a line, whatever stands in it. */

@@ -57,6 +57,20 @@ static const struct ctl_column backend_columns[] = {
 	{"UP FOR", "up_s", CTL_TIME},	       {"FAILURES", "failures", CTL_COUNT}, {"ADDRESS", "address", CTL_TEXT},
 };
 
+static const struct ctl_column backend_columns_short[] = {
+	{"BACKEND", "name", CTL_TEXT},	       {"STATE", "state", CTL_TEXT},
+	{"LINKS", "links_up", CTL_COUNT},      {"OF", "links", CTL_COUNT},
+	{"SESSIONS", "sessions", CTL_COUNT},   {"LOAD", "told_load", CTL_SHARE},
+	{"UNREAD", "unread_bytes", CTL_BYTES}, {"DRAINED", "drained", CTL_YES},
+	{"UP FOR", "up_s", CTL_TIME},	       {"FAILURES", "failures", CTL_COUNT},
+};
+
+/* "" for one, "s" otherwise. */
+static const char *plural(json_int_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static void line(FILE *to, const char *title, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void line(FILE *to, const char *title, const char *format, ...)
 {
@@ -79,9 +93,11 @@ void ctl_print_state(FILE *to, const json_t *status)
 
 	ctl_cell(CTL_TIME, up, cell);
 	json_decref(up);
-	line(to, "gate", "stanzagate %s, process %" JSON_INTEGER_FORMAT ", up for %s, %" JSON_INTEGER_FORMAT " workers",
+	line(to, "gate",
+	     "stanzagate %s, process %" JSON_INTEGER_FORMAT ", up for %s, %" JSON_INTEGER_FORMAT " worker%s",
 	     json_string_value(json_object_get(status, "version")), json_integer_value(json_object_get(status, "pid")),
-	     cell, json_integer_value(json_object_get(status, "workers")));
+	     cell, json_integer_value(json_object_get(status, "workers")),
+	     plural(json_integer_value(json_object_get(status, "workers"))));
 	line(to, "state", "%s; %s", sick == NULL ? "healthy" : sick, unready == NULL ? "ready" : unready);
 }
 
@@ -124,6 +140,11 @@ static void resources_print(FILE *to, const json_t *status)
 void ctl_print_backends(FILE *to, const json_t *backends)
 {
 	ctl_table_print(to, COLUMNS(backend_columns), backends);
+}
+
+void ctl_print_backends_short(FILE *to, const json_t *backends)
+{
+	ctl_table_print(to, COLUMNS(backend_columns_short), backends);
 }
 
 void ctl_print_status(FILE *to, const json_t *status)
@@ -184,13 +205,14 @@ static void silent_print(FILE *to, const json_t *result)
 	json_int_t silent = json_integer_value(json_object_get(result, "workers_silent"));
 
 	if (silent > 0)
-		fprintf(to, "%" JSON_INTEGER_FORMAT " workers did not answer in time\n", silent);
+		fprintf(to, "%" JSON_INTEGER_FORMAT " worker%s did not answer in time\n", silent, plural(silent));
 }
 
 static void counts_print(FILE *to, const json_t *result)
 {
-	fprintf(to, "%zu of %" JSON_INTEGER_FORMAT " sessions\n", json_array_size(json_object_get(result, "sessions")),
-		json_integer_value(json_object_get(result, "matched")));
+	fprintf(to, "%zu of %" JSON_INTEGER_FORMAT " session%s\n", json_array_size(json_object_get(result, "sessions")),
+		json_integer_value(json_object_get(result, "matched")),
+		plural(json_integer_value(json_object_get(result, "matched"))));
 	silent_print(to, result);
 }
 

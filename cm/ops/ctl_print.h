@@ -14,6 +14,7 @@ void ctl_print_sessions(FILE *, const json_t *);
 void ctl_print_session(FILE *, const json_t *); /* each session in full */
 void ctl_print_kicked(FILE *, const json_t *);
 void ctl_print_backends(FILE *, const json_t *);
+void ctl_print_backends_short(FILE *, const json_t *); /* what changes, for terminals 80 columns wide */
 void ctl_print_steered(FILE *, const json_t *);
 void ctl_print_config(FILE *, const json_t *);
 void ctl_print_diff(FILE *, const json_t *);

@@ -141,3 +141,14 @@ void ctl_lines_print(FILE *to, const struct ctl_column *columns, size_t count, c
 		fprintf(to, "%s%*s  %s\n", columns[n].title, (int)(room - width(columns[n].title)), "", cell);
 	}
 }
+
+void ctl_lines_cut(FILE *to, const char *text, size_t columns)
+{
+	for (size_t at = 0; *text != '\0'; text++) {
+		at += ((unsigned char)*text & 0xc0) != 0x80;
+		if (*text == '\n')
+			at = 0;
+		if (columns == 0 || at <= columns)
+			fputc(*text, to);
+	}
+}

@@ -25,5 +25,7 @@ void ctl_cell(enum ctl_kind, const json_t *value, char to[static CTL_CELL_BYTES]
 void ctl_table_print(FILE *, const struct ctl_column *, size_t columns, const json_t *rows);
 /* One object: a line for each column. */
 void ctl_lines_print(FILE *, const struct ctl_column *, size_t columns, const json_t *object);
+/* Writes the text, which ends with a line feed, with each line cut to so many characters; 0: none is cut. */
+void ctl_lines_cut(FILE *, const char *text, size_t columns);
 
 #endif

@@ -4,10 +4,13 @@
 #include "ctl_print.h"
 #include "ctl_table.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -103,11 +106,17 @@ void ctl_top_print(FILE *to, const json_t *now, const json_t *before)
 	fputc('\n', to);
 	clients_print(to, now, before);
 	stanzas_print(to, now, before);
-	ctl_print_backends(to, json_object_get(now, "backends"));
+	ctl_print_backends_short(to, json_object_get(now, "backends"));
 	closes_print(to, now);
 }
 
 /* ---- again and again */
+
+struct top {
+	const char *path;
+	unsigned interval_ms, count;
+	bool json, terminal, keys;
+};
 
 static volatile sig_atomic_t told_to_end;
 
@@ -128,58 +137,82 @@ static bool pause_ms(unsigned interval_ms, bool keys)
 	return !told_to_end;
 }
 
-static void screen(const json_t *now, const json_t *before, bool terminal)
+static void screen_print(const json_t *now, const json_t *before)
 {
-	fputs(terminal ? "\033[H\033[J" : "", stdout);
-	ctl_top_print(stdout, now, before);
-	fputs(terminal ? "\nq ends\n" : "\n", stdout);
+	struct winsize window = {0};
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	assert(to != NULL);
+	ctl_top_print(to, now, before);
+	fclose(to);
+	assert(text != NULL);
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &window);
+	fputs("\033[H\033[J", stdout);
+	ctl_lines_cut(stdout, text, window.ws_col);
+	fputs("\nq ends\n", stdout);
+	free(text);
+}
+
+static void look_show(const struct top *top, const json_t *now, const json_t *before)
+{
+	if (top->json) {
+		json_dumpf(now, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else if (top->terminal) {
+		screen_print(now, before);
+	} else {
+		ctl_top_print(stdout, now, before);
+		putchar('\n');
+	}
 	fflush(stdout);
 }
 
 /* The looks themselves. */
-static int looks(const char *path, unsigned interval_ms, unsigned count, bool terminal, bool keys)
+static int looks(const struct top *top)
 {
 	json_t *before = NULL, *nothing = json_object();
 	char error[CONTROL_ERROR_BYTES];
 	bool reached = true, more = true;
 
 	for (unsigned i = 0; more; i++) {
-		json_t *now = control_ask(path, "status", nothing, error, &reached);
+		json_t *now = control_ask(top->path, "status", nothing, error, &reached);
 
 		if (now == NULL)
 			break;
-		screen(now, before, terminal);
+		look_show(top, now, before);
 		json_decref(before);
 		before = now;
-		more = (count == 0 || i + 1 < count) && pause_ms(interval_ms, keys);
+		more = (top->count == 0 || i + 1 < top->count) && pause_ms(top->interval_ms, top->keys);
 	}
 	json_decref(before);
 	json_decref(nothing);
 	if (!more)
 		return 0;
-	fprintf(stderr, "stanzagate: %s\n", error);
+	fprintf(stderr, "stanzagate ctl: %s\n", error);
 	return reached ? 1 : UNREACHED;
 }
 
-int ctl_top(const char *path, unsigned interval_ms, unsigned count)
+int ctl_top(const char *path, unsigned interval_ms, unsigned count, bool json)
 {
+	struct top top = {path, interval_ms, count, json, !json && isatty(STDOUT_FILENO), isatty(STDIN_FILENO)};
 	struct sigaction action = {.sa_handler = end};
-	bool terminal = isatty(STDOUT_FILENO), keys = isatty(STDIN_FILENO);
 	struct termios before, raw;
 	int status;
 
 	sigaction(SIGINT, &action, NULL);
-	keys = keys && tcgetattr(STDIN_FILENO, &before) == 0;
-	if (keys) {
+	top.keys = top.keys && tcgetattr(STDIN_FILENO, &before) == 0;
+	if (top.keys) {
 		raw = before;
 		raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	}
-	fputs(terminal ? "\033[?1049h\033[?25l" : "", stdout);
-	status = looks(path, interval_ms, count, terminal, keys);
-	fputs(terminal ? "\033[?25h\033[?1049l" : "", stdout);
+	fputs(top.terminal ? "\033[?1049h\033[?25l" : "", stdout);
+	status = looks(&top);
+	fputs(top.terminal ? "\033[?25h\033[?1049l" : "", stdout);
 	fflush(stdout);
-	if (keys)
+	if (top.keys)
 		tcsetattr(STDIN_FILENO, TCSANOW, &before);
 	return status;
 }

@@ -1,9 +1,14 @@
 """An operator looks at the gate and steers it: stanzagate ctl."""
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
+import re
 import socket
+import struct
 import subprocess
+import termios
 
 import gate as gates
 import pytest
@@ -19,6 +24,12 @@ class Operator:
     def run(self, *words, user=None):
         command = [str(gates.GATE), "ctl", "-s", str(self.socket), *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=gates.PATIENCE_S, user=user)
+
+    def raw(self, request):
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(str(self.socket))
+            asking.sendall(json.dumps(request).encode() + b"\n")
+            return json.loads(asking.makefile().readline())
 
     def ask(self, *words, status=0):
         done = self.run("--json", *words)
@@ -40,7 +51,7 @@ def test_every_command_speaks_to_people_too(operator):
     """Words of each answer, and the file of the configuration in the place of the socket."""
     alice = operator.login("alice")
     for words, wanted in {("status",): "healthy; ready", ("sessions", "find"): "alice@localhost/", ("sessions", "show", "alice@*"): "AES_",
-                          ("sessions", "show", "*@localhost"): "1 of 1 sessions",
+                          ("sessions", "show", "*@localhost"): "1 of 1 session\n",
                           ("backends", "list"): "UNREAD", ("config", "show"): "limits.depth_max", ("config", "diff"): "what is in force",
                           ("log", "level"): "clients: their logins", ("top", "--count", "1"): "waiting   0 in handshakes, 0 for"}.items():
         done = operator.run(*words)
@@ -74,7 +85,6 @@ def test_a_session_is_found_shown_and_ended(operator):
     assert (session["state"], session["backend"], session["tls"], session["direct"]) == ("bound", "bundled", "1.3", True)
     assert session["to_server"] >= 2 and session["address"] == "127.0.0.1" and session["port"] == port
     assert operator.ask("sessions", "find", session["session"])["sessions"][0]["jid"] == alice.jid
-    assert operator.ask("sessions", "find", "--backend", "other", status=1)["matched"] == 0
     assert operator.run("sessions", "kick", "*").returncode == 1, "not everybody by a slip"
     bob.ping()
     assert operator.ask("sessions", "kick", session["session"])["matched"] == 1
@@ -245,6 +255,56 @@ def test_no_gate(tmp_path):
 
     assert run("-s", str(tmp_path / "none"), "status").returncode == 3
     assert run("--help").returncode == 0
-    for wrong in ([], ["sing"], ["sessions"], ["sessions", "show"], ["status", "now"], ["backends", "drain"], ["--limit", "x", "status"]):
-        done = run("-s", str(tmp_path / "none"), *wrong)
-        assert done.returncode == 2 and "usage" in done.stderr, wrong
+    done = run("-s", str(tmp_path / "none"), "status", "now")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == 'stanzagate ctl: status: found "now" behind it, allowed nothing; see stanzagate ctl --help\n'
+    assert run("-c", str(tmp_path / "none"), "-s", str(tmp_path / "none"), "status").returncode == 2
+
+
+REFUSED = {
+    ("sessions", "find", "--backend", "nope"): 'backend: found "nope", allowed bundled',
+    ("sessions", "kick", "a@b", "--backend", "nope"): 'backend: found "nope", allowed bundled',
+    ("sessions", "kick", "*"): 'who: found the pattern "*", allowed only with --many, since it may mean many',
+    ("backends", "drain", "nope"): 'name: found "nope", allowed bundled',
+    ("log", "level", "loud"): 'level: found "loud", allowed error, warning, info, debug; of a room default too',
+    ("log", "level", "loud", "client"): 'level: found "loud", allowed error, warning, info, debug or default',
+}
+
+
+def test_what_the_gate_refuses_it_says(operator):
+    """One line of what was found and what is allowed, as text on standard error, asked for JSON or not."""
+    for words, wanted in REFUSED.items():
+        for more in ([], ["--json"]):
+            done = operator.run(*words, *more)
+            assert (done.returncode, done.stdout, done.stderr) == (1, "", f"stanzagate ctl: {wanted}\n")
+    kitchen = operator.run("log", "level", "info", "kitchen")
+    assert kitchen.returncode == 1 and 'room: found "kitchen", allowed ' in kitchen.stderr and "client, " in kitchen.stderr
+    plain = operator.raw({"command": "sessions find", "arguments": {"state": "foo"}})
+    assert plain == {"error": 'state: found "foo", allowed plain, handshake, secure, negotiating, authenticated, bound, ended'}
+    assert operator.raw({"command": "sing"})["error"].startswith('command: found "sing", allowed status, sessions find, ')
+    assert "\u00e4" in operator.raw({"command": "backends drain", "arguments": {"name": "\u00e4" * 2000}})["error"]
+
+
+def test_top_for_programs_and_on_a_terminal(operator):
+    done = operator.run("top", "--json", "--count", "2", "--interval", "1")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and [json.loads(line)["pid"] for line in lines] == [operator.gate.pid] * 2
+    for columns in (80, 40):
+        screen = on_terminal(operator, columns, "top", "--count", "1")
+        lines = re.sub("\x1b\\[[?0-9]*[a-zA-Z]", "", screen).replace("\r", "").split("\n")
+        assert max(map(len, lines)) <= columns and "BACKEND  STATE" in screen, screen
+        assert ("FAILURES" in screen or "UP FOR" in screen) == (columns == 80), screen
+
+
+def on_terminal(operator, columns, *words):
+    control, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen([str(gates.GATE), "ctl", "-s", str(operator.socket), *words], stdin=terminal, stdout=terminal) as process:
+        os.close(terminal)
+        screen = b""
+        with contextlib.suppress(OSError):  # what a terminal says when nobody has it open any more
+            while read := os.read(control, 65536):
+                screen += read
+        os.close(control)
+    assert process.returncode == 0
+    return screen.decode()
