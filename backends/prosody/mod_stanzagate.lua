@@ -2,7 +2,7 @@
 -- connection of its own for mod_c2s. docs/prosody.md tells how to set it up.
 --
 -- mod_c2s and all modules above it do their work as ever. The clients' connections are in client.lib.lua, sessions of before a restart
--- in adopt.lib.lua, what is kept of them in keep.lib.lua; the links themselves, free of sockets, in backend.lib.lua, their bytes in
+-- in adopt.lib.lua (with collector.lib.lua), what is kept of them in keep.lib.lua; the links themselves, free of sockets, in backend.lib.lua, their bytes in
 -- frames.lib.lua, what of them may have to be sent again in retained.lib.lua, what goes when in flow.lib.lua, and when gates are told
 -- that theirs are handled in acks.lib.lua; who may have a link is in access.lib.lua; here is what Prosody tells, and the gates' sockets.
 
@@ -81,6 +81,7 @@ end
 local keep = module:require("keep");
 local clients = module:require("client")(c2s, c2s_sessions, keep, logs_debug(configmanager.get("*", "log")));
 local tokens = module:shared("/*/smacks/resumption-tokens");
+local session_is_built = module:require("collector")(time.now, timer.add_task, function (pause) return collectgarbage("setpause", pause); end);
 local adoption = module:require("adopt")(c2s_sessions, tokens, clients, keep, guarded);
 
 -- ---- domains ----
@@ -300,6 +301,7 @@ end
 
 function on.adopt(session, fields)
 	settle();
+	session_is_built();
 	local client = client_of(session, fields);
 	local is_done, reason, condition = guarded(adoption.adopt, client, fields);
 	if is_done and not reason and not client.closed then

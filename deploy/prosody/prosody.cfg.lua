@@ -7,6 +7,9 @@ modules_enabled = {
 	"stanzagate";
 }
 
+-- Half as much again before garbage is collected: half of the processor time of a stanza.
+gc = { threshold = 150 }
+
 -- The gates have the clients; nobody else shall come past them.
 c2s_interfaces = { "127.0.0.1" }
 
