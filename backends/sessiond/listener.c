@@ -121,6 +121,14 @@ static bool listener_bind(struct listener *listener, const union address *addres
 	return listen(fd, BACKLOG) == 0 && server_watch(listener->server, &listener->source, EPOLLIN);
 }
 
+/* Over a Unix socket we look whose process it is, over TLS at a certificate or a key. */
+static void listener_warn(const struct listener *listener, const char *text)
+{
+	if (!listener->local && !listener->tls && !listener->server->secret)
+		server_log(listener->server, SESSIOND_WARNING,
+			   "links at %.128s are not authenticated: whoever is on this machine may be a gate", text);
+}
+
 struct listener *listener_open(struct sessiond *server, const char *text, char error[static SESSIOND_ERROR_BYTES])
 {
 	union address address;
@@ -140,8 +148,10 @@ struct listener *listener_open(struct sessiond *server, const char *text, char e
 	listener->source = (struct source){SOURCE_LISTENER, -1};
 	listener->server = server;
 	listener->tls = strncmp(text, "tls:", 4) == 0;
-	if (listener_bind(listener, &address, len))
+	if (listener_bind(listener, &address, len)) {
+		listener_warn(listener, text);
 		return listener;
+	}
 	snprintf(error, SESSIOND_ERROR_BYTES, "%.128s: %s", text, strerror(errno));
 	listener_close(listener);
 	return NULL;

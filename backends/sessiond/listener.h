@@ -2,7 +2,8 @@
  * listener: an address that gates connect to. "unix:/path": a socket of mode 0600, or 0666 when further users may
  * connect; either way the peer's process must belong to root, to our own user or to one of those. A socket file that
  * nobody answers at is taken over. "tls:host:port": TLS (tls.h). "tcp:127.0.0.1:port" or "tcp:[::1]:port": the loopback
- * alone, since links are neither encrypted nor authenticated there. Hosts are numeric, IPv6 in brackets.
+ * alone, since links are not encrypted there, and authenticated by a shared key only; without one the log says so.
+ * Hosts are numeric, IPv6 in brackets.
  */
 #ifndef SESSIOND_LISTENER_H
 #define SESSIOND_LISTENER_H
