@@ -4,7 +4,6 @@ import contextlib
 import json
 import re
 import subprocess
-import xml.etree.ElementTree as ET
 
 import fakegate
 import gate as gates
@@ -13,13 +12,11 @@ import profanity
 import prosody
 import pytest
 import xmppwire as xmpp
-from features import Talker, features, tour, until
+from features import features, tour
 from linkcases import (  # noqa: F401
     check_that_what_waits_is_bounded, link, numbers, test_a_link_that_breaks_the_protocol_is_closed, test_a_link_that_is_cut_loses_nothing,
     test_a_paused_session_gets_its_elements_later, test_what_comes_while_the_link_is_away_waits, wrong_certificates,
 )
-from slixmpp.xmlstream.handler import Callback
-from slixmpp.xmlstream.matcher import MatchXPath
 from test_link_security import Authority
 
 pytestmark = pytest.mark.skipif(not prosody.is_there(), reason="there is no Prosody")
@@ -80,29 +77,13 @@ def test_mechanisms_and_features_are_those_of_prosody(authentication, make_gate)
             client.close()
 
 
-async def feature_push(phone, desk, friend):
-    """A client that has left is told of a message by way of its push service, whose part the friend plays."""
-    pushes = asyncio.Queue()
-    friend.register_handler(Callback("push", MatchXPath("{jabber:client}iq/{http://jabber.org/protocol/pubsub}pubsub"), pushes.put_nowait))
-    tablet = Talker("alice", "tablet", desk.ca_certs)
-    tablet.connect(desk.address, use_ssl=False)
-    await until(tablet.started.wait())
-    iq = tablet.make_iq_set()
-    iq.append(ET.fromstring(f"<enable xmlns='urn:xmpp:push:0' jid='{friend.boundjid.full}' node='of the tablet'/>"))
-    await until(iq.send())
-    await tablet.leave()
-    friend.send_message("alice@localhost", "wake up", mtype="chat")
-    assert (await until(phone.received.get()))["body"] == (await until(desk.received.get()))["body"] == "wake up"
-    return (await until(pushes.get())).xml.find(".//{http://jabber.org/protocol/pubsub}publish").get("node")
-
-
 def test_features_direct_and_through_the_gate_are_the_same(make_gate):
     """Each on a server that is new: they leave things there."""
     with running() as server:
-        direct = asyncio.run(tour(server.direct, server.authority, [feature_push]))
+        direct = asyncio.run(tour(server.direct, server.authority))
     with running() as server:
         gate = make_gate(config(server))
-        through = asyncio.run(tour(gate.starttls, gate.authority, [feature_push]))
+        through = asyncio.run(tour(gate.starttls, gate.authority))
     print("\n".join(f"{name:24} {direct[name]!r:.60} {through[name]!r:.60}" for name in direct))
     assert direct == through
     assert not [name for name, found in direct.items() if str(found).startswith("failed")]

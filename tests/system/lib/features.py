@@ -1,8 +1,7 @@
 """
 What people's clients do with a server, for a server by itself and the same behind the gate.
 
-    tour(address, authority)    name of feature -> what came of it, at a server that is new: it leaves things there; more: functions
-                                as those here, for what only some servers have
+    tour(address, authority)    name of feature -> what came of it, at a server that is new: it leaves things there
 """
 import asyncio
 import xml.etree.ElementTree as ET
@@ -10,6 +9,8 @@ import xml.etree.ElementTree as ET
 import gate as gates
 import slixmpp
 import xmppwire as xmpp
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
 
 TIMEOUT_S = gates.PATIENCE_S
 PLUGINS = "xep_0030 xep_0045 xep_0049 xep_0054 xep_0092 xep_0107 xep_0163 xep_0184 xep_0191 xep_0199 xep_0280 xep_0313 xep_0352".split()
@@ -47,6 +48,10 @@ class Talker(slixmpp.ClientXMPP):
         await self.get_roster()
         self.send_presence()
         self.started.set()
+
+    async def arrive(self, address):
+        self.connect(address, use_ssl=False)
+        await until(self.started.wait())
 
     async def leave(self):
         self.disconnect()
@@ -171,11 +176,61 @@ async def feature_disco(phone, desk, friend):
     return of, sorted(item[0] for item in items["disco_items"]["items"])
 
 
+async def feature_push(phone, desk, friend):
+    """A client that has left is told of a message by way of its push service, whose part the friend plays."""
+    pushes = asyncio.Queue()
+    friend.register_handler(Callback("push", MatchXPath("{jabber:client}iq/{http://jabber.org/protocol/pubsub}pubsub"), pushes.put_nowait))
+    tablet = Talker("alice", "tablet", desk.ca_certs)
+    await tablet.arrive(desk.address)
+    iq = tablet.make_iq_set()
+    iq.append(ET.fromstring(f"<enable xmlns='urn:xmpp:push:0' jid='{friend.boundjid.full}' node='of the tablet'/>"))
+    await until(iq.send())
+    await tablet.leave()
+    friend.send_message("alice@localhost", "wake up", mtype="chat")
+    assert (await until(phone.received.get()))["body"] == (await until(desk.received.get()))["body"] == "wake up"
+    return (await until(pushes.get())).xml.find(".//{http://jabber.org/protocol/pubsub}publish").get("node")
+
+
+async def feature_stream_management(phone, desk, friend):
+    """What is sent is acknowledged; a connection that breaks is none of the session's end, and what was said meanwhile comes on the next."""
+    tablet, acked, resumed = Talker("carol", "tablet", desk.ca_certs), asyncio.Queue(), asyncio.Event()
+    tablet.register_plugin("xep_0198")
+    tablet.add_event_handler("stanza_acked", lambda stanza: stanza["body"] and acked.put_nowait(stanza["body"]))
+    tablet.add_event_handler("session_resumed", lambda _: resumed.set())
+    await tablet.arrive(desk.address)
+    tablet.send_message(friend.boundjid.full, "before", mtype="chat")
+    heard = [(await until(friend.received.get()))["body"]]
+    tablet["xep_0198"].request_ack()
+    heard += [await until(acked.get())]
+    tablet.abort()
+    await until(tablet.ended.wait())
+    tablet.ended.clear()
+    friend.send_message("carol@localhost/tablet", "while away", mtype="chat")
+    tablet.connect(desk.address, use_ssl=False)
+    await until(resumed.wait())
+    heard += [(await until(tablet.received.get()))["body"]]
+    tablet.send_message(friend.boundjid.full, "behind", mtype="chat")
+    message = await until(friend.received.get())
+    tablet["xep_0198"].send_ack()
+    await tablet.leave()
+    return *heard, message["body"], message["from"].full
+
+
+async def feature_offline(phone, desk, friend):
+    """What is said to somebody who is not there waits for him."""
+    friend.send_message("carol@localhost", "for later", mtype="chat")
+    await until(friend["xep_0199"].ping("localhost"))
+    tablet = Talker("carol", "tablet", desk.ca_certs)
+    await tablet.arrive(desk.address)
+    message = await until(tablet.received.get())
+    await tablet.leave()
+    return message["body"], message.xml.find("{urn:xmpp:delay}delay") is not None
+
+
 async def feature_resource_conflict(phone, desk, friend):
     """The new client of the same resource stays."""
     second = Talker("alice", "desk", desk.ca_certs)
-    second.connect(desk.address, use_ssl=False)
-    await until(second.started.wait())
+    await second.arrive(desk.address)
     await until(desk.ended.wait())
     await second.leave()
     return "replaced"
@@ -184,15 +239,14 @@ async def feature_resource_conflict(phone, desk, friend):
 FEATURES = [function for name, function in list(globals().items()) if name.startswith("feature_")]
 
 
-async def tour(address, authority, more=()):
+async def tour(address, authority):
     """Name of feature -> what came of it."""
     people = [Talker("alice", "phone", authority), Talker("alice", "desk", authority), Talker("bob", "sofa", authority)]
     for person in people:
         person.address = address
-        person.connect(address, use_ssl=False)
-        await until(person.started.wait())
+        await person.arrive(address)
     found = {}
-    for feature in [*more, *FEATURES]:
+    for feature in FEATURES:
         try:
             found[feature.__name__[8:]] = await feature(*people)
         except (slixmpp.exceptions.XMPPError, asyncio.TimeoutError, AssertionError, AttributeError) as error:
