@@ -137,7 +137,7 @@ class Crowd:
 
     def __init__(self, ledger, seed, rate, size_max=2000, priority=-1):
         self.ledger, self.random, self.rate, self.size_max, self.priority = ledger, random.Random(seed), rate, size_max, priority
-        self.members, self.tasks, self.talking = [], [], False
+        self.members, self.tasks, self.talking = [], [], True
 
     async def enter(self, count, addresses, authority, each, managed=True):
         context = ssl.create_default_context(cafile=authority)
@@ -153,8 +153,8 @@ class Crowd:
         self.tasks = [asyncio.ensure_future(member.listen()) for member in self.members]
 
     async def talk(self):
-        """At a steady rate, until talking is no more; who is not read from does not hold the others up."""
-        self.talking, loop = True, asyncio.get_running_loop()
+        """At a steady rate, while `talking`; who is not read from does not hold the others up."""
+        loop = asyncio.get_running_loop()
         due = loop.time()
         while self.talking:
             sender, receiver = self.random.sample(self.members, 2)

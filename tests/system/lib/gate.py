@@ -113,6 +113,19 @@ def add_account_at(database, domain, user, password):
     subprocess.run(command, input=password + "\n", text=True, check=True, capture_output=True, timeout=PATIENCE_S)
 
 
+@functools.cache
+def begun():
+    """Processes of all programs; those that still run when this one ends, by a signal say, are killed before their folder goes."""
+    processes = []
+
+    def kill():
+        for process in processes:
+            process.kill()
+
+    atexit.register(kill)
+    return processes
+
+
 class Program:
     """A process with a log file that is read as it grows."""
 
@@ -125,6 +138,7 @@ class Program:
             self.process = subprocess.Popen(
                 [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=home, env=env, preexec_fn=preexec
             )
+        begun().append(self.process)
 
     @property
     def pid(self):
