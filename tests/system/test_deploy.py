@@ -205,3 +205,23 @@ def test_the_containerfile_installs_what_the_programs_are_linked_with():
         if library not in ("libc", "libcrypto"):
             name = {"libcares": "libc-ares", "libsqlite3": "libsqlite3-0", "libz": "zlib"}.get(library, library)
             assert name in text, library
+
+
+SCRIPTS = {
+    "tests/run": ("--build", "--only", "-k"),
+    "tests/run-ktls": ("--build",),
+    "deploy/debian/build": ("--build", "--out"),
+    "deploy/prosody/install": ("--modules", "--config", "--socket"),
+    "deploy/ejabberd/install": ("--beams", "--config", "--control", "--secret", "--port", "--name"),
+}
+
+
+@pytest.mark.parametrize("script, option", [(script, option) for script, options in SCRIPTS.items() for option in options])
+def test_an_option_without_its_value_is_said(script, option, tmp_path):
+    """Nothing is begun. What the scripts need before they have read their options is there, and nothing that they could begin with."""
+    for program in ("cat", "dirname", "realpath"):
+        (tmp_path / program).symlink_to(shutil.which(program))
+    for words in ((option,), (option, ""), (option, "--build", "x")):
+        command = ["/bin/bash", str(gates.ROOT / script), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, env={"PATH": str(tmp_path)})
+        assert done.returncode == 2 and done.stderr.startswith(f"{option} needs a value\nusage: {script} "), done.stderr
