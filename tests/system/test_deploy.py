@@ -40,6 +40,17 @@ def test_balancers():
         assert code == 0, said
 
 
+def test_keepalived_leads_both_ports_to_both_gates():
+    path = DEPLOY / "keepalived" / "keepalived.conf"
+    code, said = run("keepalived", "-t", "-f", path)
+    assert code == 0, said
+    servers = re.findall(r"^virtual_server (\S+) (\d+) \{(.*?)^\}", path.read_text(), flags=re.M | re.S)
+    assert [(address, port) for address, port, _ in servers] == [("192.0.2.10", "5222"), ("192.0.2.10", "5223")]
+    for _, port, block in servers:
+        assert re.findall(r"real_server (\S+) (\d+)", block) == [("192.0.2.11", port), ("192.0.2.12", port)]
+        assert block.count("path /readyz") == 2
+
+
 def test_every_sysctl_has_its_reason():
     lines = (DEPLOY / "sysctl" / "60-stanzagate.conf").read_text().splitlines()
     keys = [number for number, line in enumerate(lines) if re.match(r"#?[-a-z_0-9.]+ = ", line)]
@@ -205,6 +216,17 @@ def test_the_containerfile_installs_what_the_programs_are_linked_with():
         if library not in ("libc", "libcrypto"):
             name = {"libcares": "libc-ares", "libsqlite3": "libsqlite3-0", "libz": "zlib"}.get(library, library)
             assert name in text, library
+
+
+def test_what_the_containerfile_copies():
+    """Neither the history, nor what was built, nor keys and databases of a trial."""
+    ignored = (gates.ROOT / ".dockerignore").read_text().split()
+    kept = [line.strip("/") for line in (gates.ROOT / ".gitignore").read_text().split() if "/" in line]
+    assert kept and ".git" in ignored
+    for line in kept:
+        assert line in ignored or f"**/{line}" in ignored, line
+    for line in ignored:
+        assert not subprocess.run(["git", "-C", gates.ROOT, "ls-files", line], capture_output=True, text=True, check=True).stdout, line
 
 
 SCRIPTS = {
