@@ -306,10 +306,10 @@ emit_orphaned(Id, Link, #entry{size = Size} = Entry, Frame, Gate) ->
 %% ---- what was held ----
 
 %% The session can go on. What went before the cut comes again at once: more than its share of the link it was not.
-go_on(#session{number = Number, link = Id, again = Again, held = Held} = Session, Gate) ->
+go_on(#session{number = Number, link = Id, again = Again} = Session, Gate) ->
 	Gate1 = lists:foldl(
 		fun(Entry, #gate{sessions = #{Number := Its}} = Acc) -> queue(Its, Entry, Acc) end,
-		store(Session#session{again = [], slow = not queue:is_empty(Held)}, Gate), Again),
+		store(Session#session{again = []}, Gate), Again),
 	#gate{sessions = #{Number := Session1}} = Gate1,
 	case Session1#session.closed orelse not Session1#session.bound of
 		true -> give_all(Session1, Gate1);
@@ -415,13 +415,15 @@ refused(Number, Reason, #gate{sessions = Sessions} = Gate) ->
 	end.
 
 attach(#session{number = Number, pausing = Pausing} = Session, Id, Count, Gate) ->
-	Home = Session#session{link = Id, attaching = false, paused = false, left = none, is_due = false, unacked_bytes = 0},
+	Home = Session#session{
+		link = Id, attaching = false, paused = false, left = none, is_due = false, unacked_bytes = 0, link_bytes = 0, slow = false
+	},
 	Gate1 = put(Id, frame_bytes(attached, Number, [{received, Count}]), Gate),
 	Gate2 = case Pausing of
 		true -> put(Id, frame_bytes(pause, Number, []), Gate1);
 		false -> Gate1
 	end,
-	go_on(Home, Gate2).
+	go_on(Home, behind(Home, Home#session.held_bytes, Gate2)).
 
 %% ---- what the gate sends ----
 
@@ -501,7 +503,7 @@ handle(pause, Id, Number, _, #gate{sessions = Sessions} = Gate) ->
 	end;
 handle(resume, Id, Number, _, #gate{sessions = Sessions} = Gate) ->
 	case Sessions of
-		#{Number := #session{link = Id, paused = true} = Session} -> {ok, go_on(Session#session{paused = false}, Gate)};
+		#{Number := #session{link = Id, paused = true, held = Held} = Session} -> {ok, go_on(Session#session{paused = false, slow = not queue:is_empty(Held)}, Gate)};
 		_ -> {ok, Gate}
 	end;
 handle(open, Id, Number, Fields, #gate{sessions = Sessions} = Gate) ->

@@ -181,6 +181,10 @@ what_was_held_when_the_link_was_cut_goes_bit_by_bit() ->
 	{[{1, attached} | Second], Back} = wire(Attached),
 	at_most_a_share(length(Second)),
 	true = length(Second) >= length(First) - 10,
+	% The client is not slow: what it has waiting is bounded with its link again.
+	Most = 2 * ?HELD_BYTES_MAX div ?ELEMENT_BYTES,
+	{Events, _} = news(say(1, 111, Most, Back)),
+	false = lists:keymember(over, 1, Events),
 	{Rest, _} = drained(all_acked(Back)),
 	same(lists:seq(11, 110), numbers_of(1, Second ++ Rest)).
 
