@@ -11,6 +11,7 @@
 -include("stanzagate_client.hrl").
 
 -define(TAKE_MS, 3000).
+-define(AGAIN_MS, 10000). % so long elements may come that another node has handled: more than the gate needs to send them
 
 %% Socket: of this client; Fields: of ADOPT. Answers through the socket: {adopted, Count} or {refused, Reason}.
 adopt(none, _, State) ->
@@ -79,7 +80,7 @@ c2s_handle_call(State, _, _) ->
 adopt_user(Socket, Fields, Resource, Before, #{user := User, lserver := Server} = State) ->
 	Jid = jid:make(User, Server, Resource),
 	{State1, Own} = inherit(Before, Fields, State),
-	stanzagate_client:put_own(Own),
+	stanzagate_client:put_own(Own#own{jid = jid:tolower(Jid)}),
 	State2 = sm_state(Before, Own, State1#{
 		resource => Resource, auth_module => maps:get(auth_module, State1, hd(ejabberd_auth:auth_modules(Server))),
 		sid => ejabberd_sm:make_sid(), stream_restarted => true
@@ -98,18 +99,21 @@ inherit({Old, #own{elements = Elements, in = In} = Its}, #{acked := Acked, stanz
 	Own = (stanzagate_client:own())#own{elements = Elements, in = In, out = Out, bound = true, kept = Kept, told = Kept},
 	{ejabberd_c2s:copy_state(State, Old), Own};
 inherit(_, #{acked := Acked, stanzas_in := In, stanzas_out := Out} = Fields, State) ->
-	Kept = kept(Fields),
-	{State, (stanzagate_client:own())#own{elements = Acked, in = In, out = Out, bound = true, kept = Kept, told = Kept}}.
+	{Delivered, Bytes} = stanzagate_delivered:unpack(maps:get(keep, Fields, <<>>)),
+	stanzagate_delivered:note(Delivered),
+	Kept = kept(Bytes),
+	{State, (stanzagate_client:own())#own{
+		elements = Acked, in = In, out = Out, bound = true, kept = Kept, told = Kept,
+		again_until_ms = erlang:monotonic_time(millisecond) + ?AGAIN_MS
+	}}.
 
-kept(#{keep := Bytes}) ->
+kept(Bytes) ->
 	try binary_to_term(Bytes, [safe]) of
 		{?KEEP_VERSION, #{} = Kept} -> Kept;
 		_ -> #{}
 	catch error:badarg ->
 		#{}
-	end;
-kept(_) ->
-	#{}.
+	end.
 
 %% Stream management goes on at the counts of the gate. Before: what another process knew of stanzas that the client has not
 %% acknowledged.

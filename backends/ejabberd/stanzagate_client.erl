@@ -41,7 +41,7 @@
 -spec start(pid(), non_neg_integer(), map(), [proplists:property()], pos_integer() | infinity) -> {ok, pid(), socket()} | {error, term()}.
 start(Gate, Number, Fields, Options, SizeMax) ->
 	Socket = #stanzagate{
-		gate = Gate, number = Number, peer = peer(Fields), tls = is_map_key(tls_version, Fields),
+		gate = Gate, number = Number, epoch = maps:get(epoch, Fields, 0), peer = peer(Fields), tls = is_map_key(tls_version, Fields),
 		exporter = maps:get(tls_exporter, Fields, none), cipher = maps:get(tls_cipher, Fields, none),
 		users = stanzagate_external:users(Fields)
 	},
@@ -165,8 +165,8 @@ c2s_init({ok, State}, Options) ->
 		undefined ->
 			{ok, State};
 		SizeMax ->
-			#stanzagate{gate = Gate, tls = IsEncrypted, users = Users} = socket(State),
-			put_own(#own{size_max = SizeMax, gate = Gate}),
+			#stanzagate{gate = Gate, number = Number, epoch = Epoch, tls = IsEncrypted, users = Users} = socket(State),
+			put_own(#own{size_max = SizeMax, gate = Gate, source = <<Epoch:64, Number:56>>}),
 			{ok, State#{stream_encrypted => IsEncrypted, tls_verify => Users =/= []}} % so EXTERNAL is offered
 	end;
 c2s_init(Other, _) ->
@@ -351,7 +351,7 @@ c2s_copy_session(State, _) ->
 bound(none, State) ->
 	State;
 bound(Socket, #{jid := Jid} = State) ->
-	put_own((own())#own{in = 0, out = 0, elements = 0, bound = true, kept = #{}, told = #{}}),
+	put_own((own())#own{in = 0, out = 0, elements = 0, bound = true, kept = #{}, told = #{}, jid = jid:tolower(Jid)}),
 	tell(Socket, {bound, jid:encode(Jid)}),
 	State.
 

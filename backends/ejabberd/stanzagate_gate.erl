@@ -20,6 +20,7 @@
 -define(UNHANDLED_MS, 1000).        % so long an element keeps back the acknowledgement of all that came behind it
 -define(UNHANDLED_MS_LEAST, 100).   % and so long where that is half the window
 -define(WRITE_SLACK, 1048576).
+-define(TAGS_MS, 5000).             % so long a gate keeps tags of messages, when nothing comes behind
 
 %% A socket: transport is gen_tcp or ssl. link: stanzagate_link, in the middle of what it has heard. given: {Count, Ms, Cost} of elements
 %% that clients' processes have been given, in their order; done: those of them that have been handled, and
@@ -28,15 +29,18 @@
 
 %% stage: what the gate knows of it; 0 until it is authenticated, 2 when it is bound. adopting: nothing may be said yet.
 %% inbox: elements that wait here, because its process is behind: a message queue that grows too long would be the end of it. given:
-%% {Link, Count} of each element that is not handled yet.
+%% {Link, Count} of each element that is not handled yet. kept: what the process has told to be kept.
 -record(client, {
 	pid, monitor, domain, lang = none, stage = 0 :: 0 | 1 | 2 | adopting, jid = none, waiting = [], error = [],
-	ahead = 0, is_ahead = false, is_waiting = false, inbox = queue:new(), given = queue:new()
+	ahead = 0, is_ahead = false, is_waiting = false, inbox = queue:new(), given = queue:new(),
+	kept = <<>>
 }).
 
 %% leaving: who waits for the end, when this server goes. receipts: that have come in this second, and in the one before; owed: to
-%% processes like this one, when bytes have been written.
--record(state, {name, options, sessions, connections = #{}, clients = #{}, rounds = 0, leaving = none, receipts = {#{}, #{}}, owed = #{}}).
+%% processes like this one, when bytes have been written. tags: {newest first, Ms} of messages that were given to a client lately; tagged:
+%% clients whose gate does not know the newest.
+-record(state, {name, options, sessions, connections = #{}, clients = #{}, rounds = 0, leaving = none, receipts = {#{}, #{}}, owed = #{}, tags = #{},
+	tagged = #{}}).
 
 %% ---- for others ----
 
@@ -94,8 +98,8 @@ handle_cast({domains, List}, #state{connections = Connections} = State) ->
 	next(say_domains(maps:keys(Connections), List, maps:fold(fun(Number, Client, Acc) -> domain_gone(Number, Client, Gone, Acc) end,
 		State, State#state.clients))).
 
-handle_info({stanzagate, _, {receipt, Gate, Receipt}}, #state{owed = Owed} = State) ->
-	next(State#state{owed = maps:update_with(Gate, fun(List) -> [Receipt | List] end, [Receipt], Owed)});
+handle_info({stanzagate, Number, {receipt, Gate, {_, Tag} = Receipt}}, #state{owed = Owed} = State) ->
+	next(tag(Number, Tag, State#state{owed = maps:update_with(Gate, fun(List) -> [Receipt | List] end, [Receipt], Owed)}));
 handle_info({stanzagate_receipts, List}, State) ->
 	next(take_receipts(List, State));
 handle_info({stanzagate, Number, What}, #state{clients = Clients} = State) ->
@@ -148,8 +152,11 @@ terminate(_, _) ->
 now_ms() ->
 	erlang:monotonic_time(millisecond).
 
-age(#state{receipts = {New, _}} = State) ->
-	State#state{receipts = {#{}, New}}.
+age(#state{receipts = {New, _}, tags = All} = State) ->
+	Before = now_ms() - ?TAGS_MS,
+	Old = [Number || {Number, {_, AtMs}} <- maps:to_list(All), AtMs < Before],
+	State1 = State#state{receipts = {#{}, New}, tags = maps:without(Old, All)},
+	State1#state{tagged = maps:merge(State1#state.tagged, maps:from_keys(Old, true))}.
 
 %% The end of a message: bytes are written when there is no other.
 next(#state{rounds = Rounds} = State) when Rounds >= ?ROUND_MAX ->
@@ -170,9 +177,35 @@ set_options(ssl, Socket, Options) -> ssl:setopts(Socket, [Option || {active, _} 
 
 %% Receipts for this process itself are as good as given: what they are for is written before the acknowledgement.
 flush(#state{connections = Connections} = State) ->
-	#state{sessions = Sessions} = Acked = lists:foldl(fun acknowledge/2, take_own_receipts(State), maps:values(Connections)),
+	#state{sessions = Sessions} = Acked = lists:foldl(fun acknowledge/2, take_own_receipts(keep_tags(State)), maps:values(Connections)),
 	Ids = stanzagate_sessions:links_with_output(Sessions),
 	give_receipts(lists:foldl(fun write/2, Acked#state{rounds = 0}, Ids)).
+
+%% The gate is told in the same writing as it is given the messages, behind them; of those that have to wait here, it is not.
+tag(Number, Tag, #state{clients = Clients, tags = All, tagged = Tagged} = State) when is_map_key(Number, Clients) ->
+	{Before, _} = maps:get(Number, All, {[], 0}),
+	State#state{tags = All#{Number => {stanzagate_delivered:add(Tag, Before), now_ms()}}, tagged = Tagged#{Number => true}};
+tag(_, _, State) ->
+	State.
+
+keep_tags(#state{tagged = Tagged} = State) when map_size(Tagged) =:= 0 ->
+	State;
+keep_tags(#state{tagged = Tagged} = State) ->
+	maps:fold(fun keep_tags/3, State#state{tagged = #{}}, Tagged).
+
+keep_tags(Number, _, #state{clients = Clients, sessions = Sessions} = State) ->
+	case Clients of
+		#{Number := #client{stage = 2} = Client} ->
+			case stanzagate_sessions:is_holding(Number, Sessions) of
+				true -> State;
+				false -> keep(Number, Client, State)
+			end;
+		_ -> State
+	end.
+
+keep(Number, #client{kept = Kept}, #state{tags = All, sessions = Sessions} = State) ->
+	{Tags, _} = maps:get(Number, All, {[], 0}),
+	State#state{sessions = stanzagate_sessions:keep(Number, stanzagate_delivered:pack(Tags, Kept), Sessions)}.
 
 take_own_receipts(#state{owed = Owed} = State) ->
 	case maps:take(self(), Owed) of
@@ -371,7 +404,8 @@ event(Event, _, State) ->
 event({opened, Number, Fields}, State) ->
 	open(Number, Fields, #client{}, State);
 event({adopt, Number, Fields}, State) ->
-	adopt(Number, Fields, open(Number, Fields, #client{stage = adopting}, State));
+	{_, Kept} = stanzagate_delivered:unpack(maps:get(keep, Fields, <<>>)),
+	adopt(Number, Fields, open(Number, Fields, #client{stage = adopting, kept = Kept}, State));
 event({closed, Number, #{clean := 1}}, State) ->
 	client_end(Number, 'end', State);
 event({Word, Number, _}, State) when Word =:= closed ->
@@ -400,7 +434,8 @@ hand_over_some(#client{ahead = Ahead, inbox = Inbox, pid = Pid} = Client) ->
 
 open(Number, #{domain := Domain} = Fields, Client, #state{options = Options, sessions = Sessions, clients = Clients} = State) ->
 	#{c2s_options := C2s, max_stanza_size := SizeMax} = Options,
-	case stanzagate_hub:is_served(Domain) andalso stanzagate_client:start(self(), Number, Fields, C2s, SizeMax) of
+	About = Fields#{epoch => map_get(epoch, Options)},
+	case stanzagate_hub:is_served(Domain) andalso stanzagate_client:start(self(), Number, About, C2s, SizeMax) of
 		{ok, Pid, _} ->
 			Lang = maps:get(lang, Fields, none),
 			stanzagate_client:hand_over(Pid, stanzagate_client:header(Domain, Lang)),
@@ -428,7 +463,7 @@ client_end(Number, How, #state{clients = Clients} = State) ->
 			demonitor(Monitor, [flush]),
 			[stanzagate_client:hand_over(Pid, What) || How =/= known, What <- queue:to_list(Inbox) ++ [How]],
 			stanzagate_hub:count(-1),
-			done(queue:to_list(Given), [], State#state{clients = Rest});
+			done(queue:to_list(Given), [], State#state{clients = Rest, tags = maps:remove(Number, State#state.tags)});
 		error ->
 			State
 	end.
@@ -488,8 +523,13 @@ client_says({features, _}, _, _, State) ->
 	State;
 client_says({bound, Jid}, Number, #client{stage = 1} = Client, State) ->
 	session_state([{stage, 2}, {jid, Jid}], Number, store(Number, Client#client{stage = 2, jid = Jid}, State));
-client_says({keep, Bytes}, Number, #client{stage = 2}, #state{sessions = Sessions} = State) ->
-	State#state{sessions = stanzagate_sessions:keep(Number, Bytes, Sessions)};
+client_says({keep, Bytes}, Number, #client{stage = 2} = Client, #state{sessions = Sessions} = State) ->
+	Keeping = Client#client{kept = Bytes},
+	State1 = store(Number, Keeping, State),
+	case stanzagate_sessions:is_holding(Number, Sessions) of
+		true -> State1#state{sessions = stanzagate_sessions:keep(Number, Bytes, Sessions)};
+		false -> keep(Number, Keeping, State1)
+	end;
 client_says({error, Condition, Text}, Number, Client, State) ->
 	Error = [{condition, Condition} | [{reason, cut(Text, ?REASON_BYTES_MAX)} || Text =/= <<>>]],
 	store(Number, Client#client{error = Error}, State);

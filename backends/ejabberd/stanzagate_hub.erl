@@ -100,7 +100,7 @@ handle_call({gate, Epoch, Name, Options}, _, #state{gates = Gates} = State) ->
 		#{Epoch := Pid} ->
 			{reply, {ok, Pid}, State};
 		_ ->
-			{ok, Pid} = stanzagate_gate:start(Name, Options),
+			{ok, Pid} = stanzagate_gate:start(Name, Options#{epoch => Epoch}),
 			monitor(process, Pid, [{tag, {down, Epoch}}]),
 			{reply, {ok, Pid}, State#state{gates = Gates#{Epoch => Pid}}}
 	end;

@@ -7,7 +7,7 @@
 %%
 %% For messages to another node this process keeps a copy, till their receipt comes. When that node goes, they are routed again; and so
 %% that this leads elsewhere, its sessions are removed before: ejabberd itself does so some time later, half a second where there is
-%% much to do, and loses what is routed to them until then.
+%% much to do, and loses what is routed to them until then. What may have been handed on already is marked (stanzagate_delivered).
 -module(stanzagate_receipts).
 -behaviour(gen_server).
 
@@ -17,7 +17,7 @@
 
 -include("stanzagate_client.hrl").
 
--define(KEPT, stanzagate_kept).     % {Receipt, Nodes, Message}
+-define(KEPT, stanzagate_kept).     % {Receipt, Nodes, Message}; a receipt is {a number that rises, Tag}
 -define(NODES, stanzagate_nodes).   % {Node, here | going | gone}: the others; none where there is no cluster
 -define(REMEMBER_MS, 60000).        % so long it is known that a node has gone
 -define(KEEP_MS, 10000).            % so long, or twice as long, a message is kept for which nobody gives a receipt
@@ -26,9 +26,10 @@
 start_link() ->
 	gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% Behind ejabberd's own, but for the first.
+%% Behind ejabberd's own, but for the first and the marks.
 hooks() ->
-	[{sm_receive_packet, ?MODULE, 10}, {c2s_handle_info, ?MODULE, 110}, {offline_message_hook, ?MODULE, 90}].
+	[{sm_receive_packet, ?MODULE, 10}, {c2s_handle_info, ?MODULE, 110}, {offline_message_hook, ?MODULE, 90},
+		{c2s_handle_info, stanzagate_delivered, 20}, {offline_message_hook, stanzagate_delivered, 40}].
 
 %% Receipts that have come.
 forget(Receipts) ->
@@ -49,17 +50,34 @@ sm_receive_packet(Packet) ->
 			keep(Receipt, away(Noted), Noted)
 	end.
 
-%% A client of a gate sends a message that has not been noted yet.
+%% A client of a gate sends a message. Others are sent in its process, too, in the name of its user or of others.
 note(Packet) when element(1, Packet) =:= message ->
 	case {get(stanzagate), xmpp:get_meta(Packet, stanzagate, none)} of
-		{#own{gate = Gate, awaited = Awaited} = Own, none} when is_pid(Gate) ->
-			Receipt = erlang:unique_integer([monotonic]),
-			stanzagate_client:put_own(Own#own{awaited = [Receipt | Awaited]}),
-			{Receipt, xmpp:put_meta(Packet, stanzagate, {Gate, Receipt})};
+		{#own{gate = Gate, jid = Jid} = Own, none} when is_pid(Gate) ->
+			case jid:tolower(xmpp:get_from(Packet)) of
+				Jid -> note(Own, Packet);
+				_ -> {none, Packet}
+			end;
 		_ -> {none, Packet}
 	end;
 note(Packet) ->
 	{none, Packet}.
+
+note(#own{gate = Gate, awaited = Awaited, source = Source, elements = Number} = Own, Packet) ->
+	Receipt = {erlang:unique_integer([monotonic]), stanzagate_delivered:tag(Source, Number)},
+	stanzagate_client:put_own(Own#own{awaited = [Receipt | Awaited]}),
+	{Receipt, mark(Own, xmpp:put_meta(Packet, stanzagate, {Gate, Receipt}))}.
+
+%% What comes just after an adoption may have been handled by the node before.
+mark(#own{again_until_ms = none}, Packet) ->
+	Packet;
+mark(#own{again_until_ms = UntilMs} = Own, Packet) ->
+	case erlang:monotonic_time(millisecond) < UntilMs of
+		true -> stanzagate_delivered:mark(Packet);
+		false ->
+			stanzagate_client:put_own((stanzagate_client:own())#own{again_until_ms = none}),
+			mark(Own#own{again_until_ms = none}, Packet)
+	end.
 
 %% Sessions of the user on other nodes.
 away(Packet) ->
@@ -109,7 +127,9 @@ await_routed() ->
 
 c2s_handle_info(State, {route, Packet}) when element(1, Packet) =:= message ->
 	case xmpp:get_meta(Packet, stanzagate, none) of
-		{Gate, Receipt} -> give(stanzagate_client:socket(State), Gate, Receipt);
+		{Gate, {_, Tag} = Receipt} ->
+			node(Gate) =:= node() orelse stanzagate_delivered:note([Tag]),
+			give(stanzagate_client:socket(State), Gate, Receipt);
 		none -> ok
 	end,
 	State;
@@ -136,6 +156,7 @@ offline_message_hook(Other) ->
 init([]) ->
 	ets:new(?KEPT, [named_table, public, ordered_set, {write_concurrency, true}]),
 	ets:new(?NODES, [named_table, {read_concurrency, true}]),
+	stanzagate_delivered:init(),
 	ok = net_kernel:monitor_nodes(true),
 	ets:insert(?NODES, [{Node, here} || Node <- nodes()]),
 	erlang:send_after(?KEEP_MS, self(), {too_old, erlang:unique_integer([monotonic])}),
@@ -145,6 +166,9 @@ handle_call(await, _, State) ->
 	[node_down(Node) || {Node, Word} <- ets:tab2list(?NODES), is_missing(Node, Word)],
 	{reply, ok, State}.
 
+handle_cast({routed, Looks, Tag}, State) ->
+	stanzagate_delivered:routed(Looks, Tag),
+	{noreply, State};
 handle_cast(_, State) ->
 	{noreply, State}.
 
@@ -158,7 +182,9 @@ handle_info({remembered, Node}, State) ->
 	has_gone(Node) andalso ets:delete(?NODES, Node),
 	{noreply, State};
 handle_info({too_old, Before}, State) ->
-	ets:select_delete(?KEPT, [{{'$1', '_', '_'}, [{'<', '$1', Before}], [true]}]),
+	ets:select_delete(?KEPT, [{{{'$1', '_'}, '_', '_'}, [{'<', '$1', Before}], [true]}]),
+	% Sessions of a node that has gone may still be adopted.
+	lists:any(fun({Node, _}) -> has_gone(Node) end, ets:tab2list(?NODES)) orelse stanzagate_delivered:forget_old(),
 	erlang:send_after(?KEEP_MS, self(), {too_old, erlang:unique_integer([monotonic])}),
 	{noreply, State};
 handle_info(_, State) ->
@@ -172,6 +198,6 @@ node_down(Node) ->
 
 route_again(Receipt) ->
 	case ets:take(?KEPT, Receipt) of
-		[{_, _, Packet}] -> ejabberd_sm:route(Packet);
+		[{_, _, Packet}] -> ejabberd_sm:route(stanzagate_delivered:mark(Packet));
 		[] -> ok
 	end.

@@ -21,7 +21,7 @@
 -module(stanzagate_sessions).
 -export([new/1, link/4, frame/6, news/1, take/2, links_with_output/1, ack/3, cut/2, expire/2, put/3]).
 -export([set_client/3, element/3, state/3, keep/3, close/3, pause/3, adopted/3, refused/3]).
--export([session_count/1]).
+-export([session_count/1, is_holding/2]).
 -export_type([sessions/0]).
 
 -define(U32, 16#ffffffff).
@@ -103,6 +103,13 @@ take(Id, #gate{links = Links, dirty = Dirty} = Gate) ->
 	end.
 
 session_count(#gate{sessions = Sessions}) -> map_size(Sessions).
+
+%% Whether elements that were said are not on the session's link.
+is_holding(Number, #gate{sessions = Sessions}) ->
+	case Sessions of
+		#{Number := #session{link = Link, attaching = Attaching, held = Held}} -> Link =:= none orelse Attaching orelse not queue:is_empty(Held);
+		_ -> true
+	end.
 
 tell(Event, #gate{news = News} = Gate) ->
 	Gate#gate{news = [Event | News]}.

@@ -451,6 +451,76 @@ def test_what_was_on_its_way_to_a_node_that_was_killed_is_there_again(server, ot
         leave(alice)
 
 
+ONCE = "<message to='alice@localhost/{}' type='chat' id='once'><body>once</body></message>"
+
+
+def check_once(alice, bob):
+    """And what comes behind it."""
+    bob.send(ONCE.format(alice.jid.split("/")[1]).replace("once", "behind"))
+    assert alice.wait("<body>behind<") and bodies(alice)[-1] == "behind"
+    assert bob.ask("<ping xmlns='urn:xmpp:ping'/>") and alice.ask("<ping xmlns='urn:xmpp:ping'/>")
+    return bodies(alice).count("once")
+
+
+@pytest.mark.parametrize("first", ["alice", "bob"])
+def test_what_a_node_handed_on_within_itself_and_did_not_acknowledge_comes_once(server, other, first):
+    """Whoever is adopted first: its receiver, or the sender, whose gate sends it again."""
+    other.start_again()
+    with fakegate.Link(other.link) as link, fakegate.Link(server.link, epoch=link.epoch) as heir:
+        alice, bob = link.login("alice", first), link.login("bob", "sofa")
+        for client in (alice, bob):
+            client.send(HERE)
+            assert client.wait("<status>here") and client.ask("<ping xmlns='urn:xmpp:ping'/>")
+        xml = ONCE.format(alice.jid.split("/")[1])
+        bob.send(xml)
+        assert alice.wait("<body>once<")
+        link.ping()
+        other.kill()
+        if first == "alice":
+            alice = heir.adopt(alice, HERE)
+        bob = heir.adopt(bob, HERE, unacked=[xml])
+        assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        if first == "bob":
+            alice = heir.adopt(alice, HERE)
+        assert check_once(alice, bob) == 0
+        leave(alice)
+
+
+def test_what_came_from_a_node_that_did_not_acknowledge_it_comes_once(server, other):
+    other.start_again()
+    with fakegate.Link(other.link) as link, fakegate.Link(server.link, epoch=link.epoch) as heir:
+        alice, bob = heir.login("alice", "there"), link.login("bob", "sofa")
+        assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        bob.send(ONCE.format("there"))
+        assert alice.wait("<body>once<")
+        other.kill()
+        bob = heir.adopt(bob, unacked=[ONCE.format("there")])
+        assert check_once(alice, bob) == 1
+        leave(alice)
+
+
+def test_what_a_node_handed_on_without_a_receipt_comes_once(server, other):
+    """The receipt comes to a process that stands still."""
+    other.start_again()
+    with fakegate.Link(other.link) as link, fakegate.Link(server.link, epoch=link.epoch) as heir, fakegate.Link(server.link) as friend:
+        alice, bob = link.login("alice", "late"), friend.login("bob", "sofa")
+        alice.send(HERE)
+        assert alice.wait("<status>here")
+        other.tell(hold("late"))
+        bob.send(ONCE.format("late"))
+        assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+        gates_of = f"[Pid || {{Epoch, Pid}} <- maps:to_list(element(2, sys:get_state(stanzagate_hub))), Epoch =:= {int.from_bytes(friend.epoch, 'big')}]"
+        server.tell(f"[Pid] = {gates_of}, ok = sys:suspend(Pid)")
+        other.tell("holder ! go")
+        assert alice.wait("<body>once<")
+        link.ping()
+        other.kill()
+        alice = heir.adopt(alice, HERE)
+        server.tell(f"[Pid] = {gates_of}, ok = sys:resume(Pid)")
+        assert check_once(alice, bob) == 0
+        leave(alice)
+
+
 def test_sessions_leave_a_node_that_stops(server, other):
     other.start_again()
     with fakegate.Link(other.link) as first, fakegate.Link(server.link, epoch=first.epoch) as second:
