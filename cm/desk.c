@@ -3,6 +3,7 @@
 #include "config_file.h"
 #include "config_json.h"
 #include "log.h"
+#include "reload.h"
 #include "status.h"
 
 #include <assert.h>
@@ -267,7 +268,7 @@ static json_t *faults_json(const struct config_faults *faults)
 /* What the file says now, as a reload would see it. NULL: there are faults. */
 static struct config *file_read(struct desk *d, struct config_faults *faults)
 {
-	struct config *file = config_check(d->hands.file, faults) ? config_read(d->hands.file, faults) : NULL;
+	struct config *file = config_check(d->hands.file, faults);
 
 	if (file != NULL && file->backend_count == 0 && d->hands.bundled != NULL)
 		bundled_enter(d->hands.bundled, file);
@@ -285,7 +286,7 @@ static json_t *difference(struct desk *d, bool *ret_can)
 	assert(faults != NULL);
 	file = file_read(d, faults);
 	differences = file == NULL ? json_array() : config_json_difference(now, file);
-	*ret_can = file != NULL && config_can_reload(now, file, faults);
+	*ret_can = file != NULL && config_can_reload(now, file, faults) && reload_tls_check(file, faults);
 	differences = json_pack("{s:s, s:o, s:o}", "file", d->hands.file, "faults", faults_json(faults), "differences",
 				differences);
 	config_free(file);

@@ -206,12 +206,17 @@ static void certificate_note(struct gate *g, const struct tls_context *context)
 
 static bool hire_all(struct gate *g)
 {
-	char error[TLS_ERROR_BYTES];
+	struct config_faults *faults = calloc(1, sizeof *faults);
 	struct reload_tls tls;
-	bool good = true;
+	bool good;
 
-	if (!reload_tls(&g->reload, g->config, &tls, error))
-		return fail("certificate", error);
+	assert(faults != NULL);
+	good = reload_tls(&g->reload, g->config, &tls, faults);
+	for (size_t i = 0; i < faults->count; i++)
+		fail("configuration", faults->line[i]);
+	free(faults);
+	if (!good)
+		return false;
 	for (size_t i = 0; good && i < g->crew_count; i++)
 		good = hire(g, i, &tls);
 	certificate_note(g, tls.clients);

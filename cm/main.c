@@ -1,8 +1,10 @@
 /* stanzagate: the command line. */
 #include "config_file.h"
+#include "config_relation.h"
 #include "ctl.h"
 #include "gate.h"
 #include "metrics.h"
+#include "reload.h"
 #include "xml.h"
 
 #include <getopt.h>
@@ -17,20 +19,32 @@ static int run(const char *file)
 	return gate_run(file, xml_kernel);
 }
 
+static void faults_print(const char *before, const struct config_faults *faults)
+{
+	for (size_t i = 0; i < faults->count; i++)
+		fprintf(stderr, "%s%s\n", before, faults->line[i]);
+	if (faults->left_out > 0)
+		fprintf(stderr, "and %zu more\n", faults->left_out);
+}
+
+/* Beyond what the file says: certificates and keys are read, as they are when the gate begins. */
 static int check(const char *file)
 {
 	struct config_faults *faults = calloc(1, sizeof *faults);
+	struct config *config;
 	bool good;
 
 	if (faults == NULL)
 		return 1;
-	good = config_check(file, faults);
-	for (size_t i = 0; i < faults->count; i++)
-		fprintf(stderr, "%s\n", faults->line[i]);
-	if (faults->left_out > 0)
-		fprintf(stderr, "and %zu more\n", faults->left_out);
-	if (good)
+	config = config_check(file, faults);
+	good = config != NULL && reload_tls_check(config, faults);
+	faults_print("", faults);
+	if (good) {
+		config_relations_doubt(config, faults);
+		faults_print("warning: ", faults);
 		printf("%s: good\n", file);
+	}
+	config_free(config);
 	free(faults);
 	return good ? 0 : 1;
 }
@@ -63,7 +77,9 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{"run", run, true, "run the gate until SIGTERM or Ctrl-C; SIGHUP reads configuration and certificate again"},
-	{"check", check, true, "check a configuration: each fault is one line with file, line, key, found, allowed"},
+	{"check", check, true,
+	 "check a configuration and the files that it names: each fault is one line with file, line, key, found, "
+	 "allowed"},
 	{"example", example, false, "print an example configuration with every key"},
 	{"reference", reference, false, "print the reference of the configuration"},
 	{"metrics", metrics, false, "print the reference of the metrics"},

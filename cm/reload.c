@@ -1,6 +1,7 @@
 #include "reload.h"
 
 #include "config_file.h"
+#include "config_source.h"
 #include "io.h"
 #include "log.h"
 
@@ -134,29 +135,62 @@ void reload_tls_unref(struct reload_tls *tls)
 	explicit_bzero(&tls->secret, sizeof tls->secret);
 }
 
-bool reload_tls(struct reload *r, const struct config *config, struct reload_tls *ret,
-		char error[static TLS_ERROR_BYTES])
+bool reload_tls(struct reload *r, const struct config *config, struct reload_tls *ret, struct config_faults *faults)
 {
 	struct link_tls_settings settings = {config->link_ca, config->link_certificate, config->link_key};
 	struct reload_tls tls = {0};
+	char error[TLS_ERROR_BYTES];
 
 	static_assert((int)LINK_SECRET_ERROR_BYTES <= (int)TLS_ERROR_BYTES, "errors are passed on");
+	config_faults_init(faults);
 	if (config->link_secret != NULL && !link_secret_read(config->link_secret, &tls.secret, error))
-		return false;
+		config_source_blame(config, error, faults);
 	if (config->link_ca != NULL && (tls.links = link_tls_context(&settings, error)) == NULL)
-		return false;
+		config_source_blame(config, error, faults);
 	tls.clients = clients_context(r, config, error);
-	if (tls.clients != NULL)
+	if (tls.clients == NULL)
+		config_source_blame(config, error, faults);
+	if (faults->count == 0)
 		*ret = tls;
 	else
-		tls_context_unref(tls.links);
-	return tls.clients != NULL;
+		reload_tls_unref(&tls);
+	return faults->count == 0;
+}
+
+bool reload_tls_check(const struct config *config, struct config_faults *faults)
+{
+	struct reload r = {0};
+	struct reload_tls tls;
+	bool good = reload_tls(&r, config, &tls, faults);
+
+	if (good)
+		reload_tls_unref(&tls);
+	reload_done(&r);
+	return good;
+}
+
+static void faults_log(const char *event, const struct config_faults *faults)
+{
+	for (size_t i = 0; i < faults->count; i++)
+		log_event(CONFIG_LOG_ERROR, event, log_text("fault", faults->line[i]));
+}
+
+/* False: it was logged. */
+static bool renewed_read(struct reload *r, const struct config *config, struct reload_tls *ret)
+{
+	struct config_faults *faults = calloc(1, sizeof *faults);
+	bool good;
+
+	assert(faults != NULL);
+	good = reload_tls(r, config, ret, faults);
+	faults_log("certificate.refused", faults);
+	free(faults);
+	return good;
 }
 
 enum reload_is reload_renew(struct reload *r, const struct config *config, struct reload_tls *ret)
 {
 	uint64_t now_us = io_now_us(), files, before = r->changed;
-	char error[TLS_ERROR_BYTES];
 
 	if (now_us < r->look_us)
 		return RELOAD_SAME;
@@ -164,19 +198,11 @@ enum reload_is reload_renew(struct reload *r, const struct config *config, struc
 	files = r->changed = files_hash(config);
 	if (files == r->seen || files != before)
 		return RELOAD_SAME;
-	if (!reload_tls(r, config, ret, error)) {
-		log_event(CONFIG_LOG_ERROR, "certificate.refused", log_text("fault", error));
+	if (!renewed_read(r, config, ret))
 		return RELOAD_BAD;
-	}
 	log_event(CONFIG_LOG_INFO, "certificate.renewed", log_text("certificate", config->tls_certificate),
 		  log_count("more", config->certificate_count));
 	return RELOAD_NEW;
-}
-
-static void faults_log(const struct config_faults *faults)
-{
-	for (size_t i = 0; i < faults->count; i++)
-		log_event(CONFIG_LOG_ERROR, "reload.fault", log_text("fault", faults->line[i]));
 }
 
 /* The configuration alone: read, and such that it can be taken up. */
@@ -191,7 +217,7 @@ static struct config *read_checked(const char *file, const struct config *before
 		config_free(now);
 		now = NULL;
 	}
-	faults_log(faults);
+	faults_log("reload.fault", faults);
 	return now;
 }
 
@@ -199,19 +225,16 @@ static struct config *read_all(struct reload *r, const char *file, const struct 
 			       const struct bundled *bundled, struct reload_tls *ret)
 {
 	struct config_faults *faults = calloc(1, sizeof *faults);
-	char error[TLS_ERROR_BYTES];
 	struct config *now;
 
 	assert(faults != NULL);
 	now = read_checked(file, before, bundled, faults);
-	free(faults);
-	if (now == NULL)
-		return NULL;
-	if (!reload_tls(r, now, ret, error)) {
-		log_event(CONFIG_LOG_ERROR, "reload.fault", log_text("fault", error));
+	if (now != NULL && !reload_tls(r, now, ret, faults)) {
+		faults_log("reload.fault", faults);
 		config_free(now);
-		return NULL;
+		now = NULL;
 	}
+	free(faults);
 	return now;
 }
 

@@ -7,6 +7,7 @@
 
 #include "bundled.h"
 #include "config.h"
+#include "config_fault.h"
 #include "handshake.h"
 #include "link_secret.h"
 #include "link_tls.h"
@@ -32,8 +33,13 @@ struct reload_tls {
 };
 /* Gives both references back. */
 void reload_tls_unref(struct reload_tls *);
-/* The certificates that the configuration names; references. False: `error` says why not. */
-bool reload_tls(struct reload *, const struct config *, struct reload_tls *ret, char error[static TLS_ERROR_BYTES]);
+/*
+ * The certificates and keys that the configuration names; references. False: one at least cannot be used, and each has
+ * a line in the faults, which are emptied first.
+ */
+bool reload_tls(struct reload *, const struct config *, struct reload_tls *ret, struct config_faults *);
+/* Whether that would do, and nothing else: for those who only want to know. */
+bool reload_tls_check(const struct config *, struct config_faults *);
 /* Changes the ticket keys that were made here, when it is time. */
 void reload_rotate(struct reload *, const struct config *);
 enum reload_is { RELOAD_SAME, RELOAD_BAD, RELOAD_NEW };

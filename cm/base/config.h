@@ -68,6 +68,8 @@ struct config_domain {
 #define CONFIG_C_KERNEL	 uint32_t /* 0 off, 1 on, 2 auto */
 #define CONFIG_C_TLS	 int	  /* 12 or 13 */
 
+struct config_source;
+
 struct config {
 #define SETTING(key, member, kind, min, max, otherwise, unit, reload, meaning) CONFIG_C_##kind member;
 #include "config.def"
@@ -89,6 +91,7 @@ struct config {
 	size_t exempt_count;
 	struct config_user operators[CONFIG_LIST_MAX]; /* that may use the control socket */
 	size_t operator_count;
+	struct config_source *source; /* ops': the file it was read from, for what is found out later. NULL: none */
 };
 
 #endif

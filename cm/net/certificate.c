@@ -15,13 +15,25 @@ enum { NAME_BYTES_MAX = 255 };
 /* ---- the pair */
 
 /* The first error is the cause; those behind it tell how it was passed up. */
-static bool error_say(char *error, const char *file)
+static const char *reason_take(void)
 {
 	unsigned long code = ERR_get_error();
 	const char *reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
 
-	snprintf(error, TLS_ERROR_BYTES, "%s: %s", file, reason ? reason : "cannot be used");
 	ERR_clear_error();
+	return reason ? reason : "cannot be used";
+}
+
+static bool error_say(char *error, const char *file)
+{
+	snprintf(error, TLS_ERROR_BYTES, "%s: %s", file, reason_take());
+	return false;
+}
+
+/* One file may hold both: it is said which of them is meant. */
+static bool key_error_say(char *error, const char *file)
+{
+	snprintf(error, TLS_ERROR_BYTES, "%s: no private key of the certificate (%s)", file, reason_take());
 	return false;
 }
 
@@ -42,7 +54,7 @@ static bool pair_load(struct certificate *c, SSL_CTX *loader, const struct tls_p
 		return error_say(error, files->certificate_file);
 	if (SSL_CTX_use_PrivateKey_file(loader, files->key_file, SSL_FILETYPE_PEM) != 1 ||
 	    SSL_CTX_check_private_key(loader) != 1)
-		return error_say(error, files->key_file);
+		return key_error_say(error, files->key_file);
 	c->x509 = SSL_CTX_get0_certificate(loader);
 	X509_up_ref(c->x509);
 	c->key = SSL_CTX_get0_privatekey(loader);

@@ -2,7 +2,8 @@
 
 #include "config_kind.h"
 #include "config_near.h"
-#include "config_yaml.h"
+#include "config_relation.h"
+#include "config_source.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,10 +14,9 @@
 #include <unistd.h>
 
 struct reading {
-	const char *file;
 	char *directory;
 	bool check_files;
-	struct config_entries entries;
+	struct config_source *source; /* the config's */
 	struct config *config;
 	struct config_faults *faults;
 };
@@ -62,41 +62,9 @@ static size_t *list_count(struct config *config, const struct config_list_settin
 	return (size_t *)((char *)config + list->count_at);
 }
 
-/* The key as people say it, "listeners[2].address". */
-static void key_show(const struct config_entry *entry, char to[static CONFIG_VALUE_BYTES])
-{
-	const char *mark = strstr(entry->key, "[]");
-	if (mark)
-		snprintf(to, CONFIG_VALUE_BYTES, "%.*s[%d]%s", (int)(mark - entry->key), entry->key, entry->item,
-			 mark + 2);
-	else
-		snprintf(to, CONFIG_VALUE_BYTES, "%s", *entry->key ? entry->key : "YAML");
-}
-
-static void found_show(const struct config_entry *entry, char to[static CONFIG_QUOTE_BYTES])
-{
-	static const char *const words[] = {[CONFIG_ENTRY_VALUE] = "nothing",
-					    [CONFIG_ENTRY_GROUP] = "keys",
-					    [CONFIG_ENTRY_LIST] = "a list",
-					    [CONFIG_ENTRY_REFUSED] = "nothing"};
-	if (entry->is == CONFIG_ENTRY_VALUE && !config_entry_is_null(entry))
-		config_quote(entry->value, to);
-	else
-		snprintf(to, CONFIG_QUOTE_BYTES, "%s", words[entry->is]);
-}
-
 static void fault(struct reading *r, const struct config_entry *entry, const char *found, const char *allowed)
 {
-	char key[CONFIG_VALUE_BYTES];
-	key_show(entry, key);
-	config_fault_add(r->faults, "%s:%u: %s: found %s, allowed %s", r->file, entry->line, key, found, allowed);
-}
-
-static void fault_value(struct reading *r, const struct config_entry *entry, const char *allowed)
-{
-	char found[CONFIG_QUOTE_BYTES];
-	found_show(entry, found);
-	fault(r, entry, found, allowed);
+	config_source_fault_of(r->source, entry, found, allowed, r->faults);
 }
 
 static void file_check(struct reading *r, const struct config_entry *entry, const char *path)
@@ -125,7 +93,7 @@ static bool value_take(struct reading *r, const struct config_entry *entry, cons
 	}
 	if (entry->is != CONFIG_ENTRY_VALUE || config_entry_is_null(entry) ||
 	    !config_value_read(rule, r->directory, entry->value, member)) {
-		fault_value(r, entry, allowed);
+		fault(r, entry, NULL, allowed);
 		return false;
 	}
 	free(before);
@@ -149,7 +117,7 @@ static void list_value_compare(struct reading *r, const struct config_entry *ent
 	for (int i = 0; i < entry->item; i++) {
 		const char *other = *(char **)list_member(r->config, list, (size_t)i);
 		if (other && strcmp(other, text) == 0)
-			fault_value(r, entry, "each only once");
+			fault(r, entry, NULL, "each only once");
 	}
 }
 
@@ -187,7 +155,7 @@ static bool list_item_take(struct reading *r, const struct config_entry *entry, 
 	if (!*list->key)
 		list_value_take(r, entry, list);
 	else if (entry->is != CONFIG_ENTRY_GROUP)
-		fault_value(r, entry, "keys");
+		fault(r, entry, NULL, "keys");
 	return *list->key && entry->is == CONFIG_ENTRY_GROUP;
 }
 
@@ -199,15 +167,6 @@ static bool is_group(const char *key)
 		if (strncmp(config_settings[i].key, key, len) == 0 && config_settings[i].key[len] == '.')
 			return true;
 	return len == 0;
-}
-
-static const struct config_entry *entry_find(const struct config_entries *entries, size_t end, const char *key,
-					     int item)
-{
-	for (size_t i = 0; i < end; i++)
-		if (entries->entry[i].item == item && strcmp(entries->entry[i].key, key) == 0)
-			return &entries->entry[i];
-	return NULL;
 }
 
 static bool unknown_take(struct reading *r, const struct config_entry *entry)
@@ -233,16 +192,16 @@ static bool entry_take(struct reading *r, const struct config_entry *entry)
 		return unknown_take(r, entry);
 	if (entry->is == (list ? CONFIG_ENTRY_LIST : CONFIG_ENTRY_GROUP) || config_entry_is_null(entry))
 		return true;
-	fault_value(r, entry, list ? "a list" : "keys");
+	fault(r, entry, NULL, list ? "a list" : "keys");
 	return false;
 }
 
 static bool entry_is_second(struct reading *r, size_t at)
 {
-	const struct config_entry *entry = &r->entries.entry[at], *first;
+	const struct config_entry *entry = &r->source->entries.entry[at], *first;
 	char found[64];
 	if (strcmp(entry->key + strlen(entry->key) - (*entry->key ? 1 : 0), "]") == 0 ||
-	    !(first = entry_find(&r->entries, at, entry->key, entry->item)))
+	    (first = config_source_find(r->source, entry->key, entry->item)) == entry)
 		return false;
 	snprintf(found, sizeof found, "a second one (the first is in line %u)", first->line);
 	fault(r, entry, found, "each key once");
@@ -251,27 +210,12 @@ static bool entry_is_second(struct reading *r, size_t at)
 
 static void entries_take(struct reading *r)
 {
-	for (size_t i = 0; i < r->entries.count;) {
-		const struct config_entry *entry = &r->entries.entry[i];
+	for (size_t i = 0; i < r->source->entries.count;) {
+		const struct config_entry *entry = &r->source->entries.entry[i];
 		bool into = entry->is != CONFIG_ENTRY_REFUSED && !entry_is_second(r, i) && entry_take(r, entry);
-		for (i++; !into && i < r->entries.count && r->entries.entry[i].depth > entry->depth;)
+		for (i++; !into && i < r->source->entries.count && r->source->entries.entry[i].depth > entry->depth;)
 			i++;
 	}
-}
-
-/* The line at which a key that is not there would stand: that of its group, or else the first. */
-static void fault_missing(struct reading *r, const char *key, int item, const char *allowed)
-{
-	char parent[CONFIG_VALUE_BYTES];
-	struct config_entry missing = {.key = (char *)key, .item = item, .line = 1};
-	snprintf(parent, sizeof parent, "%s", key);
-	char *dot = strrchr(parent, '.');
-	if (dot) {
-		*dot = '\0';
-		const struct config_entry *group = entry_find(&r->entries, r->entries.count, parent, item);
-		missing.line = group ? group->line : 1;
-	}
-	fault(r, &missing, "nothing", allowed);
 }
 
 static void settings_missing(struct reading *r)
@@ -279,21 +223,22 @@ static void settings_missing(struct reading *r)
 	char allowed[CONFIG_VALUE_BYTES];
 	for (size_t i = 0; i < config_setting_count; i++) {
 		const struct config_setting *setting = &config_settings[i];
-		if (*setting->otherwise || entry_find(&r->entries, r->entries.count, setting->key, -1))
+		if (*setting->otherwise || config_source_find(r->source, setting->key, -1))
 			continue;
 		config_value_allowed(&setting->rule, allowed);
-		fault_missing(r, setting->key, -1, allowed);
+		config_source_fault(r->source, setting->key, -1, NULL, allowed, r->faults);
 	}
 	if (r->config->listener_count == 0)
-		fault_missing(r, "listeners", -1, "a list with the addresses to listen on");
+		config_source_fault(r->source, "listeners", -1, "nothing", "a list with the addresses to listen on",
+				    r->faults);
 }
 
 /* Only members that are groups can lack a key. */
 static void list_keys_missing(struct reading *r)
 {
 	char key[CONFIG_VALUE_BYTES], allowed[CONFIG_VALUE_BYTES];
-	for (size_t i = 0; i < r->entries.count; i++) {
-		const struct config_entry *entry = &r->entries.entry[i];
+	for (size_t i = 0; i < r->source->entries.count; i++) {
+		const struct config_entry *entry = &r->source->entries.entry[i];
 		const struct config_list_setting *list = list_find(entry->key, "[]");
 		for (size_t n = 0; list && entry->is == CONFIG_ENTRY_GROUP && n < config_list_setting_count; n++) {
 			const struct config_list_setting *other = &config_list_settings[n];
@@ -301,149 +246,10 @@ static void list_keys_missing(struct reading *r)
 				continue;
 			snprintf(key, sizeof key, "%s.%s", entry->key, other->key);
 			config_value_allowed(&other->rule, allowed);
-			if (!entry_find(&r->entries, r->entries.count, key, entry->item))
-				fault_missing(r, key, entry->item, allowed);
+			if (!config_source_find(r->source, key, entry->item))
+				config_source_fault(r->source, key, entry->item, NULL, allowed, r->faults);
 		}
 	}
-}
-
-/* Who sends PROXY headers says where clients are: that is never left to anybody. */
-static void proxies_check(struct reading *r)
-{
-	for (size_t i = 0; i < r->config->listener_count && r->config->network_count == 0; i++) {
-		const struct config_entry *entry =
-			entry_find(&r->entries, r->entries.count, "listeners[].proxy", (int)i);
-		if (r->config->listeners[i].proxy != 0 && entry)
-			fault_value(r, entry, "no, unless proxy.trusted has networks");
-	}
-}
-
-/* Startalk's clients begin in clear: those that would not have no way to be told. */
-static void speech_check(struct reading *r)
-{
-	for (size_t i = 0; i < r->config->listener_count; i++) {
-		const struct config_entry *entry = entry_find(&r->entries, r->entries.count, "listeners[].tls", (int)i);
-		if (r->config->listeners[i].startalk && r->config->listeners[i].direct && entry)
-			fault_value(r, entry, "starttls, with protocol: startalk");
-	}
-}
-
-static void clients_check(struct reading *r)
-{
-	const struct config_entry *entry = entry_find(&r->entries, r->entries.count, "tls.client_certificates", -1);
-	if (entry && r->config->tls_client_certificates != 0 && !r->config->tls_client_ca)
-		fault_value(r, entry, "off, unless tls.client_ca is given");
-}
-
-static int pool_find(const struct config *c, const char *name)
-{
-	for (size_t i = 0; i < c->pool_count; i++)
-		if (c->pools[i].name && strcmp(c->pools[i].name, name) == 0)
-			return (int)i;
-	return -1;
-}
-
-/* The pool that needs no line, for whoever is in it: the backends that name none, and the bundled one. */
-static void pools_default(struct config *c)
-{
-	bool used = c->backend_count == 0;
-	for (size_t i = 0; i < c->backend_count; i++)
-		used |= c->backends[i].pool && strcmp(c->backends[i].pool, "all") == 0;
-	if (!used || pool_find(c, "all") >= 0 || c->pool_count == CONFIG_LIST_MAX)
-		return;
-	c->pools[c->pool_count++] = (struct config_pool){.name = strdup("all"), .failover = true};
-	assert(c->pools[c->pool_count - 1].name);
-}
-
-static bool names_have(const char *names, const char *name, size_t name_len)
-{
-	for (size_t len; *names; names += len + (names[len] == ' ')) {
-		len = strcspn(names, " ");
-		if (len == name_len && memcmp(names, name, len) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Whether two pools say that they serve one domain. */
-static bool pools_meet(const struct config_pool *one, const struct config_pool *other)
-{
-	const char *at = one->domains;
-	if (!at || !other->domains)
-		return at == other->domains;
-	for (size_t len; *at; at += len + (at[len] == ' ')) {
-		len = strcspn(at, " ");
-		if (names_have(other->domains, at, len))
-			return true;
-	}
-	return false;
-}
-
-static void pool_check(struct reading *r, size_t which)
-{
-	static const char key[] = "pools[].domains";
-	static const char allowed[] = "each domain in one pool, and any in one (all without a line is any)";
-	const struct config_entry *entry = entry_find(&r->entries, r->entries.count, key, (int)which);
-	bool meets = false;
-	for (size_t i = 0; i < which; i++)
-		meets |= pools_meet(&r->config->pools[which], &r->config->pools[i]);
-	if (meets && entry)
-		fault_value(r, entry, allowed);
-	else if (meets)
-		fault_missing(r, key, (int)which, allowed);
-}
-
-/* Each backend is in a pool that there is, and each domain in one pool. */
-static void pools_check(struct reading *r)
-{
-	struct config *c = r->config;
-	const struct config_entry *entry;
-	pools_default(c);
-	for (size_t i = 0; i < c->backend_count; i++) {
-		entry = entry_find(&r->entries, r->entries.count, "backends[].pool", (int)i);
-		if (entry && c->backends[i].pool && pool_find(c, c->backends[i].pool) < 0)
-			fault_value(r, entry, "the name of a member of pools, or all");
-	}
-	for (size_t i = 0; i < c->pool_count; i++)
-		pool_check(r, i);
-}
-
-/* Of its own accord, or by the names it is found by. */
-static bool link_is_tls(const char *address)
-{
-	bool found = strncmp(address, "dns:", 4) == 0 || strncmp(address, "srv:", 4) == 0;
-	return strncmp(address + (found ? 4 : 0), "tls:", 4) == 0;
-}
-
-/* Links with TLS need somebody to believe, and a certificate its key. */
-static void links_check(struct reading *r)
-{
-	const struct config *c = r->config;
-	const struct config_entry *entry;
-	for (size_t i = 0; i < c->backend_count && !c->link_ca; i++) {
-		entry = entry_find(&r->entries, r->entries.count, "backends[].address", (int)i);
-		if (entry && c->backends[i].address && link_is_tls(c->backends[i].address))
-			fault_value(r, entry, "tls only when link.ca is given");
-	}
-	if (!c->link_certificate == !c->link_key)
-		return;
-	entry = entry_find(&r->entries, r->entries.count, c->link_key ? "link.key" : "link.certificate", -1);
-	if (entry)
-		fault_value(r, entry, "link.certificate and link.key, both or none");
-}
-
-/* What the tables cannot say: limits that stand in a relation. */
-static void unread_check(struct reading *r)
-{
-	static const char key[] = "limits.unread_bytes_high";
-	const struct config_entry *entry = entry_find(&r->entries, r->entries.count, key, -1);
-	const struct config_setting *setting = setting_find(key);
-	char found[CONFIG_VALUE_BYTES];
-	if (r->config->unread_bytes_high <= r->config->unread_bytes_max)
-		return;
-	config_value_show(&setting->rule, &r->config->unread_bytes_high, found);
-	struct config_entry missing = {.key = (char *)key, .item = -1, .line = 1};
-	fault(r, entry ? entry : &missing, found, "at most limits.unread_bytes_max");
 }
 
 static char *directory_of(const char *file)
@@ -480,23 +286,18 @@ static void domains_default(struct config *config)
 
 static struct config *config_read_as(const char *file, bool check_files, struct config_faults *ret)
 {
-	struct reading r = {.file = file, .check_files = check_files, .faults = ret};
+	struct reading r = {.check_files = check_files, .faults = ret};
 	config_faults_init(ret);
 	r.directory = directory_of(file);
 	r.config = config_new(r.directory);
-	if (config_yaml_read(file, ret, &r.entries)) {
+	r.source = r.config->source = config_source_new(file);
+	if (config_yaml_read(file, ret, &r.source->entries)) {
 		entries_take(&r);
 		settings_missing(&r);
 		list_keys_missing(&r);
-		unread_check(&r);
-		proxies_check(&r);
-		speech_check(&r);
-		clients_check(&r);
-		links_check(&r);
-		pools_check(&r);
+		config_relations_check(r.config, ret);
 		domains_default(r.config);
 	}
-	config_entries_free(&r.entries);
 	free(r.directory);
 	if (ret->count == 0)
 		return r.config;
@@ -509,11 +310,9 @@ struct config *config_read(const char *file, struct config_faults *ret)
 	return config_read_as(file, false, ret);
 }
 
-bool config_check(const char *file, struct config_faults *ret)
+struct config *config_check(const char *file, struct config_faults *ret)
 {
-	struct config *config = config_read_as(file, true, ret);
-	config_free(config);
-	return config != NULL;
+	return config_read_as(file, true, ret);
 }
 
 void config_free(struct config *config)
@@ -528,5 +327,6 @@ void config_free(struct config *config)
 		     n < config_list_settings[i].items_max && config_kind_is_text(config_list_settings[i].rule.kind);
 		     n++)
 			free(*(char **)list_member(config, &config_list_settings[i], n));
+	config_source_free(config->source);
 	free(config);
 }

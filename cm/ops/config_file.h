@@ -21,16 +21,17 @@
  */
 struct config *config_read(const char *file, struct config_faults *ret);
 
-/* As config_read(), and files that must be there have to be readable. True: no faults. For `stanzagate check`. */
-bool config_check(const char *file, struct config_faults *ret);
+/* As config_read(), and files that must be there have to be readable. For `stanzagate check`. */
+struct config *config_check(const char *file, struct config_faults *ret);
 
 /* NULL is fine. */
 void config_free(struct config *);
 
 /*
  * Whether a running gate that was started with `before` can take up `now`: whether all that differs is marked as such
- * in the tables (of the lists only `certificates`). False: ret has a line for each key that needs a restart, `KEY:
- * found NEW, allowed OLD until the gate is restarted`. Neither config is changed or kept.
+ * in the tables. False: ret has a line for each key that needs a restart, `FILE:LINE: KEY: found NEW, allowed OLD until
+ * the gate is restarted`; a key that was left out has the line of its group, or the first. Neither config is changed or
+ * kept.
  */
 bool config_can_reload(const struct config *before, const struct config *now, struct config_faults *ret);
 

@@ -1,5 +1,6 @@
 #include "config_file.h"
 #include "config_kind.h"
+#include "config_source.h"
 
 #include <string.h>
 
@@ -15,14 +16,15 @@ static bool value_is_same(const struct config_rule *rule, const void *before, co
 static void settings_compare(const struct config *before, const struct config *now, struct config_faults *ret)
 {
 	char was[CONFIG_VALUE_BYTES], is[CONFIG_VALUE_BYTES], was_quoted[CONFIG_QUOTE_BYTES],
-		is_quoted[CONFIG_QUOTE_BYTES];
+		is_quoted[CONFIG_QUOTE_BYTES], allowed[CONFIG_VALUE_BYTES];
 	for (size_t i = 0; i < config_setting_count; i++) {
 		const struct config_setting *setting = &config_settings[i];
 		if (setting->reload || value_is_same(&setting->rule, (const char *)before + setting->at,
 						     (const char *)now + setting->at, was, is))
 			continue;
-		config_fault_add(ret, "%s: found %s, allowed %s until the gate is restarted", setting->key,
-				 config_quote(is, is_quoted), config_quote(was, was_quoted));
+		config_quote(is, is_quoted);
+		snprintf(allowed, sizeof allowed, "%s until the gate is restarted", config_quote(was, was_quoted));
+		config_source_fault(now->source, setting->key, -1, is_quoted, allowed, ret);
 	}
 }
 
@@ -45,8 +47,8 @@ static void lists_compare(const struct config *before, const struct config *now,
 		const struct config_list_setting *list = &config_list_settings[i];
 		if (strcmp(told, list->list) == 0 || config_list_reloads(list->list) || list_is_same(before, now, list))
 			continue;
-		config_fault_add(ret, "%s: found another list, allowed the same until the gate is restarted",
-				 list->list);
+		config_source_fault(now->source, list->list, -1, "another list", "the same until the gate is restarted",
+				    ret);
 		told = list->list;
 	}
 }
@@ -57,6 +59,7 @@ bool config_can_reload(const struct config *before, const struct config *now, st
 	settings_compare(before, now, ret);
 	lists_compare(before, now, ret);
 	if (before->backend_count > 0 && now->backend_count == 0)
-		config_fault_add(ret, "backends: found none, allowed one at least until the gate is restarted");
+		config_source_fault(now->source, "backends", -1, "none", "one at least until the gate is restarted",
+				    ret);
 	return ret->count == 0;
 }

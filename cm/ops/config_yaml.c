@@ -238,6 +238,8 @@ bool config_yaml_read(const char *file, struct config_faults *faults, struct con
 		free(r.levels[--r.depth].key);
 	yaml_parser_delete(&parser);
 	free(text);
+	ret->entry = realloc(ret->entry, (ret->count + 1) * sizeof *ret->entry); /* it lives as long as the config */
+	assert(ret->entry);
 	return good;
 }
 

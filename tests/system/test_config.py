@@ -1,5 +1,6 @@
 """The command line and the configuration."""
 import json
+import pathlib
 import re
 import signal
 import socket
@@ -60,6 +61,57 @@ def test_faults_name_file_line_key_found_and_allowed(text, pattern, tmp_path):
     assert re.search(re.escape(str(file)) + pattern, done.stderr), done.stderr
     run = stanzagate("run", "-c", file)
     assert run.returncode != 0 and run.stderr
+
+
+NO_GOOD_FILES = {
+    "a secret that is short": ("link", "secret", "short.key", r"\(a shared key has 32 to 1024 bytes\), allowed a file of 32 to 1024 bytes"),
+    "authorities that are none": ("link", "ca", "empty.pem", r"\(no certificates of authorities \(.*\)\), allowed a PEM file of the authorities"),
+    "a key for a certificate": ("tls", "certificate", "key.pem", r"\(no start line\), allowed a PEM file of the certificate and its chain"),
+    "a certificate for a key": ("tls", "key", "certificate.pem", r"\(.*\), allowed a PEM file of the certificate's private key"),
+    "ticket keys that are none": ("tls", "ticket_keys", "short.key", r"\(not three keys of 80 bytes\), allowed a file of ticket keys"),
+    "a further certificate": ("certificates", "key", "short.key", r"\(.*\), allowed a PEM file of its private key"),
+}
+
+
+@pytest.mark.parametrize("group, key, name, reason", NO_GOOD_FILES.values(), ids=NO_GOOD_FILES.keys())
+def test_files_that_cannot_be_used_are_told_before_the_gate_runs(group, key, name, reason, tmp_path):
+    """By check, and in the same words by run."""
+    for other, text in {"short.key": "short\n", "empty.pem": ""}.items():
+        (tmp_path / other).write_text(text)
+    certificate, secret = gates.certificate()
+    (tmp_path / "key.pem").write_bytes(pathlib.Path(secret).read_bytes())
+    (tmp_path / "certificate.pem").write_bytes(pathlib.Path(certificate).read_bytes())
+    config = {"tls": {"certificate": "certificate.pem", "key": "key.pem", "tickets": True}, "link": {}, "certificates": []}
+    if group == "certificates":
+        config["certificates"] = [{"certificate": "certificate.pem", key: name}]
+    else:
+        config[group][key] = name
+    text = json.dumps(config, indent=1)
+    file = tmp_path / "gate.yaml"
+    file.write_text(text[:-2] + ',\n "listeners": [{"address": "127.0.0.1:0"}], "metrics": {"address": "off"}, "sandbox": no\n}\n')
+    line = next(number for number, line in enumerate(file.read_text().splitlines(), 1) if f'"{key}": "{name}"' in line)
+    told = rf"{re.escape(str(file))}:{line}: {group}(\[0\])?\.{key}: found \\?\"{re.escape(str(tmp_path))}/{name}\\?\" {reason}"
+    done = stanzagate("check", "-c", file)
+    assert done.returncode == 1 and re.match(told, done.stderr) and done.stderr.count("\n") == 1, done.stderr
+    run = stanzagate("run", "-c", file)
+    assert run.returncode == 1 and re.search(r'gate\.failed what=configuration why=".*' + told, run.stderr), run.stderr
+
+
+def test_what_is_hardly_meant_is_told_and_good(tmp_path):
+    config = good()
+    config["backends"] = [{"name": "a", "address": "file:/nowhere/list", "pool": "p"}]
+    config["pools"] = [{"name": "p"}, {"name": "q", "domains": "a.example"}]
+    file = tmp_path / "gate.yaml"
+    file.write_text(json.dumps(config, indent=1))
+    lines = file.read_text().splitlines()
+    done = stanzagate("check", "-c", file)
+    assert (done.returncode, done.stdout) == (0, f"{file}: good\n")
+    address, name = (number for number, line in enumerate(lines, 1) if "/nowhere" in line or '"q"' in line)
+    assert done.stderr.splitlines() == [
+        f'warning: {file}:{address}: backends[0].address: found "file:/nowhere/list" (No such file or directory), '
+        "allowed a file that can be read, sooner or later",
+        f'warning: {file}:{name}: pools[1].name: found "q", which no backend is in, '
+        "allowed a pool that backends name; users of its domains have no session server"]
 
 
 def test_no_file(tmp_path):

@@ -161,12 +161,18 @@ def test_the_configuration_is_shown_compared_and_taken(operator):
     assert secret[:32] not in json.dumps(shown) and str(key) in json.dumps(shown), "the key's file, not the key"
     operator.gate.write_config({"limits": {"depth_max": 9}, "workers": 3})
     compared = operator.ask("config", "diff", status=1)
-    assert not compared["reload"] and "workers" in compared["faults"][0]
+    lines = operator.gate.config_path.read_text().splitlines()
+    line = next(number for number, line in enumerate(lines, 1) if "workers" in line)
+    told = f'{operator.gate.config_path}:{line}: workers: found "3", allowed "2" until the gate is restarted'
+    assert not compared["reload"] and compared["faults"] == [told]
     assert {each["key"]: each["file"] for each in compared["differences"]} == {"limits.depth_max": "9", "workers": "3"}
     assert not operator.ask("config", "reload", status=1)["taken"]
     operator.gate.write_config({"workers": 2})
     assert operator.ask("config", "reload")["taken"]
     assert operator.ask("config", "diff")["differences"] == []
+    operator.gate.write_config({"tls": {"certificate": str(key)}})
+    [fault] = operator.ask("config", "diff", status=1)["faults"]
+    assert f': tls.certificate: found "{key}" (no start line), allowed a PEM file' in fault, "what a reload would find, too"
     assert operator.gate.metrics()['stanzagate_reloads_total{result="taken"}'] == 1
 
 

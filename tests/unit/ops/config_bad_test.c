@@ -119,18 +119,28 @@ static const struct {
 	{"backends:\n  - {name: a, address: 'unix:/a', pool: p}\n",
 	 "FILE:8: backends[0].pool: found \"p\", allowed the name of a member of pools, or all\n"},
 	{"pools:\n  - {name: p, domains: a.example b.example}\n  - {name: q, domains: c.example b.example}\n",
-	 "FILE:9: pools[1].domains: found \"c.example b.example\", allowed each domain in one pool, and any in one "
-	 "(all "
-	 "without a line is any)\n"},
-	{"pools:\n  - name: p\n",
-	 "FILE:1: pools[1].domains: found nothing, allowed each domain in one pool, and any in one (all without a line "
-	 "is any)\n"},
+	 "FILE:9: pools[1].domains: found b.example of pool q, which pool p (line 8) has, allowed each domain, and any "
+	 "(no domains), in one pool\n"},
+	{"pools:\n  - name: p\n    failover: no\n  - name: q\n  - {name: r, domains: any}\n"
+	 "backends: [{name: a, address: 'unix:/a', pool: p}]\n",
+	 "FILE:10: pools[1].domains: found any of pool q, which pool p (line 8) has, allowed each domain, and any "
+	 "(no domains), in one pool\n"
+	 "FILE:11: pools[2].domains: found any of pool r, which pool p (line 8) has, allowed each domain, and any "
+	 "(no domains), in one pool\n"
+	 "FILE:11: pools[2].domains: found any of pool r, which pool q (line 10) has, allowed each domain, and any "
+	 "(no domains), in one pool\n"},
+	{"pools:\n  - {name: p, domains: a}\n  - {name: q, domains: b}\n  - name: r\n    policy: user\n"
+	 "backends: [{name: a, address: 'unix:/a'}]\n",
+	 "FILE:10: pools[2].domains: found any of pool r, which pool all has, allowed domains by name: any is pool "
+	 "all's, which needs no line, of backends that name no pool and of the bundled session server\n"},
+	{"backends:\n  - {name: a, address: 'tcp:127.0.0.1:5', certificate_names: a.example}\n"
+	 "  - {name: b, address: 'file:/b', certificate_names: a.example}\n",
+	 "FILE:8: backends[0].certificate_names: found \"a.example\", allowed none, unless the address has TLS (tls:, "
+	 "dns:tls:, srv:tls:)\n"},
 	{"pools:\n  - {name: all, domains: a.example  b.example}\n  - {name: q, policy: best, failover: never}\n",
 	 "FILE:8: pools[0].domains: found \"a.example  b.example\", allowed domains with a space between two, or any\n"
 	 "FILE:9: pools[1].policy: found \"best\", allowed user, domain or least-loaded\n"
-	 "FILE:9: pools[1].failover: found \"never\", allowed yes or no\n"
-	 "FILE:9: pools[1].domains: found nothing, allowed each domain in one pool, and any in one (all without a line "
-	 "is any)\n"},
+	 "FILE:9: pools[1].failover: found \"never\", allowed yes or no\n"},
 	{"link: {ca: ca.pem, certificate: gate.pem}\n",
 	 "FILE:7: link.certificate: found \"gate.pem\", allowed link.certificate and link.key, both or none\n"},
 	{"link: {ca: ca.pem, key: gate.pem}\n",
@@ -219,10 +229,10 @@ static const struct {
 	 "FILE:1: listeners: found nothing, allowed a list with the addresses to listen on\n"},
 	{"workers: 1\ntls:\n  key: k\nlisteners:\n",
 	 "FILE:2: tls.certificate: found nothing, allowed a file that can be read\n"
-	 "FILE:1: listeners: found nothing, allowed a list with the addresses to listen on\n"},
+	 "FILE:4: listeners: found nothing, allowed a list with the addresses to listen on\n"},
 	{"tls: {certificate: c, key: ''}\nlisteners: []\n",
 	 "FILE:1: tls.key: found \"\", allowed a file that can be read\n"
-	 "FILE:1: listeners: found nothing, allowed a list with the addresses to listen on\n"},
+	 "FILE:2: listeners: found nothing, allowed a list with the addresses to listen on\n"},
 	{"tls: {certificate: c, key: k, client_certificates: request}\nlisteners: [{address: '0.0.0.0:1'}]\n",
 	 "FILE:1: tls.client_certificates: found \"request\", allowed off, unless tls.client_ca is given\n"},
 	{"tls: {certificate: c, key: k, client_certificates: maybe}\nlisteners: [{address: '0.0.0.0:1'}]\n",
