@@ -1,9 +1,11 @@
 #include "discovery.h"
 
 #include "address.h"
+#include "config_fault.h"
 #include "frame_text.h"
 #include "io.h"
 #include "log.h"
+#include "option.h"
 
 #include <ares.h>
 #include <arpa/inet.h>
@@ -16,7 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLACE_BYTES = 128, HOST_BYTES = 256, LINE_BYTES = 256, WEIGHT_MAX = 1000, TRY_MS = 2000, TRIES = 2 };
+enum { PLACE_BYTES = 128, HOST_BYTES = 256, FAULT_BYTES = 512, WEIGHT_MAX = 1000, TRY_MS = 2000, TRIES = 2 };
+#define PLACES_ALLOWED "unix:/path, tls:address:port, or tcp:address:port on the loopback"
 
 struct place {
 	char address[PLACE_BYTES];
@@ -35,8 +38,9 @@ struct source {
 	struct places found, next; /* in force; as far as they have come */
 	unsigned asking;	   /* questions that are out */
 	uint64_t again_us;
-	const char *fault; /* of this time; NULL: none */
-	bool fault_said;
+	unsigned line;		 /* of the file, while it is read; 0: of no file */
+	char fault[FAULT_BYTES]; /* the first one of this time; "": none */
+	char said[FAULT_BYTES];	 /* the fault that was told last, as long as there is one */
 };
 
 struct discovery {
@@ -63,12 +67,29 @@ static bool place_may(const char *text)
 	       (strncmp(text, "tcp:", 4) != 0 || address_is_loopback(&address));
 }
 
+/* Of a file with file and line. */
+static void fault_add(struct source *s, const char *found, const char *allowed)
+{
+	char at[FAULT_BYTES / 2] = "";
+
+	if (s->line > 0)
+		snprintf(at, sizeof at, "%s:%u: ", s->backend->address + strlen("file:"), s->line);
+	if (s->fault[0] == '\0')
+		snprintf(s->fault, sizeof s->fault, "%sfound %s, allowed %s", at, found, allowed);
+}
+
 static void place_add(struct source *s, const char *address, uint32_t weight)
 {
 	struct place *to = &s->next.at[s->next.count];
+	char quoted[CONFIG_QUOTE_BYTES], most[32];
 
-	if (s->next.count == POOL_BACKENDS_MAX || strlen(address) >= PLACE_BYTES || !place_may(address)) {
-		s->fault = s->next.count == POOL_BACKENDS_MAX ? "too many addresses" : "an address that may not be";
+	snprintf(most, sizeof most, "%d in all", POOL_BACKENDS_MAX);
+	if (s->next.count == POOL_BACKENDS_MAX) {
+		fault_add(s, "one more address", most);
+		return;
+	}
+	if (strlen(address) >= PLACE_BYTES || !place_may(address)) {
+		fault_add(s, config_quote(address, quoted), PLACES_ALLOWED);
 		return;
 	}
 	snprintf(to->address, sizeof to->address, "%s", address);
@@ -81,17 +102,17 @@ static void place_add(struct source *s, const char *address, uint32_t weight)
 
 static void fault_say(struct source *s)
 {
-	if (s->fault != NULL && !s->fault_said)
+	if (s->fault[0] != '\0' && strcmp(s->fault, s->said) != 0)
 		log_event(CONFIG_LOG_WARNING, "discovery.failed", log_text("backend", s->backend->name),
 			  log_text("address", s->backend->address), log_text("why", s->fault));
-	s->fault_said = s->fault != NULL;
+	memcpy(s->said, s->fault, sizeof s->said);
 }
 
 /* All answers are there. */
 static void source_done(struct source *s)
 {
-	if (s->next.count == 0 && s->fault == NULL)
-		s->fault = "nothing was found";
+	if (s->next.count == 0)
+		fault_add(s, "no address", "one at least");
 	fault_say(s);
 	qsort(s->next.at, s->next.count, sizeof s->next.at[0], place_compare);
 	if (s->next.count == 0 || (s->next.count == s->found.count &&
@@ -105,35 +126,56 @@ static void source_done(struct source *s)
 
 /* ---- files */
 
+/* The next word, which ends where a blank is. NULL: there is none. */
+static char *word_take(char **rest, const char *blanks)
+{
+	char *word;
+
+	do
+		word = strsep(rest, blanks);
+	while (word != NULL && *word == '\0');
+	return word;
+}
+
+/* An address, and perhaps a weight behind it. */
 static void file_line(struct source *s, char *line)
 {
-	char address[PLACE_BYTES];
+	static const char blanks[] = " \t\r";
+	char *rest = line, *address, *weight_text, *more, quoted[CONFIG_QUOTE_BYTES];
 	unsigned weight = s->backend->weight;
 
 	line[strcspn(line, "#\n")] = '\0';
-	if (line[strspn(line, " \t\r")] == '\0')
-		return;
-	if (sscanf(line, " %127s %u", address, &weight) < 1 || weight < 1 || weight > WEIGHT_MAX)
-		s->fault = "a line that is not an address and a weight of 1 to 1000";
-	else
+	address = word_take(&rest, blanks);
+	weight_text = word_take(&rest, blanks);
+	more = word_take(&rest, blanks);
+	if (more != NULL)
+		fault_add(s, config_quote(more, quoted), "an address and perhaps a weight in each line");
+	else if (weight_text != NULL && !option_number(weight_text, 1, WEIGHT_MAX, &weight))
+		fault_add(s, config_quote(weight_text, quoted), "a weight of 1 to 1000 behind the address");
+	else if (address != NULL)
 		place_add(s, address, weight);
 }
 
 /* A file with a line that is wrong is not believed at all: it may be half written. */
 static void file_read(struct source *s)
 {
-	FILE *from = fopen(s->backend->address + strlen("file:"), "re");
-	char line[LINE_BYTES];
+	const char *path = s->backend->address + strlen("file:");
+	FILE *from = fopen(path, "re");
+	char *line = NULL;
+	size_t room = 0;
 
 	if (from == NULL)
-		s->fault = "the file cannot be read";
-	while (from != NULL && fgets(line, sizeof line, from) != NULL)
+		snprintf(s->fault, sizeof s->fault, "%s: found nothing (%s), allowed a file that can be read", path,
+			 strerror(errno));
+	for (s->line = 1; from != NULL && getline(&line, &room, from) > 0; s->line++)
 		file_line(s, line);
+	free(line);
 	if (from != NULL)
 		fclose(from);
-	if (s->fault != NULL)
+	if (s->fault[0] != '\0')
 		s->next.count = 0;
 	source_done(s);
+	s->line = 0;
 }
 
 /* ---- names */
@@ -168,7 +210,7 @@ static void address_found(struct source *s, const struct sockaddr *at, uint16_t 
  */
 static void failed(struct source *s, int status)
 {
-	s->fault = ares_strerror(status);
+	snprintf(s->fault, sizeof s->fault, "%s", ares_strerror(status));
 	s->next.count = 0;
 }
 
@@ -183,7 +225,7 @@ static void on_addresses(void *context, int status, int timeouts, struct ares_ad
 	}
 	if (status != ARES_SUCCESS)
 		failed(s, status);
-	for (struct ares_addrinfo_node *at = found != NULL ? found->nodes : NULL; at != NULL && s->fault == NULL;
+	for (struct ares_addrinfo_node *at = found != NULL ? found->nodes : NULL; at != NULL && s->fault[0] == '\0';
 	     at = at->ai_next)
 		address_found(s, at->ai_addr, q->port, q->weight);
 	if (found != NULL)
@@ -263,7 +305,7 @@ static void source_look(struct source *s)
 		return;
 	s->again_us = io_now_us() + s->of->config->discovery_interval_ms * 1000;
 	s->next.count = 0;
-	s->fault = NULL;
+	s->fault[0] = '\0';
 	if (s->scheme[0] == '\0')
 		file_read(s);
 	else

@@ -108,6 +108,16 @@ def test_services(names, serve, make_gate):
     assert not servers[2].links
 
 
+PLACES = "unix:/path, tls:address:port, or tcp:address:port on the loopback"
+WRONG_LINES = [  # in which line, what, found, allowed
+    (1, "tcp:192.0.2.1:5222", "tcp:192.0.2.1:5222", PLACES),
+    (2, "tcp:127.0.0.1:5222 1001", "1001", "a weight of 1 to 1000 behind the address"),
+    (3, "tcp:127.0.0.1:5222 much", "much", "a weight of 1 to 1000 behind the address"),
+    (4, "tcp:127.0.0.1:5222 1 2", "2", "an address and perhaps a weight in each line"),
+    (5, "tcp:127.0.0.1:5222\nlocalhost:5222\nelsewhere", "localhost:5222", PLACES),
+]
+
+
 def test_addresses_in_a_file(serve, make_gate, tmp_path):
     ports = [gates.free_port() for _ in range(2)]
     before = serve("127.0.0.1", ports[0])
@@ -116,8 +126,12 @@ def test_addresses_in_a_file(serve, make_gate, tmp_path):
     gate = make_gate(config(f"file:{listed}"))
     links(gate, 1)
     alice = login(gate)
-    listed.write_text("tcp:192.0.2.1:5222\n")
-    gate.wait_log(r"discovery\.failed .*an address that may not be")
+    for number, text, found, allowed in WRONG_LINES:
+        listed.write_text("# session servers\n" * (number - 1 - text.count("\n") // 2) + text + "\n")
+        why = f'{listed}:{number}: found \\"{found}\\", allowed {allowed}'
+        gates.wait_until(lambda why=why: f'why="{why}' in gate.log(), what=why)
+    listed.unlink()
+    gate.wait_log(rf"discovery\.failed .*{listed}: found nothing \(No such file or directory\), allowed a file")
     listed.write_text("what is this\n")
     fresh = tmp_path / "fresh"
     fresh.write_text(f"tcp:127.0.0.1:{ports[1]}\n")
@@ -142,7 +156,7 @@ def test_a_path_that_is_no_text_is_not_dialled(make_gate, tmp_path):
     listed = tmp_path / "servers"
     listed.write_bytes(b"unix:/tmp/l\xffnk\n")
     gate = make_gate(config(f"file:{listed}"), ready=False)
-    gate.wait_log(r"discovery\.failed .*an address that may not be")
+    gate.wait_log(r"discovery\.failed .*servers:1: found .*unix:/tmp/l.*nk.*, allowed unix:/path, tls:")
     assert gate.page("/status.json")[0] == 200
     assert "link." not in gate.log()
 
@@ -150,5 +164,5 @@ def test_a_path_that_is_no_text_is_not_dialled(make_gate, tmp_path):
 def test_a_server_of_plain_tcp_elsewhere_is_not_dialled(names, make_gate):
     names.records["far.example"] = [(A, "192.0.2.1")]
     gate = make_gate(config("dns:tcp:far.example:5222", names), ready=False)
-    gate.wait_log(r"discovery\.failed .*an address that may not be")
+    gate.wait_log(r"discovery\.failed .*why=.*found .*tcp:192.0.2.1:5222.*, allowed unix:/path, tls:address:port, or tcp:")
     assert "link." not in gate.log()
