@@ -4,13 +4,15 @@
 #include "ctl.h"
 #include "gate.h"
 #include "metrics.h"
+#include "option.h"
 #include "reload.h"
 #include "xml.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define COMMANDS_ALLOWED "run, check, ctl, example, reference or metrics"
 
 static const char *xml_kernel;
 
@@ -101,6 +103,13 @@ static int help(FILE *to, int status)
 	return status;
 }
 
+/* One line, and where to read on. */
+static int wrong(const char *fault)
+{
+	fprintf(stderr, "stanzagate: %s; see stanzagate --help\n", fault);
+	return 2;
+}
+
 static const struct command *command_find(const char *name)
 {
 	for (int i = 0; i < COMMANDS; i++)
@@ -113,20 +122,21 @@ static int command_run(const char *name, const char *file)
 {
 	const struct command *command = command_find(name);
 	const char *kernel = getenv("STANZAGATE_XML_KERNEL");
+	char fault[OPTION_FAULT_BYTES];
 
 	if (command == NULL) {
-		fprintf(stderr,
-			"stanzagate: found command '%s', allowed run, check, ctl, example, reference or metrics\n",
-			name);
-		return 2;
+		snprintf(fault, sizeof fault, "command: found \"%.64s\", allowed " COMMANDS_ALLOWED, name);
+		return wrong(fault);
 	}
-	if (command->needs_file && file == NULL) {
-		fprintf(stderr, "stanzagate: %s needs -c FILE\n", name);
-		return 2;
+	if (command->needs_file != (file != NULL)) {
+		snprintf(fault, sizeof fault, "%s: found %s, allowed %s", name,
+			 file == NULL ? "no --config" : "--config", file == NULL ? "--config FILE" : "none");
+		return wrong(fault);
 	}
 	xml_kernel = xml_kernel_choose(kernel);
 	if (xml_kernel == NULL) {
-		fprintf(stderr, "stanzagate: STANZAGATE_XML_KERNEL: found '%s', allowed a kernel that this CPU runs\n",
+		fprintf(stderr,
+			"stanzagate: STANZAGATE_XML_KERNEL: found \"%s\", allowed scalar or avx2, if this CPU has it\n",
 			kernel);
 		return 2;
 	}
@@ -139,20 +149,29 @@ int main(int argc, char **argv)
 						{"help", no_argument, NULL, 'h'},
 						{"version", no_argument, NULL, 'V'},
 						{0}};
+	char fault[OPTION_FAULT_BYTES];
 	const char *file = NULL;
 	int option;
 
 	if (argc > 1 && strcmp(argv[1], "ctl") == 0)
 		return ctl_main(argc - 1, argv + 1);
-	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":c:hV", options, NULL)) != -1) {
 		if (option == 'c')
 			file = optarg;
 		else if (option == 'V')
 			return printf("stanzagate %s\n", STANZAGATE_VERSION) < 0;
+		else if (option == 'h')
+			return help(stdout, 0);
 		else
-			return option == 'h' ? help(stdout, 0) : help(stderr, 2);
+			return wrong(option_fault(option, argv, options, fault));
 	}
-	if (optind + 1 != argc)
-		return help(stderr, 2);
+	if (optind == argc)
+		return wrong("command: found none, allowed " COMMANDS_ALLOWED);
+	if (optind + 1 < argc) {
+		snprintf(fault, sizeof fault, "%.64s: found \"%.64s\" behind it, allowed options", argv[optind],
+			 argv[optind + 1]);
+		return wrong(fault);
+	}
 	return command_run(argv[optind], file);
 }

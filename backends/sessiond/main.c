@@ -1,8 +1,11 @@
 #include "command.h"
+#include "option.h"
+#include "password.h"
 #include "sessiond.h"
 #include "xml.h"
-#include <errno.h>
+#include <assert.h>
 #include <getopt.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -63,6 +66,15 @@ int command_fail(int status, const char *format, ...)
 	return status;
 }
 
+bool command_wrong(char *fault, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(fault, OPTION_FAULT_BYTES, format, arguments);
+	va_end(arguments);
+	return false;
+}
+
 static void on_signal(int number)
 {
 	sessiond_stop(running);
@@ -95,23 +107,18 @@ static void log_line(void *context, enum sessiond_level level, const char *line)
 	fprintf(stderr, "%s: %s\n", names[level], line);
 }
 
-static bool text_add(const char **texts, size_t *count, size_t max, const char *text)
+static bool text_add(const char **texts, size_t *count, size_t max, char *fault)
 {
 	if (*count == max)
-		return false;
-	texts[(*count)++] = text;
+		return command_wrong(fault, "found %zu, allowed %zu", max + 1, max);
+	texts[(*count)++] = optarg;
 	return true;
 }
 
-static bool number_parse(const char *text, unsigned *ret)
+static bool number_take(unsigned min, unsigned *ret, char *fault)
 {
-	char *end;
-	errno = 0;
-	unsigned long number = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number > 100000000)
-		return false;
-	*ret = (unsigned)number;
-	return true;
+	return option_number(optarg, min, COMMAND_NUMBER_MAX, ret) ||
+	       command_wrong(fault, "found \"%.64s\", allowed %u to %d", optarg, min, COMMAND_NUMBER_MAX);
 }
 
 enum option_id {
@@ -159,26 +166,30 @@ static const struct option run_options[] = {
 };
 
 /* By name, or by number. */
-static bool user_add(struct sessiond_settings *settings, const char *text)
+static bool user_add(struct sessiond_settings *settings, char *fault)
 {
 	unsigned uid;
 	const struct passwd *user = NULL;
-	if (settings->user_count == SESSIOND_USERS_MAX || (!number_parse(text, &uid) && !(user = getpwnam(text))))
-		return false;
+	if (settings->user_count == SESSIOND_USERS_MAX)
+		return command_wrong(fault, "found %d, allowed %d", SESSIOND_USERS_MAX + 1, SESSIOND_USERS_MAX);
+	if (!option_number(optarg, 0, UINT_MAX - 1, &uid) && !(user = getpwnam(optarg)))
+		return command_wrong(fault, "found \"%.64s\", allowed a user of this machine, by name or number",
+				     optarg);
 	settings->users[settings->user_count++] = user ? user->pw_uid : uid;
 	return true;
 }
 
-static bool option_take(int option, struct sessiond_settings *settings)
+/* False: `fault` says what was found and what is allowed. */
+static bool option_take(int option, struct sessiond_settings *settings, char *fault)
 {
 	switch (option) {
 	case OPTION_DATABASE:
 		settings->database = optarg;
 		return true;
 	case OPTION_DOMAIN:
-		return text_add(settings->domains, &settings->domain_count, SESSIOND_DOMAIN_MAX, optarg);
+		return text_add(settings->domains, &settings->domain_count, SESSIOND_DOMAIN_MAX, fault);
 	case OPTION_LISTEN:
-		return text_add(settings->listen, &settings->listen_count, SESSIOND_LISTEN_MAX, optarg);
+		return text_add(settings->listen, &settings->listen_count, SESSIOND_LISTEN_MAX, fault);
 	case OPTION_REGISTRATION:
 		return settings->registration = true;
 	case OPTION_NO_CHANNEL_BINDING:
@@ -187,19 +198,19 @@ static bool option_take(int option, struct sessiond_settings *settings)
 		settings->name = optarg;
 		return true;
 	case OPTION_ITERATIONS:
-		return number_parse(optarg, &settings->iterations);
+		return number_take(PASSWORD_ITERATIONS_MIN, &settings->iterations, fault);
 	case OPTION_CORE_DUMPS:
 		return core_dumps = true;
 	case OPTION_OFFLINE_MAX:
-		return number_parse(optarg, &settings->offline_messages_max);
+		return number_take(0, &settings->offline_messages_max, fault);
 	case OPTION_ARCHIVE_DAYS:
-		return number_parse(optarg, &settings->archive_days_max);
+		return number_take(0, &settings->archive_days_max, fault);
 	case OPTION_ARCHIVE_MESSAGES:
-		return number_parse(optarg, &settings->archive_messages_max);
+		return number_take(1, &settings->archive_messages_max, fault);
 	case OPTION_ARCHIVE_MIB:
-		return number_parse(optarg, &settings->archive_mib_max);
+		return number_take(1, &settings->archive_mib_max, fault);
 	case OPTION_USER:
-		return user_add(settings, optarg);
+		return user_add(settings, fault);
 	case OPTION_TLS_CERTIFICATE:
 		settings->tls.certificate = optarg;
 		return true;
@@ -215,22 +226,45 @@ static bool option_take(int option, struct sessiond_settings *settings)
 	case OPTION_TLS_CA:
 		settings->tls.ca = optarg;
 		return true;
-	case OPTION_TLS_GATE:
-		return text_add(settings->tls.gates, &settings->tls.gate_count, SESSIOND_GATES_MAX, optarg);
 	default:
-		return false;
+		assert(option == OPTION_TLS_GATE);
+		return text_add(settings->tls.gates, &settings->tls.gate_count, SESSIOND_GATES_MAX, fault);
 	}
 }
 
+/* What a server cannot be without. */
+static bool settings_are_whole(const struct sessiond_settings *settings)
+{
+	const char *lacks = !settings->database		  ? "--database FILE"
+			    : settings->domain_count == 0 ? "--domain DOMAIN"
+			    : settings->listen_count == 0 ? "--listen ADDRESS"
+							  : NULL;
+	if (lacks)
+		command_fail(COMMAND_USAGE, "run: found no %s, allowed one; see --help", lacks);
+	return !lacks;
+}
+
+/* False: it was said what is wrong. */
 static bool options_take(int argc, char **argv, struct sessiond_settings *settings)
 {
+	char fault[OPTION_FAULT_BYTES];
 	int option;
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", run_options, NULL)) != -1) {
-		if (!option_take(option, settings))
+	while ((option = getopt_long(argc, argv, ":", run_options, NULL)) != -1) {
+		if (option == '?' || option == ':') {
+			command_fail(COMMAND_USAGE, "run: %s; see --help",
+				     option_fault(option, argv, run_options, fault));
 			return false;
+		}
+		if (!option_take(option, settings, fault)) {
+			command_fail(COMMAND_USAGE, "run: --%s: %s; see --help", option_name(run_options, option),
+				     fault);
+			return false;
+		}
 	}
-	return optind == argc;
+	if (optind < argc)
+		command_fail(COMMAND_USAGE, "run: found \"%.64s\", allowed options alone; see --help", argv[optind]);
+	return optind == argc && settings_are_whole(settings);
 }
 
 static int command_run(int argc, char **argv)
@@ -247,7 +281,7 @@ static int command_run(int argc, char **argv)
 		.log = log_line,
 	};
 	if (!options_take(argc, argv, &settings))
-		return command_fail(COMMAND_USAGE, "run: wrong arguments; see --help");
+		return COMMAND_USAGE;
 	if (!core_dumps)
 		prctl(PR_SET_DUMPABLE, 0);
 	sigset_t before = signals_hold();
@@ -274,6 +308,5 @@ int main(int argc, char **argv)
 		return puts("stanzagate-sessiond " STANZAGATE_VERSION) < 0;
 	if (strcmp(command, "--help") == 0)
 		return fputs(usage, stdout) < 0;
-	return command_fail(COMMAND_USAGE, "%s%s; see --help", command[0] ? "unknown command: " : "no command",
-			    command);
+	return command_fail(COMMAND_USAGE, "command: found \"%.64s\", allowed run, user, --help or --version", command);
 }

@@ -1,6 +1,7 @@
 /* `stanzagate-sessiond user ...`: accounts in the database, also while a server has it open. */
 #include "command.h"
 #include "jid.h"
+#include "option.h"
 #include "password.h"
 #include "sessiond.h"
 #include "store_node.h"
@@ -162,8 +163,10 @@ static const struct action *action_find(const char *name)
 	return NULL;
 }
 
-static bool options_take(int argc, char **argv, struct request *request)
+/* False: `fault` says why. */
+static bool options_take(int argc, char **argv, struct request *request, char *fault)
 {
+	char text[OPTION_FAULT_BYTES];
 	static const struct option options[] = {
 		{"database", required_argument, NULL, 'd'},
 		{"password-stdin", no_argument, NULL, 'p'},
@@ -172,17 +175,18 @@ static bool options_take(int argc, char **argv, struct request *request)
 	};
 	int option;
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		if (option == 'd')
 			request->database = optarg;
 		else if (option == 'p')
 			request->password_stdin = true;
-		else if (option == 'i')
-			request->iterations = (unsigned)strtoul(optarg, NULL, 10);
-		else
-			return false;
+		else if (option != 'i')
+			return command_wrong(fault, "%s", option_fault(option, argv, options, text));
+		else if (!option_number(optarg, PASSWORD_ITERATIONS_MIN, COMMAND_NUMBER_MAX, &request->iterations))
+			return command_wrong(fault, "--iterations: found \"%.64s\", allowed %d to %d", optarg,
+					     PASSWORD_ITERATIONS_MIN, COMMAND_NUMBER_MAX);
 	}
-	return request->database && request->iterations >= PASSWORD_ITERATIONS_MIN && request->iterations <= 100000000;
+	return request->database || command_wrong(fault, "found no --database FILE, allowed one");
 }
 
 static bool jid_take(const char *text, struct jid *ret)
@@ -207,14 +211,20 @@ int command_user(int argc, char **argv)
 {
 	struct request request = {.iterations = SESSIOND_ITERATIONS};
 	const struct action *action = argc > 1 ? action_find(argv[1]) : NULL;
-	if (!action || !options_take(argc - 1, argv + 1, &request))
-		return command_fail(COMMAND_USAGE, "user: wrong arguments; see --help");
+	char fault[OPTION_FAULT_BYTES];
+	if (!action)
+		return command_fail(COMMAND_USAGE,
+				    "user: found \"%.64s\", allowed add, passwd, del or list; see --help",
+				    argc > 1 ? argv[1] : "");
+	if (!options_take(argc - 1, argv + 1, &request, fault))
+		return command_fail(COMMAND_USAGE, "user %s: %s; see --help", action->name, fault);
 	char **rest = argv + 1 + optind;
 	int rest_count = argc - 1 - optind;
 	if (rest_count != (action->needs_jid ? 1 : 0))
-		return command_fail(COMMAND_USAGE, "user %s: %s; see --help", action->name,
-				    action->needs_jid ? "one JID is needed" : "no JID is needed");
+		return command_fail(COMMAND_USAGE, "user %s: found %d words behind the options, allowed %s; see --help",
+				    action->name, rest_count, action->needs_jid ? "one: a JID" : "none");
 	if (action->needs_jid && !jid_take(rest[0], &request.jid))
-		return command_fail(COMMAND_USAGE, "%s: not a bare JID", rest[0]);
+		return command_fail(COMMAND_USAGE, "user %s: found \"%.256s\", allowed a bare JID: user@domain",
+				    action->name, rest[0]);
 	return action_run(action, &request);
 }

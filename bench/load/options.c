@@ -82,8 +82,8 @@ static bool number_read(const struct option *option, const char *text, unsigned 
 
 	number = strtoull(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end || number < option->least || number > option->most) {
-		fprintf(stderr, "%s: a number from %u to %u is wanted, not \"%s\"\n", option->name, option->least,
-			option->most, text);
+		fprintf(stderr, "%s: found \"%s\", allowed %u to %u\n", option->name, text, option->least,
+			option->most);
 		return false;
 	}
 	*ret = (unsigned)number;
@@ -161,11 +161,11 @@ static int option_read(char **words, int left, struct options *to)
 	const struct option *option = strncmp(words[0], "--", 2) == 0 ? option_find(words[0] + 2) : NULL;
 
 	if (!option) {
-		fprintf(stderr, "unknown option: %s (--help lists them)\n", words[0]);
+		fprintf(stderr, "%s: found an unknown option, allowed those of --help\n", words[0]);
 		return 0;
 	}
 	if (option->kind != KIND_FLAG && left < 2) {
-		fprintf(stderr, "%s wants an argument\n", words[0]);
+		fprintf(stderr, "%s: found no value, allowed one\n", words[0]);
 		return 0;
 	}
 	was_given[option - options] = true;
@@ -185,7 +185,10 @@ static bool scenario_apply(struct options *to)
 	while (i < SCENARIOS && strcmp(scenarios[i].name, to->scenario))
 		i++;
 	if (i == SCENARIOS) {
-		fprintf(stderr, "--scenario: there is no %s\n", to->scenario);
+		fprintf(stderr, "--scenario: found \"%s\", allowed", to->scenario);
+		for (i = 0; i < SCENARIOS; i++)
+			fprintf(stderr, "%s %s", i == 0 ? "" : ",", scenarios[i].name);
+		fputc('\n', stderr);
 		return false;
 	}
 	snprintf(settings, sizeof settings, "%s", scenarios[i].settings);

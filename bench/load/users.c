@@ -1,18 +1,18 @@
 /* A library of its own: it sees sessiond's headers, whose names the load has too. */
 #include "users.h"
 
+#include "option.h"
 #include "password.h"
 #include "store.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { JID_BYTES = 512, PATH_BYTES = 4096, BATCH = 1000, DONE = 0, FAILED = 1, USAGE = 2 };
+enum { JID_BYTES = 512, PATH_BYTES = 4096, BATCH = 1000, COUNT_MAX = 100000000, DONE = 0, FAILED = 1, USAGE = 2 };
 
 struct users {
 	const char *server, *to, *domain, *prefix, *password;
@@ -162,6 +162,25 @@ static bool text_is_plain(const char *text)
 	return *text && !strpbrk(text, "\"'<>&\\\n") && strlen(text) < JID_BYTES / 4;
 }
 
+/* False: it was said what is wrong. */
+static bool number_take(const struct option *options, int option, unsigned min, unsigned *ret)
+{
+	if (option_number(optarg, min, COUNT_MAX, ret))
+		return true;
+	fprintf(stderr, "users: --%s: found \"%s\", allowed %u to %d\n", option_name(options, option), optarg, min,
+		COUNT_MAX);
+	return false;
+}
+
+static bool text_check(const char *option, const char *text)
+{
+	if (text_is_plain(text))
+		return true;
+	fprintf(stderr, "users: --%s: found \"%s\", allowed 1 to %d bytes without quotes, <, >, &, \\ and line feeds\n",
+		option, text, JID_BYTES / 4 - 1);
+	return false;
+}
+
 static bool options_take(int argc, char **argv, struct users *users, bool *ret_help)
 {
 	static const struct option options[] = {
@@ -175,9 +194,11 @@ static bool options_take(int argc, char **argv, struct users *users, bool *ret_h
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
+	char fault[OPTION_FAULT_BYTES];
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
 			users->server = optarg;
@@ -186,7 +207,8 @@ static bool options_take(int argc, char **argv, struct users *users, bool *ret_h
 			users->to = optarg;
 			break;
 		case 'u':
-			users->count = (unsigned)strtoul(optarg, NULL, 10);
+			if (!number_take(options, option, 1, &users->count))
+				return false;
 			break;
 		case 'f':
 			users->prefix = optarg;
@@ -198,18 +220,24 @@ static bool options_take(int argc, char **argv, struct users *users, bool *ret_h
 			users->password = optarg;
 			break;
 		case 'i':
-			users->iterations = (unsigned)strtoul(optarg, NULL, 10);
+			if (!number_take(options, option, PASSWORD_ITERATIONS_MIN, &users->iterations))
+				return false;
 			break;
 		case 'h':
 			*ret_help = true;
 			return true;
 		default:
+			fprintf(stderr, "users: %s\n", option_fault(option, argv, options, fault));
 			return false;
 		}
 	}
-	return optind == argc && users->to && users->count > 0 && text_is_plain(users->prefix) &&
-	       text_is_plain(users->domain) && text_is_plain(users->password) &&
-	       users->iterations >= PASSWORD_ITERATIONS_MIN;
+	if (optind < argc || !users->to) {
+		fprintf(stderr, "users: found %s, allowed options, of which --to is needed\n",
+			optind < argc ? argv[optind] : "no --to");
+		return false;
+	}
+	return text_check("user-prefix", users->prefix) && text_check("domain", users->domain) &&
+	       text_check("password", users->password);
 }
 
 int users_command(int argc, char **argv)
@@ -222,10 +250,8 @@ int users_command(int argc, char **argv)
 			      .iterations = PASSWORD_ITERATIONS_MIN};
 	bool help = false;
 
-	if (!options_take(argc, argv, &users, &help)) {
-		fprintf(stderr, "users: wrong arguments; see --help\n");
+	if (!options_take(argc, argv, &users, &help))
 		return USAGE;
-	}
 	if (help) {
 		help_print();
 		return DONE;
@@ -233,6 +259,6 @@ int users_command(int argc, char **argv)
 	for (size_t i = 0; i < SERVERS; i++)
 		if (strcmp(servers[i].name, users.server) == 0)
 			return servers[i].make(&users);
-	fprintf(stderr, "users: --server sessiond, prosody or ejabberd\n");
+	fprintf(stderr, "users: --server: found \"%s\", allowed sessiond, prosody or ejabberd\n", users.server);
 	return USAGE;
 }

@@ -25,9 +25,27 @@ def test_version_and_help():
     assert re.fullmatch(r"stanzagate \d+\.\d+\.\d+\n", stanzagate("--version").stdout)
     done = stanzagate("--help")
     assert done.returncode == 0 and "run" in done.stdout and "check" in done.stdout
-    for wrong in ([], ["sing"], ["run"], ["run", "-c"], ["--nonsense"]):
+    for wrong, told in WRONG_WORDS.items():
         done = stanzagate(*wrong)
-        assert done.returncode == 2 and done.stderr, wrong
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"stanzagate: {told}; see stanzagate --help\n"), wrong
+
+
+COMMANDS = "allowed run, check, ctl, example, reference or metrics"
+WRONG_WORDS = {
+    (): f"command: found none, {COMMANDS}",
+    ("sing",): f'command: found "sing", {COMMANDS}',
+    ("run",): "run: found no --config, allowed --config FILE",
+    ("run", "-c"): "--config: found no value, allowed one",
+    ("run", "now"): 'run: found "now" behind it, allowed options',
+    ("example", "-c", "file"): "example: found --config, allowed none",
+    ("--nonsense",): "--nonsense: found an unknown option, allowed --config, --help, --version",
+}
+
+
+def test_the_bundled_server_hashes_passwords_alike_in_the_gate_and_alone():
+    alone = subprocess.run([str(gates.SESSIOND), "--help"], capture_output=True, text=True, check=True, timeout=gates.PATIENCE_S).stdout
+    [rounds] = re.findall(r"--iterations N +of SCRAM .*\((\d+)\)", alone)
+    assert f"| `sessiond.iterations` | `{rounds}` |" in stanzagate("reference").stdout
 
 
 def test_a_good_configuration(tmp_path):

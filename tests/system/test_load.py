@@ -90,7 +90,8 @@ def test_clients_of_startalk(make_gate):
 
 def test_a_number_of_accounts_that_is_none(tmp_path):
     command = [LOAD, "users", "--server", "ejabberd", "--to", tmp_path / "users.xml", "--users", "many"]
-    assert subprocess.run(command, capture_output=True, timeout=10).returncode == 2
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    assert (done.returncode, done.stderr) == (2, 'users: --users: found "many", allowed 1 to 100000000\n')
     assert not (tmp_path / "users.xml").exists()
 
 

@@ -64,21 +64,34 @@ Test(command, accounts_come_and_go)
 
 Test(command, errors_are_one_line)
 {
-	fails("$S", 2, "no command");
-	fails("$S serve", 2, "unknown command: serve");
-	fails("$S run", 1, "no domain");
-	fails("$S run --database $D --domain example.com", 1, "no address");
-	fails("$S run --listen unix:/nonexistent/x --domain example.com", 1, "no database");
-	fails("$S run --nonsense", 2, "wrong arguments");
+	fails("$S", 2, "command: found \"\", allowed run, user, --help or --version");
+	fails("$S serve", 2, "command: found \"serve\", allowed run, user,");
+	fails("$S run", 2, "run: found no --database FILE, allowed one; see --help");
+	fails("$S run --database $D", 2, "run: found no --domain DOMAIN, allowed one");
+	fails("$S run --database $D --domain example.com", 2, "run: found no --listen ADDRESS, allowed one");
+	fails("$S run --nonsense", 2, "run: --nonsense: found an unknown option, allowed --database, --domain,");
+	fails("$S run --archive-days -1", 2, "run: --archive-days: found \"-1\", allowed 0 to 100000000; see --help");
+	fails("$S run --archive-mib 0", 2, "run: --archive-mib: found \"0\", allowed 1 to");
+	fails("$S run --iterations 4095", 2, "run: --iterations: found \"4095\", allowed 4096 to");
+	fails("$S run --iterations", 2, "run: --iterations: found no value, allowed one");
+	fails("$S run --registration=yes", 2, "run: --registration=yes: found a value, allowed none");
+	fails("$S run --user nobodythere", 2,
+	      "run: --user: found \"nobodythere\", allowed a user of this machine, by name or number");
+	fails("$S run now", 2, "run: found \"now\", allowed options alone");
 	fails("$S run --database $D --domain example.com --listen tcp:0.0.0.0:1", 1, "tcp:127.0.0.1");
 	fails("$S run --database $D --domain example.com --listen unix:/nonexistent/s", 1, "/nonexistent/s");
-	fails("$S user", 2, "user: wrong arguments");
-	fails("$S user add juliet@example.com", 2, "wrong arguments");
-	fails("$S user add --database $D", 2, "one JID is needed");
-	fails("$S user list --database $D juliet@example.com", 2, "no JID is needed");
-	fails("$S user add --database $D juliet@example.com/x", 2, "not a bare JID");
-	fails("$S user add --database $D example.com", 2, "not a bare JID");
-	fails("$S user add --database $D --iterations 100 a@b", 2, "wrong arguments");
+	fails("$S user", 2, "user: found \"\", allowed add, passwd, del or list");
+	fails("$S user sing", 2, "user: found \"sing\", allowed add, passwd, del or list");
+	fails("$S user add juliet@example.com", 2, "user add: found no --database FILE, allowed one");
+	fails("$S user add --nonsense", 2,
+	      "user add: --nonsense: found an unknown option, allowed --database, --password");
+	fails("$S user add --database $D", 2, "user add: found 0 words behind the options, allowed one: a JID");
+	fails("$S user list --database $D juliet@example.com", 2,
+	      "user list: found 1 words behind the options, allowed none");
+	fails("$S user add --database $D juliet@example.com/x", 2,
+	      "found \"juliet@example.com/x\", allowed a bare JID");
+	fails("$S user add --database $D example.com", 2, "found \"example.com\", allowed a bare JID");
+	fails("$S user add --database $D --iterations 100 a@b", 2, "--iterations: found \"100\", allowed 4096 to");
 	fails("echo | $S user add --database $D juliet@example.com", 1, "not a password");
 	fails("$S user add --database $D juliet@example.com </dev/null", 1, "not a password");
 	fails("$S user list --database $D.absent", 1, "No such file");
