@@ -13,6 +13,9 @@ import xmppwire as xmpp
 # A table as a list of its rows' texts.
 ROWS = "[...document.querySelectorAll('#%s tr')].map(row => [...row.children].map(cell => cell.textContent))"
 TILES = "Object.fromEntries([...document.querySelectorAll('#tiles div')].map(tile => [tile.children[1].textContent, tile.children[0].textContent]))"
+# Headings of cards of which something is behind a scrollbar, with counts of some size in the narrow ones.
+CUT_OFF = """document.querySelectorAll("section:not(.wide) td.n").forEach(cell => cell.textContent = "1,234,567"),
+    [...document.querySelectorAll("section")].filter(card => card.scrollWidth > card.clientWidth).map(card => card.textContent.slice(0, 30))"""
 GROUND = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -76,6 +79,9 @@ def test_the_page_lives(make_gate):
             assert page.value(ROWS % "closes") == [["client_end", "1"]]
             assert page.value("document.querySelectorAll('polyline').length") == 8
             assert page.value("show({...before, time_s: before.time_s - 3600}), Date.now() / 1000 - before.time_s > 3000"), "a clock that was set back"
+            for width in (1000, 1400, 1920):
+                page.width(width)
+                assert page.value(CUT_OFF) == [], width
             light = page.value(GROUND)
             page.dark(True)
             assert page.value(GROUND) != light
