@@ -97,6 +97,7 @@ def test_selectors_ports_and_volumes_fit():
     assert of_kind("Service", "sessiond")["spec"]["clusterIP"] == "None"
     [server] = of_kind("StatefulSet", "sessiond")["spec"]["template"]["spec"]["containers"]
     assert server["args"][1:3] == ["--name", "$(POD_NAME)"], "users are spread by name: each has its own"
+    assert of_kind("StatefulSet", "sessiond")["spec"]["replicas"] == 1, "users of one domain are in one database"
     assert of_kind("Service", "stanzagate")["spec"]["externalTrafficPolicy"] == "Local"
 
 
