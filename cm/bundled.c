@@ -17,12 +17,16 @@ struct bundled {
 	char listen[64]; /* "unix:" and the socket's path */
 };
 
-static void log_line(void *context, enum sessiond_level level, const char *line)
+static void log_line(void *context, enum sessiond_level level, const struct sessiond_line *line)
 {
 	static const enum config_log_level levels[] = {CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR};
 
 	(void)context;
-	log_event(levels[level], "sessiond.says", log_text("line", line));
+	if (line->address[0] == '\0')
+		log_event(levels[level], "sessiond.says", log_text("line", line->text));
+	else
+		log_event(levels[level], "sessiond.says", log_text("line", line->text), log_text("jid", line->jid),
+			  log_text("address", line->address));
 }
 
 static struct sessiond *sessiond_make(const struct config *config, const char *listen, char *error)

@@ -100,11 +100,11 @@ static void signals_take(const sigset_t *before)
 	sigprocmask(SIG_SETMASK, before, NULL);
 }
 
-static void log_line(void *context, enum sessiond_level level, const char *line)
+static void log_line(void *context, enum sessiond_level level, const struct sessiond_line *line)
 {
 	static const char *const names[] = {
 		[SESSIOND_INFO] = "info", [SESSIOND_WARNING] = "warning", [SESSIOND_ERROR] = "error"};
-	fprintf(stderr, "%s: %s\n", names[level], line);
+	fprintf(stderr, "%s: %s\n", names[level], line->text);
 }
 
 static bool text_add(const char **texts, size_t *count, size_t max, char *fault)

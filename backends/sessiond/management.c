@@ -265,8 +265,8 @@ static void go_on(struct client *client, struct client *fresh)
 	outbox_resume(client, text.bytes, text.len);
 	inactive_end(client);
 	text_free(&text);
-	server_log(client->session.server, SESSIOND_INFO, "%s goes on from %s", client->session.full_jid,
-		   client->address);
+	server_log_client(client->session.server, client->session.full_jid, client->address, "%s goes on from %s",
+			  client->session.full_jid, client->address);
 }
 
 static void resume_it(struct client *fresh, struct client *client, uint32_t h)

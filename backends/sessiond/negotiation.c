@@ -38,8 +38,8 @@ static void failure_count(struct client *client)
 static void login_failed(struct client *client, const char *condition)
 {
 	struct text text = {0};
-	server_log(client->session.server, SESSIOND_INFO, "login at %s from %s failed: %s", client->session.domain,
-		   client->address, condition);
+	server_log_client(client->session.server, "", client->address, "login at %s from %s failed: %s",
+			  client->session.domain, client->address, condition);
 	text_put(&text, "<failure xmlns='" SASL_NS "'><%r/></failure>", condition);
 	client_put(client, &text);
 	failure_count(client);
@@ -65,7 +65,7 @@ static void login_succeeded(struct client *client, const char *data)
 	else
 		text_put(&success, "<success xmlns='" SASL_NS "'/>");
 	client_put(client, &success);
-	server_log(session->server, SESSIOND_INFO, "%s has logged in from %s", jid, client->address);
+	server_log_client(session->server, jid, client->address, "%s has logged in from %s", jid, client->address);
 	sasl_free(client->sasl);
 	client->sasl = NULL;
 }

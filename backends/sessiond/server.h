@@ -108,6 +108,9 @@ bool server_watch(struct sessiond *, struct source *, uint32_t events);
 void server_rewatch(struct sessiond *, struct source *, uint32_t events);
 /* One line for the operator. */
 void server_log(struct sessiond *, enum sessiond_level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Of a client, whose JID ("": not known) and address go beside the line for whoever looks for them. */
+void server_log_client(struct sessiond *, const char *jid, const char *address, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 /* strdup, or abort. */
 char *server_copy(const char *text, size_t len);
 uint64_t server_clock_us(void);

@@ -49,16 +49,32 @@ char *server_copy(const char *text, size_t len)
 	return copy;
 }
 
+enum { LINE_BYTES = 1024 };
+
 void server_log(struct sessiond *server, enum sessiond_level level, const char *format, ...)
 {
-	char line[1024];
+	char text[LINE_BYTES];
+	struct sessiond_line line = {text, "", ""};
 	va_list arguments;
 	if (!server->settings.log)
 		return;
 	va_start(arguments, format);
-	vsnprintf(line, sizeof line, format, arguments);
+	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	server->settings.log(server->settings.log_context, level, line);
+	server->settings.log(server->settings.log_context, level, &line);
+}
+
+void server_log_client(struct sessiond *server, const char *jid, const char *address, const char *format, ...)
+{
+	char text[LINE_BYTES];
+	struct sessiond_line line = {text, jid, address};
+	va_list arguments;
+	if (!server->settings.log)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	server->settings.log(server->settings.log_context, SESSIOND_INFO, &line);
 }
 
 bool server_watch(struct sessiond *server, struct source *source, uint32_t events)

@@ -184,6 +184,7 @@ def test_levels_of_the_log(operator):
         return operator.gate.log().count("client.closed")
 
     assert ends() == 0, "a usual end is worth a line at debug only"
+    assert re.search(r'sessiond\.says line="alice@localhost has logged in from \S+" jid=alice@localhost address=127\.0\.0\.1', operator.gate.log())
     operator.ask("log", "level", "debug", "client")
     assert ends() == 1
     operator.ask("log", "level", "default", "client")

@@ -36,6 +36,12 @@ struct sessiond_tls {
 enum sessiond_verdict { SESSIOND_VERDICT_NONE, SESSIOND_VERDICT_RIGHT, SESSIOND_VERDICT_WRONG };
 typedef enum sessiond_verdict sessiond_judge(void *context, const char *bare_jid, const char *password);
 
+/* What there is to tell. */
+struct sessiond_line {
+	const char *text;	   /* all of it, no newline */
+	const char *jid, *address; /* the client's of which it tells; "": of none, or it is not known */
+};
+
 /* Strings are copied by sessiond_new, but those of tls, which live as long as the server. */
 struct sessiond_settings {
 	const char *name;     /* as backend, in HELLO */
@@ -61,8 +67,8 @@ struct sessiond_settings {
 	unsigned offline_messages_max; /* kept for one account */
 	/* The archive (XEP-0313): for how long, and how much of one account; 0 days: there is none */
 	unsigned archive_days_max, archive_messages_max, archive_mib_max;
-	/* Called from sessiond's thread with one line, no newline. */
-	void (*log)(void *context, enum sessiond_level, const char *line);
+	/* Called from sessiond's thread. The line and its texts live as long as the call. */
+	void (*log)(void *context, enum sessiond_level, const struct sessiond_line *);
 	void *log_context;
 };
 

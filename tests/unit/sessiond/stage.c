@@ -16,9 +16,11 @@ static void *server_main(void *nothing)
 	return NULL;
 }
 
-static void log_nothing(void *context, enum sessiond_level level, const char *line)
+static void log_nothing(void *context, enum sessiond_level level, const struct sessiond_line *line)
 {
-	cr_expect(strchr(line, '\n') == NULL);
+	cr_expect(strchr(line->text, '\n') == NULL);
+	cr_expect(line->jid[0] == '\0' || strstr(line->text, line->jid));
+	cr_expect(strstr(line->text, line->address));
 }
 
 struct sessiond_settings settings_of(void)
