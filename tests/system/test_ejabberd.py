@@ -20,9 +20,11 @@ from linkcases import (  # noqa: F401
 )
 from test_link_security import Authority
 from test_resumption import certificate_for, external, show
+from traffic import talk_while
 
 pytestmark = pytest.mark.skipif(not ejabberd.is_there(), reason="there is no ejabberd")
 SM_NS = "urn:xmpp:sm:3"
+MANY = 100  # u0, u1...
 HERE = "<presence><priority>5</priority><status>here</status></presence>"
 
 
@@ -57,7 +59,7 @@ def server(tmp_path_factory):
         f'  - {{port: "unix:{home}/link", module: mod_stanzagate, uids: [{os.getuid()}]}}',
         f'  - {{port: "unix:{home}/other", module: mod_stanzagate, uids: [12345]}}',
     ]
-    with running(listeners=listeners) as server:
+    with running(listeners=listeners, users=MANY) as server:
         server.home_of_links, server.ports, server.ours = home, ports, ours
         yield server
 
@@ -564,6 +566,18 @@ def test_a_node_of_two_is_killed_behind_a_gate(server, other, make_gate):
     back = gate.wait_log(r"sessions\.back .*waiting=0 reattached=0 adopted=(\d+) lost=0")
     assert 0 < int(back[0][1]) < len(clients)
     check_talk(clients)
+
+
+def test_a_node_of_two_is_killed_under_traffic(server, other, make_gate):
+    """Nobody is disconnected, and of what was acknowledged nothing is lost."""
+    other.start_again()
+    free = {"connects_per_second": 0, "handshakes_per_second": 0}
+    gate = make_gate(config(server, other) | {"addresses": free, "link": {"adopt_after_ms": 100}})
+    gates.wait_until(lambda: gate.metrics()["stanzagate_links_up"] == 2, what="links")
+    found = talk_while(gate, MANY, 300, other.kill, lambda: "sessions.back" in gate.log())
+    assert not {kind: found[kind] for kind in ("ended", "lost", "vanished", "misdelivered") if found[kind]["count"]}
+    back = gate.wait_log(r"sessions\.back .*waiting=0 reattached=0 adopted=(\d+) lost=0")
+    assert MANY / 5 < int(back[0][1]) < MANY * 4 / 5
 
 
 def test_a_server_is_started_again_behind_a_gate(other, make_gate):
