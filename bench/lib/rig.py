@@ -1,7 +1,7 @@
 """
 Where a bench measures: a folder of its own, the programs that run in it, and what they take.
 
-    arguments   a parser of options, with --build
+    arguments   a parser of options, with --build, which is a build_folder
     users_make  accounts, in a session server's store
     Rig         a folder with a certificate; a session server, gates, and whatever else is started there; with `with` all ends
 """
@@ -30,9 +30,18 @@ GATE = {
 KEYS = {"ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["rsa:3072"]}
 
 
+def build_folder(text):
+    """What --build takes: with the programs in it."""
+    folder = pathlib.Path(text).resolve()
+    for program in ("cm/stanzagate", "bench/stanzagate-load"):
+        if not (folder / program).exists():
+            raise argparse.ArgumentTypeError(f"{folder / program} is not there; a folder is wanted in which meson has built all (-Dtests=enabled)")
+    return folder
+
+
 def arguments(text):
     reader = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
-    reader.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="a build folder")
+    reader.add_argument("--build", type=build_folder, default=str(ROOT / "build"), help="a build folder")
     return reader
 
 

@@ -1,6 +1,8 @@
 """What bench/compare makes of what it has measured."""
 import importlib.machinery
 import importlib.util
+import json
+import subprocess
 import sys
 
 import gate as gates
@@ -70,6 +72,33 @@ def test_one_that_fails_is_named_and_fails_the_run(compare, monkeypatch, tmp_pat
 
     monkeypatch.setattr(compare, "measure", measure)
     for only, status in [("echo", 1), ("stanzagate, echo;nginx, echo", 0)]:
-        monkeypatch.setattr(sys, "argv", ["run", "--only", only, "--rounds", "2", "--results", str(tmp_path)])
+        monkeypatch.setattr(sys, "argv", ["run", "--build", str(gates.BUILD), "--only", only, "--rounds", "2", "--results", str(tmp_path)])
         assert compare.main() == status
         assert ("failed: round 2: TLS echo, nothing else" in capsys.readouterr().err.splitlines()) == bool(status)
+
+
+@pytest.mark.skipif(gates.is_sanitized(), reason="what is built with sanitizers is not compared")
+def test_a_round(tmp_path):
+    """The programs themselves, and little load."""
+    words = ["--only", "stanzagate, echo;HAProxy, echo", "--rounds", 1, "--clients", 50, "--seconds", 1, "--results", tmp_path]
+    command = [FOLDER / "run", "--build", gates.BUILD, *words]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "compare.json").read_text())
+    assert set(found["peers"]) == {"HAProxy, echo", "stanzagate, echo"}
+    for name, figures in found["peers"].items():
+        for key in ("front_login_us", "front_message_us", "messages_per_second", "half_p99_us"):
+            assert figures[key]["median"] > 0, (name, key)
+    assert "<svg" in (tmp_path / "compare.html").read_text()
+
+
+@pytest.mark.parametrize("words,said", [
+    (["--only", "nosuchpeer"], "--only nosuchpeer: no such peer; there are: TLS echo"),
+    (["--rounds", "0"], "at least 1 is allowed"),
+    (["--build", "/nowhere"], "/nowhere/cm/stanzagate is not there"),
+])
+def test_words_that_are_refused(tmp_path, words, said):
+    command = [str(FOLDER / "run"), "--build", str(gates.BUILD), "--results", str(tmp_path), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and said in done.stderr
+    assert not list(tmp_path.iterdir())
