@@ -69,9 +69,21 @@ static void client_close(struct load *load, struct client *client)
 	load_mark_dirty(load, client);
 }
 
+/* Whether a server says, with what ends a login, that it has too much to do. */
+static bool overload_is_said(enum fault fault, const char *detail)
+{
+	static const char *const words[] = {"resource-constraint", "connection-timeout", "temporary-auth-failure"};
+	bool said = false;
+
+	for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
+		said |= strstr(detail, words[i]) != NULL;
+	return said && (fault == FAULT_LOGIN || fault == FAULT_STREAM_ERROR);
+}
+
 void client_fail(struct load *load, struct client *client, enum fault fault, const char *detail)
 {
 	load_fault(load, fault, client->number, detail);
+	load->tally->counts.overload += fault == FAULT_LOGIN_SLOW || overload_is_said(fault, detail);
 	client_close(load, client);
 	client->returning = false;
 	wire_kill(&load->wires, &client->wire);
@@ -117,8 +129,15 @@ void client_end(struct load *load, struct client *client)
 	client->begun_ns = clock_ns();
 }
 
-/* What the peer's end, or a broken connection, means. */
-static void disconnected(struct load *load, struct client *client, const char *why)
+/* Servers with too much to do refuse connections, and end those that have not logged in. */
+static bool end_is_overload(const struct client *client, int error)
+{
+	return client_is_logging_in(client) && (!error || error == ECONNREFUSED || error == ECONNRESET ||
+						error == ECONNABORTED || error == EPIPE || error == ETIMEDOUT);
+}
+
+/* What the peer's end (`error` 0), or a broken connection, means. */
+static void disconnected(struct load *load, struct client *client, int error, const char *why)
 {
 	if (load_is_slow_reader(load, client)) {
 		load->tally->counts.slow_cut++;
@@ -126,6 +145,7 @@ static void disconnected(struct load *load, struct client *client, const char *w
 		wire_kill(&load->wires, &client->wire);
 		return;
 	}
+	load->tally->counts.overload += end_is_overload(client, error);
 	client_fail(load, client, client->state == CLIENT_CONNECTING ? FAULT_CONNECT : FAULT_DISCONNECTED, why);
 }
 
@@ -206,7 +226,7 @@ static void element_read(struct load *load, struct client *client, const struct 
 		size_t len = event->child.len < sizeof condition ? event->child.len : sizeof condition - 1;
 		memcpy(condition, bytes + event->child.at, len);
 		if (load_is_slow_reader(load, client))
-			disconnected(load, client, condition);
+			disconnected(load, client, 0, condition);
 		else
 			client_fail(load, client, FAULT_STREAM_ERROR, condition);
 	} else {
@@ -265,7 +285,7 @@ static bool item_read(struct load *load, struct client *client, const uint8_t *b
 	else if (event.is == XML_BAD)
 		client_fail(load, client, FAULT_XML, xml_error_text(event.error));
 	else if (event.is == XML_FOOTER)
-		disconnected(load, client, "by the server, in order");
+		disconnected(load, client, 0, "by the server, in order");
 	return event.is != XML_MORE && client->state != CLIENT_ENDED && client->state != CLIENT_TLS;
 }
 
@@ -360,7 +380,7 @@ static void input_read(struct load *load, struct client *client, const struct io
 		}
 	}
 	if (found == WIRE_END)
-		disconnected(load, client, "by the server");
+		disconnected(load, client, 0, "by the server");
 	else if (found == WIRE_BAD)
 		client_fail(load, client, client->state == CLIENT_TLS ? FAULT_TLS : FAULT_DISCONNECTED, why);
 }
@@ -379,7 +399,7 @@ void client_on_done(struct load *load, struct client *client, enum wire_op op, c
 		break;
 	case WIRE_LOST:
 		if (client->state != CLIENT_ENDED)
-			disconnected(load, client, error ? strerror(error) : "by the server");
+			disconnected(load, client, error, error ? strerror(error) : "by the server");
 		wire_kill(&load->wires, &client->wire);
 		break;
 	case WIRE_NOTHING:

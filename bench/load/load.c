@@ -32,10 +32,13 @@ uint64_t clock_ns(void)
 void load_fault(struct load *load, enum fault fault, unsigned client, const char *detail)
 {
 	uint64_t count = ++load->tally->counts.faults[fault];
+	char jid[LOAD_JID_BYTES];
 
-	if (count <= FAULTS_TOLD)
-		fprintf(stderr, "client %u: %s%s%s%s\n", client, fault_texts[fault], detail[0] ? ": " : "", detail,
-			count == FAULTS_TOLD ? " (and so on)" : "");
+	if (count > FAULTS_TOLD)
+		return;
+	number_jid(load, client, jid);
+	fprintf(stderr, "%s: %s%s%s%s\n", jid, fault_texts[fault], detail[0] ? ": " : "", detail,
+		count == FAULTS_TOLD ? " (and so on)" : "");
 }
 
 void load_mark_dirty(struct load *load, struct client *client)

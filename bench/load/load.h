@@ -50,7 +50,7 @@ struct load {
 	uint64_t second_ns; /* when the next sweep is due */
 };
 
-/* Counts a fault; the first few are told on standard error. `detail` may be "". */
+/* Counts a fault; the first few are told on standard error, by the client's JID. `detail` may be "". */
 void load_fault(struct load *, enum fault, unsigned client, const char *detail);
 /* Something is to be done for this client's wire: before the loop waits. */
 void load_mark_dirty(struct load *, struct client *);
@@ -72,7 +72,9 @@ bool load_is_slow_reader(const struct load *, const struct client *);
 /* Account and resource of a client. */
 unsigned number_user(const struct load *, unsigned number);
 unsigned number_resource(const struct load *, unsigned number);
-/* The full JID of a client that is online. */
+/* The full JID that a client asks for. */
+void number_jid(const struct load *, unsigned number, char to[static LOAD_JID_BYTES]);
+/* That of a client that is online. */
 void load_jid(const struct load *, const struct client *, char to[static LOAD_JID_BYTES]);
 
 /* The whole life of a process. 0, or what main() answers when it could not even begin. */

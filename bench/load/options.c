@@ -268,6 +268,8 @@ static const char *combination_fault(const struct options *o)
 		return "--messages-per-second (open loop) and --window (closed loop) exclude each other";
 	if (o->storm && (o->messages_per_second || o->window || o->idle))
 		return "--storm has no measured phase behind the logins";
+	if (o->forgive_overload && !o->storm)
+		return "--forgive-overload wants --storm";
 	if (o->idle && (o->messages_per_second || o->window))
 		return "--idle sends no messages";
 	return NULL;

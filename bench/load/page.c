@@ -68,9 +68,44 @@ static const char *title_of(const struct lead *lead)
 	return lead->options->title[0] ? lead->options->title : "stanzagate-load";
 }
 
+static void storm_verdict_print(FILE *to, const struct lead *lead)
+{
+	const struct counts *counts = &lead->sum->counts;
+	uint64_t faults = counts_faults(counts);
+	bool good = report_is_good(lead);
+
+	fprintf(to, "<span class=\"%s\">%s%" PRIu64 " logins succeeded, ",
+		good && !faults ? "good"
+		: good		? ""
+				: "bad",
+		good ? "" : "The run has failed: ", lead->sum->login_ns.total);
+	if (!faults)
+		fprintf(to, "none failed.");
+	else
+		fprintf(to, "%" PRIu64 " failed, %" PRIu64 " of them as an overloaded server's do.", counts->failed,
+			counts->overload);
+	if (counts->missed || counts->left_out)
+		fprintf(to, " %" PRIu64 " more had no place, and %" PRIu64 " this program had no time to begin.",
+			counts->missed, counts->left_out);
+	fprintf(to, "</span>");
+}
+
+/* No more than was seen. */
+static void verdict_print(FILE *to, const struct lead *lead)
+{
+	const struct counts *counts = &lead->sum->counts;
+	bool good = report_is_good(lead);
+
+	fprintf(to, "<span class=\"%s\">%s</span>", good ? "good" : "bad",
+		!good		   ? "The run has failed."
+		: counts->slow_cut ? "All logged in, and everything arrived once and in order, but for clients that "
+				     "did not read and were cut off."
+		: counts->expected || counts->pings ? "All logged in, and everything arrived once and in order."
+						    : "All logged in.");
+}
+
 static void head_print(FILE *to, const struct lead *lead)
 {
-	bool good = report_is_good(lead);
 	time_t now = time(NULL);
 	struct tm utc;
 	char when[32];
@@ -82,9 +117,12 @@ static void head_print(FILE *to, const struct lead *lead)
 	text_print(to, title_of(lead));
 	fprintf(to, "</title><style>\n%s</style></head><body>\n<h1>", style);
 	text_print(to, title_of(lead));
-	fprintf(to, "</h1><p>%s, %s:%u. <span class=\"%s\">%s</span></p>\n", when, lead->options->host,
-		lead->options->port, good ? "good" : "bad",
-		good ? "All logged in, and everything arrived once and in order." : "The run has failed.");
+	fprintf(to, "</h1><p>%s, %s:%u. ", when, lead->options->host, lead->options->port);
+	if (lead->options->storm)
+		storm_verdict_print(to, lead);
+	else
+		verdict_print(to, lead);
+	fprintf(to, "</p>\n");
 }
 
 /* ---- numbers */
@@ -107,7 +145,10 @@ static void tiles_print(FILE *to, const struct lead *lead)
 	       login = seconds_between(lead->start_ns, sum->online_ns);
 
 	fprintf(to, "<div class=\"tiles\">");
-	tile_print(to, "clients online", "", (double)sum->counts.online);
+	if (lead->options->storm)
+		tile_print(to, "logins", "", (double)sum->login_ns.total);
+	else
+		tile_print(to, "clients online", "", (double)sum->counts.online);
 	if (login > 0 && !lead->options->churn)
 		tile_print(to, "logins", "each second", (double)sum->login_ns.total / login);
 	tile_print(to, "login, p50", "ms", (double)histogram_at(&sum->login_ns, 0.5) / 1e6);
@@ -117,7 +158,8 @@ static void tiles_print(FILE *to, const struct lead *lead)
 		tile_print(to, "latency, p50", "us", (double)histogram_at(&sum->latency_ns, 0.5) / 1e3);
 		tile_print(to, "latency, p99", "us", (double)histogram_at(&sum->latency_ns, 0.99) / 1e3);
 	}
-	tile_print(to, "lost", "", (double)counts_lost(&sum->counts));
+	if (!lead->options->storm)
+		tile_print(to, "lost", "", (double)counts_lost(&sum->counts));
 	tile_print(to, "errors", "", (double)counts_faults(&sum->counts));
 	fprintf(to, "</div>\n");
 }

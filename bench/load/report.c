@@ -16,8 +16,8 @@ bool report_is_good(const struct lead *lead)
 	const struct counts *counts = &lead->sum->counts;
 
 	if (lead->options->storm)
-		return lead->sum->login_ns.total > 0 && !counts->faults[FAULT_LIMIT] &&
-		       !counts->faults[FAULT_GENERATOR];
+		return lead->sum->login_ns.total > 0 &&
+		       counts_faults(counts) == (lead->options->forgive_overload ? counts->overload : 0);
 	return counts->online + counts->slow_cut == lead->options->clients && !counts_lost(counts) &&
 	       !counts_faults(counts);
 }
@@ -146,8 +146,8 @@ static void storm_print(FILE *to, const struct lead *lead)
 
 	fprintf(to,
 		", \"logins_begun\": %" PRIu64 ", \"logins_in_time\": %" PRIu64 ", \"logins_without_a_place\": %" PRIu64
-		", \"logins_left_out\": %" PRIu64,
-		counts->begun, counts->in_time, counts->missed, counts->left_out);
+		", \"logins_left_out\": %" PRIu64 ", \"logins_failed_by_overload\": %" PRIu64,
+		counts->begun, counts->in_time, counts->missed, counts->left_out, counts->overload);
 	number_print(to, "goodput", rate_of((double)counts->in_time, lead->options->storm));
 	fprintf(to, ", \"generator_busy\": %.3f", rate_of(us / 1e6, seconds_between(lead->start_ns, lead->stop_ns)));
 	late_print(to, lead);

@@ -66,12 +66,16 @@ unsigned number_resource(const struct load *load, unsigned number)
 	return resources ? number % resources : number / load->options->users;
 }
 
+void number_jid(const struct load *load, unsigned number, char to[static LOAD_JID_BYTES])
+{
+	snprintf(to, LOAD_JID_BYTES, "%s%u@%s/r%u", load->options->user_prefix, number_user(load, number),
+		 load->options->domain, number_resource(load, number));
+}
+
 void load_jid(const struct load *load, const struct client *client, char to[static LOAD_JID_BYTES])
 {
 	if (client->jid)
 		snprintf(to, LOAD_JID_BYTES, "%s", client->jid);
 	else
-		snprintf(to, LOAD_JID_BYTES, "%s%u@%s/r%u", load->options->user_prefix,
-			 number_user(load, client->number), load->options->domain,
-			 number_resource(load, client->number));
+		number_jid(load, client->number, to);
 }

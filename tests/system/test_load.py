@@ -1,4 +1,5 @@
 """The load generator as a client: every mechanism over every kind of TLS, with nothing lost; and it says so when it is."""
+import base64
 import html.parser
 import json
 import os
@@ -10,6 +11,7 @@ import time
 
 import gate as gates
 import pytest
+import xmppwire as xmpp
 from fakebackend import Backend
 
 LOAD = gates.BUILD / "bench" / "stanzagate-load"
@@ -29,11 +31,15 @@ def make_users(server, to, count):
     subprocess.run(command, check=True, capture_output=True, timeout=gates.PATIENCE_S)
 
 
-def load(gate, *options, direct=False, password=PASSWORD):
+def run(gate, *options, direct=False, password=PASSWORD):
     host, port = gate.direct if direct else gate.starttls
     command = [LOAD, "--host", host, "--port", port, "--ca", gate.authority, "--password", password, "--users", 4, "--quiet"]
     command += ["--direct" if direct else "--starttls", *options]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
+
+
+def load(gate, *options, **more):
+    done = run(gate, *options, **more)
     return done.returncode, json.loads(done.stdout)
 
 
@@ -180,6 +186,55 @@ def test_a_storm_leaves_out_what_it_cannot_begin_in_time(crowd):
     assert report["logins_left_out"] > 50
     assert report["logins_in_time"] > 10
     assert report["logins_in_time"] + report["logins_without_a_place"] + report["logins_left_out"] <= report["logins_begun"]
+
+
+def test_a_storm_of_logins_that_are_refused_has_failed(crowd, tmp_path):
+    for more in ([], ["--forgive-overload"]):
+        page = tmp_path / "page.html"
+        done = run(crowd, "--scenario", "login", "--storm", 1, "--rate-logins", 20, "--report", page, *more, password="another")
+        report = json.loads(done.stdout)
+        assert done.returncode == 1, report
+        assert report["error_counts"]["login"] == report["login_failures"] > 5
+        assert report["logins_failed_by_overload"] == 0
+        assert "u1@localhost/r10000: login was refused: <failure/> not-authorized" in done.stderr
+        assert "The run has failed: 0 logins succeeded" in page.read_text() and "class=\"good\"" not in page.read_text()
+
+
+class Choosy(Backend):
+    """Everybody may log in but u1, who is told why not."""
+
+    def __init__(self, path, condition):
+        super().__init__(path)
+        self.condition = condition
+
+    def element(self, session, payload):
+        if "<auth" in payload.decode() and "\0u1\0" in base64.b64decode(re.search(rb">(.*)<", payload)[1]).decode():
+            session.send(f"<failure xmlns='{xmpp.SASL_NS}'><{self.condition}/></failure>")
+        else:
+            super().element(session, payload)
+
+
+@pytest.mark.parametrize("condition, forgiven", [("temporary-auth-failure", True), ("not-authorized", False)])
+def test_a_storm_forgives_overload_alone_and_only_when_asked_to(condition, forgiven, make_gate, tmp_path):
+    page = tmp_path / "page.html"
+    options = ["--scenario", "login", "--storm", 1, "--rate-logins", 40, "--mechanism", "PLAIN", "--report", page]
+    with Choosy(tmp_path / "link", condition) as backend:
+        gate = make_gate({"workers": 1, "backends": [{"name": "session-1", "address": f"unix:{backend.path}"}]})
+        for more in ([], ["--forgive-overload"]):
+            code, report = load(gate, *options, *more)
+            assert report["logins_in_time"] > 2 * report["login_failures"] > 10, report
+            assert report["logins_failed_by_overload"] == (report["login_failures"] if forgiven else 0)
+            assert code == (0 if more and forgiven else 1)
+            assert f", {report['login_failures']} failed, " in page.read_text()
+            assert ("The run has failed" in page.read_text()) == (code == 1)
+
+
+def test_a_storm_in_which_all_log_in(crowd, tmp_path):
+    page = tmp_path / "page.html"
+    code, report = load(crowd, "--scenario", "login", "--storm", 1, "--rate-logins", 40, "--report", page)
+    assert code == 0, report
+    assert "<span class=\"good\">" in page.read_text() and " logins succeeded, none failed.</span>" in page.read_text()
+    assert "arrived" not in page.read_text()
 
 
 class Page(html.parser.HTMLParser):
