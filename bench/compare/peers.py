@@ -14,6 +14,7 @@ import socket
 import sqlite3
 import subprocess
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 USERS = 200
@@ -320,7 +321,7 @@ listeners:
 tls: {{certificate: {certificate}, key: {key}}}
 backends:
   - {{name: prosody-1, address: "{link}"}}
-metrics: {{address: "off"}}
+metrics: {{address: "127.0.0.1:{metrics}"}}
 addresses: {{exempt: ["127.0.0.0/8"]}}
 link: {{logins_per_s: 0}}
 limits: {{idle_ms_max: 0}}
@@ -355,10 +356,20 @@ class Gate(Proxy):
     def start(self, peer, ports):
         link = ports["link"]
         name = {"Prosody": "prosody-1", "Ejabberd": "ejabberd-1", "Echo": "echo"}.get(type(peer.server).__name__, "sessiond")
-        text = GATE.format(port=peer.port, certificate=peer.run.certificate, key=peer.run.key, link=link)
+        self.metrics = free_port()
+        text = GATE.format(port=peer.port, certificate=peer.run.certificate, key=peer.run.key, link=link, metrics=self.metrics)
         (peer.home / "gate.yaml").write_text(text.replace("prosody-1", name))
         peer.front = [peer.spawn([peer.run.program("cm", "stanzagate"), "run", "-c", "gate.yaml"], True).pid]
         peer.await_text(pathlib.Path(peer.running[-1][1]), "link.up")
+
+    def times(self):
+        """Of stanzas within the gate, by path: [(at most so many seconds, how many so far)], to infinity."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=10) as page:
+            text = page.read().decode()
+        found = {}
+        for path, bound, count in re.findall(r'^stanzagate_latency_seconds_bucket\{path="(\w+)",le="([^"]+)"\} (\d+)', text, re.M):
+            found.setdefault(path, []).append((float(bound), int(count)))
+        return found
 
 
 class Pair(Peer):

@@ -48,6 +48,19 @@ def test_the_page_and_the_tables(compare):
     assert "| CPU of a message: of HAProxy's | 0.250 |" in tables and "at most 0.5: yes" in tables
 
 
+def test_quantiles_of_a_histogram_are_of_what_came_between(compare):
+    infinity = float("inf")
+    before = [(0.0001, 50), (0.0002, 60), (0.0004, 60), (infinity, 61)]
+    after = [(0.0001, 140), (0.0002, 160), (0.0004, 160), (infinity, 161)]
+    assert compare.quantile_us(before, after, 0.45) == pytest.approx(50)
+    assert compare.quantile_us(before, after, 0.95) == pytest.approx(150)
+    assert compare.quantile_us(before, after, 1) == pytest.approx(200)
+    assert compare.quantile_us([(0.0001, 0), (infinity, 0)], [(0.0001, 1), (infinity, 2)], 0.99) == pytest.approx(100)
+    assert compare.quantile_us(before, before, 0.99) == 0
+    ours = figures(10) | {"within_to_client_p99_us": 90}
+    assert [one["median"] for one in compare.added([{"stanzagate, echo": ours}])] == [90]
+
+
 def test_calls_are_those_of_the_measured_phase(compare):
     logins, messages, end = [9000] * 4, [500] * 6, [100, 100]
     assert compare.calls_per_message([*logins, *messages, *end], 4, 1000) == 1.0
