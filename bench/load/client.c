@@ -141,6 +141,7 @@ static void disconnected(struct load *load, struct client *client, int error, co
 {
 	if (load_is_slow_reader(load, client)) {
 		load->tally->counts.slow_cut++;
+		traffic_forget(load, client);
 		client_close(load, client);
 		wire_kill(&load->wires, &client->wire);
 		return;

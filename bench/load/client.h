@@ -44,9 +44,9 @@ struct client {
 	struct flow flow;
 	uint64_t begun_ns; /* when the login was due; when the end began */
 	unsigned number;
-	uint8_t state; /* enum client_state */
-	uint8_t scope; /* of load->scopes; 0: the usual */
-	bool dirty, joined, returning;
+	uint8_t state;				/* enum client_state */
+	uint8_t scope;				/* of load->scopes; 0: the usual */
+	bool dirty, joined, returning, cut_off; /* cut_off: by the server, since it did not read */
 };
 
 bool client_is_online(const struct client *);

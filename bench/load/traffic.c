@@ -272,6 +272,15 @@ uint64_t traffic_send_due(struct load *load, uint64_t now_ns)
 	return now_ns;
 }
 
+void traffic_forget(struct load *load, struct client *client)
+{
+	unsigned place = partner_number(load, client->number) - load->first;
+
+	client->cut_off = true;
+	if (place < load->count)
+		load->tally->counts.expected -= client->flow.sent - load->clients[place].flow.expected;
+}
+
 /* ---- what arrives */
 
 /* False: not one of this run's. */
@@ -331,6 +340,8 @@ static void flow_receive(struct load *load, struct client *client, const struct 
 		load->tally->counts.slow_received++;
 		return;
 	}
+	if (load->clients[mark->sender - load->first].cut_off && mark->kind == MARK_PAIR) /* not waited for */
+		return;
 	load->tally->counts.received++;
 	latency_add(&load->tally->latency_ns, mark->due_ns, now_ns);
 	if (load->options->window && load->phase == PHASE_RUN && partner_of(load, client))
@@ -347,6 +358,14 @@ static void answer_receive(struct load *load, struct client *client, const struc
 	latency_add(&load->tally->ping_ns, mark->due_ns, now_ns);
 }
 
+/* Whether its partner does not read: what is not received there is counted there. */
+static bool is_to_slow_reader(const struct load *load, const struct client *client)
+{
+	unsigned place = partner_number(load, client->number) - load->first;
+
+	return place < load->count && load_is_slow_reader(load, &load->clients[place]);
+}
+
 void traffic_take(struct load *load, struct client *client, const struct arrival *arrival)
 {
 	struct mark mark;
@@ -360,7 +379,8 @@ void traffic_take(struct load *load, struct client *client, const struct arrival
 		return;
 	}
 	if (arrival->is_error) {
-		load_fault(load, FAULT_STANZA_ERROR, client->number, "");
+		if (!is_to_slow_reader(load, client))
+			load_fault(load, FAULT_STANZA_ERROR, client->number, "");
 		return;
 	}
 	if (mark.kind != MARK_GROUP || mark.sender != client->number) /* groups echo */

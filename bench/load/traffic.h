@@ -62,6 +62,8 @@ void traffic_free(struct traffic *);
 void traffic_begin(struct load *, uint64_t now_ns);
 /* Sends what is due, a bounded number at a time. Answers when the next one is, UINT64_MAX for never. */
 uint64_t traffic_send_due(struct load *, uint64_t now_ns);
+/* The client, which does not read, was cut off: what it sent is not waited for any more. */
+void traffic_forget(struct load *, struct client *);
 /* A stanza arrived at this client. */
 void traffic_receive(struct load *, struct client *, const struct xml_event *, const uint8_t *bytes, uint64_t now_ns);
 
