@@ -407,9 +407,9 @@ static void memory_open(struct load *load)
 		load->flows = calloc(count * load_unit(load->options), sizeof *load->flows);
 }
 
-static bool load_open(struct load *load)
+/* What all clients of a process share, into places that are empty. */
+static bool shared_open(const struct options *o, struct tls_shared *ret_tls, struct accounts **ret_accounts)
 {
-	const struct options *o = load->options;
 	size_t len = strlen(o->mechanism);
 	struct tls_options tls = {.name = o->domain,
 				  .ca_file = o->ca,
@@ -419,26 +419,47 @@ static bool load_open(struct load *load)
 				  .exporter = len > 5 && strcmp(o->mechanism + len - 5, "-PLUS") == 0,
 				  .tickets = o->resume};
 
+	*ret_accounts = accounts_new(o->user_prefix, o->users, o->password, o->mechanism);
+	if (!*ret_accounts)
+		fprintf(stderr, "GNU SASL has no %s\n", o->mechanism);
+	return *ret_accounts && tls_shared_open(ret_tls, &tls);
+}
+
+static void shared_close(struct tls_shared *tls, struct accounts *accounts)
+{
+	if (accounts)
+		accounts_free(accounts);
+	if (tls->context)
+		tls_shared_close(tls);
+}
+
+bool load_try(const struct options *o)
+{
+	struct accounts *accounts = NULL;
+	struct tls_shared tls = {0};
+	bool good = shared_open(o, &tls, &accounts);
+
+	shared_close(&tls, accounts);
+	return good;
+}
+
+static bool load_open(struct load *load)
+{
+	const struct options *o = load->options;
+
 	xml_kernel_choose(NULL);
 	memory_open(load);
 	traffic_init(load);
-	load->accounts = accounts_new(o->user_prefix, o->users, o->password, o->mechanism);
-	if (!load->accounts)
-		fprintf(stderr, "GNU SASL has no %s\n", o->mechanism);
-	if (!options_address(o, &load->wires.address, &load->wires.address_len))
-		return false;
 	load->wires.sources = o->source_addresses;
-	return tls_shared_open(&load->wires.tls, &tls) && load->accounts && rings_open(load);
+	return options_address(o, &load->wires.address, &load->wires.address_len) &&
+	       shared_open(o, &load->wires.tls, &load->accounts) && rings_open(load);
 }
 
 static void load_close(struct load *load)
 {
 	for (unsigned i = 0; i < load->count; i++)
 		SSL_SESSION_free(load->clients[i].session);
-	if (load->accounts)
-		accounts_free(load->accounts);
-	if (load->wires.tls.context)
-		tls_shared_close(&load->wires.tls);
+	shared_close(&load->wires.tls, load->accounts);
 	traffic_free(&load->traffic);
 	if (load->wires.io)
 		io_free(load->wires.io);

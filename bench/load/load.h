@@ -16,6 +16,7 @@
 
 #define SECOND_NS 1000000000ull
 enum { LOAD_ELEMENT_BYTES_MAX = 128 * 1024, LOAD_JID_BYTES = 1024, LOAD_SCOPES_MAX = 16 };
+enum { RETURNER_EACH = 10 }; /* of so many clients one leaves and comes back, while the others talk */
 
 struct load {
 	const struct options *options;
@@ -77,11 +78,15 @@ void number_jid(const struct load *, unsigned number, char to[static LOAD_JID_BY
 /* That of a client that is online. */
 void load_jid(const struct load *, const struct client *, char to[static LOAD_JID_BYTES]);
 
+/* Whether a process could have what its options name. On a fault it says so on standard error and answers false. */
+bool load_try(const struct options *);
 /* The whole life of a process. 0, or what main() answers when it could not even begin. */
 int load_process(const struct options *, struct board *, unsigned index, int bell_fd);
 
 /* Of options: how many clients make a group that must not be divided among processes; and of one such group. */
 unsigned load_unit(const struct options *);
+/* How many, from the first on, do not leave and come back: whole pairs, the last of an odd number not counted. */
+unsigned load_talkers(const struct options *);
 /* Where a process's clients begin; of process `processes` where the last one's end. */
 unsigned load_first(const struct options *, unsigned processes, unsigned index);
 

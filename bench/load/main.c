@@ -1,6 +1,7 @@
 /*
  * stanzagate-load: logs many XMPP clients in, lets them talk, and says what it saw.
  */
+#include "check.h"
 #include "lead.h"
 #include "page.h"
 #include "report.h"
@@ -50,8 +51,6 @@ static int run(const struct options *options)
 int main(int argc, char **argv)
 {
 	static struct options options; /* for good, as the texts in it */
-	struct sockaddr_storage address;
-	socklen_t len;
 
 	if (argc > 1 && strcmp(argv[1], "users") == 0)
 		return users_command(argc - 1, argv + 1);
@@ -65,7 +64,7 @@ int main(int argc, char **argv)
 		printf("stanzagate-load %s\n", STANZAGATE_VERSION);
 		return EXIT_GOOD;
 	}
-	if (!options_address(&options, &address, &len))
+	if (!options_try(&options))
 		return EXIT_USAGE;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, on_signal);

@@ -1,8 +1,8 @@
 #include "options.h"
 
-#include "traffic.h"
-#include "watch.h"
+#include "check.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stddef.h>
@@ -39,8 +39,8 @@ static const struct scenario {
 };
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 
-/* Those that were given, on the command line or in a file. */
-static bool was_given[OPTIONS];
+/* Those that were given: NULL: not; "": on the command line; else in which line of which file. */
+static const char *given[OPTIONS];
 
 static void *field_of(struct options *to, const struct option *option)
 {
@@ -59,12 +59,12 @@ static void defaults_set(struct options *to)
 }
 
 /* "user-prefix" is the field user_prefix. */
-static bool name_is(const char *given, const char *field)
+static bool name_is(const char *name, const char *field)
 {
-	for (; *given && *field; given++, field++)
-		if (*given != (*field == '_' ? '-' : *field))
+	for (; *name && *field; name++, field++)
+		if (*name != (*field == '_' ? '-' : *field))
 			return false;
-	return !*given && !*field;
+	return !*name && !*field;
 }
 
 static const struct option *option_find(const char *name)
@@ -75,14 +75,26 @@ static const struct option *option_find(const char *name)
 	return NULL;
 }
 
-static bool number_read(const struct option *option, const char *text, unsigned *ret)
+/* The name as it is written. */
+static const char *name_of(const struct option *option)
+{
+	static char name[64];
+
+	snprintf(name, sizeof name, "%s", option->name);
+	for (char *c = name; *c; c++)
+		*c = *c == '_' ? '-' : *c;
+	return name;
+}
+
+/* `where` is before what is said. */
+static bool number_read(const struct option *option, const char *where, const char *text, unsigned *ret)
 {
 	unsigned long long number;
 	char *end;
 
 	number = strtoull(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end || number < option->least || number > option->most) {
-		fprintf(stderr, "%s: found \"%s\", allowed %u to %u\n", option->name, text, option->least,
+		fprintf(stderr, "%s%s: found \"%s\", allowed %u to %u\n", where, name_of(option), text, option->least,
 			option->most);
 		return false;
 	}
@@ -90,14 +102,14 @@ static bool number_read(const struct option *option, const char *text, unsigned 
 	return true;
 }
 
-static bool value_set(const struct option *option, const char *value, struct options *to)
+static bool value_set(const struct option *option, const char *where, const char *value, struct options *to)
 {
 	if (option->kind == KIND_FLAG)
 		*(bool *)field_of(to, option) = true;
 	else if (option->kind == KIND_TEXT)
 		*(const char **)field_of(to, option) = value;
 	else
-		return number_read(option, value, field_of(to, option));
+		return number_read(option, where, value, field_of(to, option));
 	return true;
 }
 
@@ -114,42 +126,48 @@ static char *line_trim(char *line)
 	return line;
 }
 
-/* "name value", or "name" for a flag; the value is copied, for good. `weak`: unless it is given already. */
-static bool setting_read(char *line, bool weak, const char *where, struct options *to)
+/*
+ * "name value", or "name" for a flag; the value is copied, for good. `where`, for good too, is the place in a file;
+ * NULL: a scenario's, which is for what is not given.
+ */
+static bool setting_read(char *line, const char *where, struct options *to)
 {
-	char *value = line + strcspn(line, " \t");
+	char *value = line + strcspn(line, " \t"), before[LINE_BYTES];
 	const struct option *option;
 
 	if (*value)
 		*value++ = 0;
 	value += strspn(value, " \t");
 	option = option_find(line);
+	snprintf(before, sizeof before, "%s: ", where ? where : "scenario");
 	if (!option || name_is(line, "file") || (option->kind == KIND_FLAG) != (*value == 0)) {
-		fprintf(stderr, "%s: %s: %s\n", where, line,
+		fprintf(stderr, "%s%s: %s\n", before, line,
 			!option	      ? "no such option"
 			: *value == 0 ? "wants a value"
 				      : "takes no value, or is for the command line alone");
 		return false;
 	}
-	if (weak && was_given[option - options])
+	if (!where && given[option - options])
 		return true;
-	was_given[option - options] |= !weak;
-	return value_set(option, option->kind == KIND_TEXT ? strdup(value) : value, to);
+	if (where)
+		given[option - options] = where;
+	return value_set(option, before, option->kind == KIND_TEXT ? strdup(value) : value, to);
 }
 
 static bool file_read(const char *name, struct options *to)
 {
 	FILE *file = fopen(name, "re");
-	char line[LINE_BYTES], *begin;
+	char line[LINE_BYTES], where[LINE_BYTES], *begin;
 	bool good = true;
 
 	if (!file) {
-		fprintf(stderr, "%s: %s\n", name, strerror(errno));
+		fprintf(stderr, "--file: %s: %s\n", name, strerror(errno));
 		return false;
 	}
-	while (good && fgets(line, sizeof line, file)) {
+	for (unsigned number = 1; good && fgets(line, sizeof line, file); number++) {
 		begin = line_trim(line);
-		good = !*begin || setting_read(begin, false, name, to);
+		snprintf(where, sizeof where, "%s:%u", name, number);
+		good = !*begin || setting_read(begin, strdup(where), to);
 	}
 	fclose(file);
 	return good;
@@ -168,8 +186,8 @@ static int option_read(char **words, int left, struct options *to)
 		fprintf(stderr, "%s: found no value, allowed one\n", words[0]);
 		return 0;
 	}
-	was_given[option - options] = true;
-	if (!value_set(option, words[1], to) || (name_is("file", option->name) && !file_read(to->file, to)))
+	given[option - options] = "";
+	if (!value_set(option, "--", words[1], to) || (name_is("file", option->name) && !file_read(to->file, to)))
 		return 0;
 	return option->kind == KIND_FLAG ? 1 : 2;
 }
@@ -193,86 +211,41 @@ static bool scenario_apply(struct options *to)
 	}
 	snprintf(settings, sizeof settings, "%s", scenarios[i].settings);
 	while (good && (one = strsep(&rest, "|")))
-		good = (to->messages_per_second && strncmp(one, "window ", 7) == 0) ||
-		       setting_read(one, true, "scenario", to);
+		good = (to->messages_per_second && (strncmp(one, "window ", 7) == 0 || strcmp(one, "idle") == 0)) ||
+		       setting_read(one, NULL, to);
 	return good;
 }
 
-static bool one_of(const char *text, const char *const *texts)
+static void implied_set(struct options *to)
 {
-	for (; *texts; texts++)
-		if (strcmp(text, *texts) == 0)
+	to->direct |= to->raw;
+	to->echo |= to->raw;
+	if (strcmp(to->protocol, "startalk") == 0 && !given[option_find("mechanism") - options])
+		to->mechanism = "PLAIN"; /* it knows no other */
+}
+
+/* Whether the text speaks of the option. */
+static bool is_named(const char *text, const struct option *option)
+{
+	const char *name = name_of(option), *at = text;
+	size_t len = strlen(name);
+
+	while ((at = strstr(at, "--")) != NULL) {
+		at += 2;
+		if (strncmp(at, name, len) == 0 && !isalnum((unsigned char)at[len]) && at[len] != '-')
 			return true;
+	}
 	return false;
 }
 
-static const char *value_fault(const struct options *o)
+/* With the places in files where what it speaks of was given. */
+static void fault_tell(const char *fault)
 {
-	unsigned weights[ACTION_COUNT];
-	struct size size;
-	struct watch watch;
-
-	if (!one_of(o->mechanism, (const char *const[]){"PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS",
-							"SCRAM-SHA-256-PLUS", NULL}))
-		return "--mechanism: PLAIN, SCRAM-SHA-1, SCRAM-SHA-256, or one of the last two with -PLUS";
-	if (!one_of(o->tls, (const char *const[]){"", "1.2", "1.3", NULL}))
-		return "--tls: 1.2 or 1.3";
-	if (!traffic_size_read(o->size, &size) || (*o->slow_size && !traffic_size_read(o->slow_size, &size)))
-		return "--size, --slow-size: N, N-M or day; N and M from 1 to 100000";
-	if (!traffic_mix_read(o->mix, weights))
-		return "--mix: chat=W,presence=W,ping=W";
-	if (!watch_read(&watch, o->pid, o->watch))
-		return "--watch: NAME=PID,NAME=PID+PID; at most eight names";
-	return NULL;
-}
-
-static const char *group_fault(const struct options *o)
-{
-	bool groups = o->room_size || o->resources;
-
-	if (o->room_size && o->resources)
-		return "--room-size and --resources exclude each other";
-	if (o->echo && (groups || o->slow))
-		return "--echo has no groups, and nobody who does not read";
-	if (groups && (o->window || o->churn || o->slow || o->storm))
-		return "groups send by --messages-per-second alone, and nobody leaves them";
-	if (o->resources && o->users < (o->clients + o->resources - 1) / o->resources)
-		return "--resources: there are fewer --users than groups";
-	if (o->slow && !o->messages_per_second)
-		return "--slow wants --messages-per-second";
-	if (!o->slow && (*o->slow_size || o->slow_reads))
-		return "--slow-size and --slow-reads want --slow";
-	return NULL;
-}
-
-static const char *protocol_fault(const struct options *o)
-{
-	unsigned weights[ACTION_COUNT];
-
-	if (!one_of(o->protocol, (const char *const[]){"xmpp", "startalk", NULL}))
-		return "--protocol: xmpp or startalk";
-	if (strcmp(o->protocol, "xmpp") == 0)
-		return NULL;
-	if (o->direct || strcmp(o->mechanism, "PLAIN") != 0)
-		return "--protocol startalk wants --mechanism PLAIN, and not --direct";
-	if (o->room_size || o->resources || (traffic_mix_read(o->mix, weights) && weights[ACTION_presence]))
-		return "--protocol startalk has no rooms, no presence and no shared accounts here";
-	return NULL;
-}
-
-static const char *combination_fault(const struct options *o)
-{
-	if (o->starttls && o->direct)
-		return "--starttls and --direct exclude each other";
-	if (o->messages_per_second && o->window)
-		return "--messages-per-second (open loop) and --window (closed loop) exclude each other";
-	if (o->storm && (o->messages_per_second || o->window || o->idle))
-		return "--storm has no measured phase behind the logins";
-	if (o->forgive_overload && !o->storm)
-		return "--forgive-overload wants --storm";
-	if (o->idle && (o->messages_per_second || o->window))
-		return "--idle sends no messages";
-	return NULL;
+	fprintf(stderr, "%s", fault);
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (given[i] && *given[i] && is_named(fault, &options[i]))
+			fprintf(stderr, " (%s: %s)", name_of(&options[i]), given[i]);
+	fprintf(stderr, "\n");
 }
 
 bool options_read(int argc, char **argv, struct options *ret)
@@ -288,17 +261,12 @@ bool options_read(int argc, char **argv, struct options *ret)
 	}
 	if (!scenario_apply(ret))
 		return false;
-	ret->direct |= ret->raw;
-	ret->echo |= ret->raw;
-	fault = combination_fault(ret);
-	if (!fault)
-		fault = group_fault(ret);
-	if (!fault)
-		fault = protocol_fault(ret);
-	if (!fault)
-		fault = value_fault(ret);
+	if (ret->help || ret->version)
+		return true;
+	implied_set(ret);
+	fault = options_fault(ret);
 	if (fault)
-		fprintf(stderr, "%s\n", fault);
+		fault_tell(fault);
 	return !fault;
 }
 
@@ -328,7 +296,7 @@ void options_print_help(void)
 	       "Messages go between pairs of clients (0 and 1, 2 and 3, ...); that each arrives once, in order and at "
 	       "its "
 	       "client is\n"
-	       "checked. Exits with 0 only if all logged in, nothing was lost, and nothing went wrong.\n\n"
+	       "checked. Exits with 0 only if every login succeeded, nothing was lost, and nothing went wrong.\n\n"
 	       "Scenarios:\n");
 	for (size_t i = 0; i < SCENARIOS; i++)
 		printf("  %-10s %s\n", scenarios[i].name, scenarios[i].help);

@@ -20,24 +20,24 @@ static unsigned returners(const struct options *options)
 {
 	bool all = !options->messages_per_second && !options->window;
 
-	return !options->churn ? 0 : all ? options->clients : options->clients / 10;
+	return !options->churn ? 0 : all ? options->clients : options->clients / RETURNER_EACH;
 }
 
 /* Counted from the end, so that what is left in front are whole pairs. */
-static unsigned talkers_end(const struct options *options)
+unsigned load_talkers(const struct options *options)
 {
 	return (options->clients - returners(options)) & ~1u;
 }
 
 bool number_returns(const struct load *load, unsigned number)
 {
-	return load->options->churn && number >= talkers_end(load->options);
+	return load->options->churn && number >= load_talkers(load->options);
 }
 
 /* Of a pair with one that does not read. */
 static bool number_is_slow(const struct load *load, unsigned number)
 {
-	unsigned end = talkers_end(load->options), slow = load->options->slow * 2;
+	unsigned end = load_talkers(load->options), slow = load->options->slow * 2;
 
 	return slow && number < end && number + slow >= end;
 }

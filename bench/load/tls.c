@@ -54,7 +54,7 @@ static bool trust_load(SSL_CTX *context, const struct tls_options *options)
 		return SSL_CTX_set_default_verify_paths(context);
 	if (SSL_CTX_load_verify_file(context, options->ca_file))
 		return true;
-	fprintf(stderr, "%s: no certificates could be read\n", options->ca_file);
+	fprintf(stderr, "--ca: %s: no certificates could be read\n", options->ca_file);
 	return false;
 }
 

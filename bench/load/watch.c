@@ -47,6 +47,17 @@ bool watch_read(struct watch *watch, unsigned pid, const char *text)
 	return true;
 }
 
+unsigned watch_missing(const struct watch *watch)
+{
+	struct process_sample sample;
+
+	for (unsigned i = 0; i < watch->count; i++)
+		for (unsigned k = 0; k < watch->watched[i].pid_count; k++)
+			if (!process_sample(watch->watched[i].pids[k], &sample))
+				return watch->watched[i].pids[k];
+	return 0;
+}
+
 bool watch_sample(const struct watch *watch, unsigned index, struct process_sample *ret)
 {
 	const struct watched *watched = &watch->watched[index];

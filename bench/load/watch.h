@@ -18,6 +18,8 @@ struct watch {
 
 /* `pid`, by the name of `server`, if it is not 0; and those of --watch. False: the text is not as it should be. */
 bool watch_read(struct watch *, unsigned pid, const char *text);
+/* One of them that is not there; 0: all are. */
+unsigned watch_missing(const struct watch *);
 /* The sum of those that go by the name. False: one of them is no more. */
 bool watch_sample(const struct watch *, unsigned index, struct process_sample *ret);
 

@@ -55,3 +55,15 @@ Test(watch, a_process_that_is_no_more_is_told)
 	cr_assert(watch_read(&w, 0, "a=4194304"));
 	cr_assert_not(watch_sample(&w, 0, &one));
 }
+
+Test(watch, a_process_that_is_not_there_is_missed)
+{
+	char text[64];
+
+	snprintf(text, sizeof text, "us=%d", getpid());
+	cr_assert(watch_read(&w, 0, text));
+	cr_assert_eq(watch_missing(&w), 0);
+	snprintf(text, sizeof text, "us=%d,both=%d+4194303", getpid(), getpid());
+	cr_assert(watch_read(&w, 0, text));
+	cr_assert_eq(watch_missing(&w), 4194303);
+}
