@@ -270,7 +270,8 @@ static void watched_show(FILE *to, const struct lead *lead, const double *column
 			 enum column first)
 {
 	unsigned n = lead->series.count;
-	struct plot plot = {.title = title, .x_unit = "s", .y_unit = unit, .line_count = lead->watch.count};
+	struct plot plot = {
+		.title = title, .x_unit = "s", .y_unit = unit, .line_count = lead->watch.count, .named = true};
 
 	for (unsigned i = 0; i < lead->watch.count; i++)
 		plot.lines[i] = (struct plot_line){lead->watch.watched[i].name, columns, columns + (first + i) * n, n};

@@ -105,12 +105,16 @@ static void y_ticks_print(FILE *to, const struct axis *axis)
 
 static void x_ticks_print(FILE *to, const struct plot *plot, const struct axis *axis)
 {
-	for (double at = axis->min; at <= axis->max + axis->step / 1000; at += axis->step) {
+	double last = axis->max + axis->step / 1000;
+
+	for (double at = axis->min; at <= last; at += axis->step) {
 		fprintf(to, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">", x_of(axis, at), HEIGHT - BOTTOM + 18);
 		if (plot->x_percentile)
 			percentile_print(to, at);
 		else
 			value_print(to, at);
+		if (!plot->x_percentile && plot->x_unit[0] && at + axis->step > last) /* the last one says of what */
+			fprintf(to, " %s", plot->x_unit);
 		fprintf(to, "</text>\n");
 	}
 }
@@ -157,15 +161,12 @@ void plot_print(FILE *to, const struct plot *plot)
 	struct axis x = axis_of(plot, true), y = axis_of(plot, false);
 
 	fprintf(to, "<figure><figcaption>%s <span class=\"unit\">%s</span>", plot->title, plot->y_unit);
-	for (unsigned i = 0; i < plot->line_count && plot->line_count > 1; i++)
+	for (unsigned i = 0; i < plot->line_count && (plot->line_count > 1 || plot->named); i++)
 		fprintf(to, " <span class=\"key\"><i class=\"s%u\"></i>%s</span>", i, plot->lines[i].name);
 	fprintf(to, "</figcaption>\n<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH,
 		HEIGHT, plot->title);
 	y_ticks_print(to, &y);
 	x_ticks_print(to, plot, &x);
-	if (!plot->x_percentile)
-		fprintf(to, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", WIDTH - RIGHT, HEIGHT - 2,
-			plot->x_unit);
 	for (unsigned i = 0; i < plot->line_count; i++)
 		line_print(to, plot, i, &x, &y);
 	fprintf(to, "</svg></figure>\n");

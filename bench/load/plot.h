@@ -21,6 +21,7 @@ struct plot {
 	struct plot_line lines[PLOT_LINES_MAX];
 	unsigned line_count;
 	bool y_log;	   /* powers of ten at equal distances; values below the least positive one are drawn there */
+	bool named;	   /* the name of a line is shown also when there is one alone */
 	bool no_zero;	   /* where a value is 0, there is none */
 	bool x_percentile; /* x is how many nines: 1 is 90 %, 2 is 99 % */
 };

@@ -325,6 +325,7 @@ def test_the_page(crowd, tmp_path):
     text = (tmp_path / "page.html").read_text()
     page = Page(text)
     assert {"Latency by percentile", "Clients online", "Rates", "Processor time", "Resident memory"} <= set(page.titles)
+    assert text.count('</i>gate</span>') == 2, "a process is named, also when it is the only one"
     assert not page.links and "<title>A &lt;test></title>" in text
     assert json.loads(re.search(r"<pre>(.*?)</pre>", text, re.S)[1])["online"] == 8
 

@@ -77,3 +77,24 @@ Test(plot, percentiles_have_their_names)
 	print(&plot);
 	cr_assert(strstr(text, ">0 %</text>") && strstr(text, ">90 %</text>") && strstr(text, ">99 %</text>"));
 }
+
+Test(plot, the_unit_stands_beside_the_last_number)
+{
+	struct plot plot = plot_of(y);
+
+	print(&plot);
+	cr_assert(strstr(text, ">2 s</text>") && !strstr(text, ">1 s</text>") && !strstr(text, ">s</text>"), "%s",
+		  text);
+}
+
+Test(plot, a_line_by_itself_is_named_where_it_is_asked_for)
+{
+	struct plot plot = plot_of(y);
+
+	print(&plot);
+	cr_assert_not(strstr(text, "</i>name<"));
+	end();
+	plot.named = true;
+	print(&plot);
+	cr_assert(strstr(text, "</i>name<"), "%s", text);
+}
