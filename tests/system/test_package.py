@@ -34,7 +34,7 @@ stanzagate check -c /etc/stanzagate/stanzagate.yaml
 [ "$(stat -c %U:%G:%a /etc/stanzagate/key.pem)" = root:stanzagate:640 ]
 [ "$(stat -c %U:%a /var/lib/stanzagate)" = stanzagate:700 ]
 ! setpriv --reuid=nobody --clear-groups cat /etc/stanzagate/key.pem 2>/dev/null
-systemd-analyze verify /lib/systemd/system/stanzagate.service /lib/systemd/system/stanzagate-sessiond.service
+systemd-analyze verify /lib/systemd/system/stanzagate.service /lib/systemd/system/stanzagate-sessiond.service /lib/systemd/system/stanzagate-sessiond@.service
 install -d -o stanzagate /run/stanzagate
 cd /
 setpriv --reuid=stanzagate --regid=stanzagate --init-groups --no-new-privs stanzagate run -c /etc/stanzagate/stanzagate.yaml 2>/tmp/log &

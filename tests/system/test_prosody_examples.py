@@ -5,6 +5,7 @@ import gate as gates
 import prosody
 import pytest
 import xmppwire as xmpp
+from examples import ExampleGate, replaced
 from test_link_security import Authority
 
 pytestmark = pytest.mark.skipif(not prosody.is_there(), reason="there is no Prosody")
@@ -21,14 +22,6 @@ https_ports = {{}}
 log = {{ info = "{home}/prosody.log" }}
 ssl = {{ key = "{key}", certificate = "{certificate}" }}
 """
-
-
-def replaced(text, **places):
-    """Each key is there: an example in which it is not is another one than this test knows."""
-    for old, new in places.items():
-        assert old in text, old
-        text = text.replace(old, str(new))
-    return text
 
 
 class Example(prosody.Prosody):
@@ -49,33 +42,14 @@ class Example(prosody.Prosody):
         }
         self.config = home / "prosody.cfg.lua"
         more = MORE.format(home=home, port=self.direct[1], key=key, certificate=certificate)
-        self.config.write_text(more + replaced(example, **places))
+        self.config.write_text(more + replaced(example, places))
         command = [prosody.program("prosodyctl"), "--config", self.config, "register", "alice", domain, "password"]
         subprocess.run(command, check=True, capture_output=True, timeout=gates.PATIENCE_S)
         self.start(home)
 
 
-class ExampleGate(gates.Gate):
-    def __init__(self, number, servers, authority, certificates):
-        home, self.config, self.metrics_address = gates.new_folder("gate"), {"listeners": [0, 1]}, f"127.0.0.1:{gates.free_port()}"
-        certificate, key = authority.issue(f"gate-{number}.internal")
-        places = {
-            "[::]:5222": "127.0.0.1:0",
-            "[::]:5223": "127.0.0.1:0",
-            "127.0.0.1:9100": self.metrics_address,
-            "/etc/stanzagate/links-ca.pem": authority.file,
-            "/etc/stanzagate/gate-1.pem": certificate,
-            "/etc/stanzagate/gate-1.key": key,
-            "192.0.2.11:5291": f"127.0.0.1:{servers[0].link[1]}",
-            "192.0.2.12:5291": f"127.0.0.1:{servers[1].link[1]}",
-        }
-        for domain, (of_domain, its_key) in certificates.items():
-            places |= {f"/etc/stanzagate/{domain}.pem": of_domain, f"/etc/stanzagate/{domain}.key": its_key}
-        config = home / "stanzagate.yaml"
-        config.write_text(replaced((EXAMPLES / "gate.yaml").read_text(), **places))
-        gates.Program.__init__(self, [gates.GATE, "run", "-c", config], home)
-        self.wait_ready()
-        gates.wait_until(lambda: self.metrics()["stanzagate_links_up"] >= 2, what="links to both")
+def ports(servers):
+    return {f"192.0.2.1{number}:5291": server.link for number, server in enumerate(servers, 1)}
 
 
 def test_two_gates_before_two_prosodys(tmp_path):
@@ -86,7 +60,7 @@ def test_two_gates_before_two_prosodys(tmp_path):
     try:
         running += [Example(1, "example.org", links)]
         running += [Example(2, "example.net", links)]
-        running += [ExampleGate(number, running[:2], links, certificates) for number in (1, 2)]
+        running += [ExampleGate(EXAMPLES / "gate.yaml", number, ports(running[:2]), links, certificates) for number in (1, 2)]
         clients = {}
         for gate in running[2:]:
             for domain in certificates:
