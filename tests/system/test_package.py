@@ -30,6 +30,14 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive
 touch /tmp/before
 dpkg -i /tmp/package.deb >/dev/null
 stanzagate --version
+stanzagate-load users --server prosody --to /tmp/accounts --users 1 && [ -e /tmp/accounts/localhost/accounts/u0.dat ]
+printf 'modules_enabled = {\n}\n' >/tmp/prosody.cfg.lua
+/usr/share/stanzagate/deploy/prosody/install --modules /tmp/modules --config /tmp/prosody.cfg.lua
+[ -e /tmp/modules/mod_stanzagate.lua ] && [ -e /tmp/modules/stanzagate/frames.lib.lua ] && grep -q '"stanzagate"' /tmp/prosody.cfg.lua
+printf 'listen:\n  -\n    port: 5222\nmodules:\n  mod_ping: {}\n' >/tmp/ejabberd.yml
+touch /tmp/ejabberdctl.cfg
+/usr/share/stanzagate/deploy/ejabberd/install --beams /tmp/beams --config /tmp/ejabberd.yml --control /tmp/ejabberdctl.cfg --secret /tmp/key
+[ -e /tmp/beams/mod_stanzagate.beam ]
 stanzagate check -c /etc/stanzagate/stanzagate.yaml
 [ "$(stat -c %U:%G:%a /etc/stanzagate/key.pem)" = root:stanzagate:640 ]
 [ "$(stat -c %U:%a /var/lib/stanzagate)" = stanzagate:700 ]
@@ -55,26 +63,42 @@ echo gone
 
 
 def run(command, **options):
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, **options)
 
 
 @pytest.fixture(scope="module")
 def package():
     home = gates.new_folder("package")
-    done = run([BUILD, "--build", gates.BUILD, "--out", home])
+    done = run([BUILD, "--build", gates.BUILD, "--out", home], env=os.environ | {"DEBFULLNAME": "Who Makes It", "DEBEMAIL": "maker@example.org"})
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def test_what_is_in_it(package):
     about = run(["dpkg-deb", "-f", package]).stdout
-    assert "Package: stanzagate" in about
+    assert "Package: stanzagate\n" in about and "Maintainer: Who Makes It <maker@example.org>\n" in about
     for library in ("liburing2", "libssl3", "libsqlite3-0", "libseccomp2", "libjansson4"):
         assert library in about, library
     files = run(["dpkg-deb", "-c", package]).stdout
-    for wanted in ("./usr/bin/stanzagate", "./usr/bin/stanzagate-sessiond", "./lib/systemd/system/stanzagate.service", "./etc/stanzagate/stanzagate.yaml"):
+    for wanted in ("./usr/bin/stanzagate", "./usr/bin/stanzagate-sessiond", "./usr/bin/stanzagate-load", "./lib/systemd/system/stanzagate.service", "./etc/stanzagate/stanzagate.yaml"):
         assert f" {wanted}\n" in files, wanted
     assert " root/root " in files and all(" root/root " in line for line in files.splitlines())
+
+
+def below(folder):
+    """What is there, and who may run it."""
+    return {str(path.relative_to(folder)): (path.read_bytes(), os.access(path, os.X_OK)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_meson_installs_the_same_programs_and_modules(package, tmp_path):
+    done = run(["meson", "install", "-C", gates.BUILD, "--no-rebuild", "--quiet", "--destdir", tmp_path / "meson"])
+    assert done.returncode == 0, done.stderr
+    assert run(["dpkg-deb", "-x", package, tmp_path / "package"]).returncode == 0
+    (by_meson,), by_package = (tmp_path / "meson").glob("usr/*"), tmp_path / "package" / "usr"
+    assert {path.name for path in (by_meson / "bin").iterdir()} == {path.name for path in (by_package / "bin").iterdir()}
+    modules = below(by_package / "share" / "stanzagate")
+    assert {"backends/prosody/mod_stanzagate.lua", "backends/ejabberd/stanzagate_client.hrl", "deploy/ejabberd/install"} <= set(modules)
+    assert below(by_meson / "share" / "stanzagate") == modules
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can install")
