@@ -3,6 +3,8 @@ Where a bench measures: a folder of its own, the programs that run in it, and wh
 
     arguments   a parser of options, with --build, which is a build_folder
     users_make  accounts, in a session server's store
+    metrics     of a gate
+    link_beyond_xml  what a link carried beyond the XML of clients
     Rig         a folder with a certificate; a session server, gates, and whatever else is started there; with `with` all ends
 """
 import argparse
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START_S, END_S, LOOK_S = 20, 30, 0.05
@@ -62,6 +65,26 @@ def cpu_s(pid):
 def users_make(build, server, to, users, prefix="u"):
     command = [build / "bench" / "stanzagate-load", "users", "--server", server, "--to", to, "--user-prefix", prefix, "--users", users]
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+
+
+def metrics(address):
+    """Values by name and labels."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=START_S) as answer:
+        lines = answer.read().decode().splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+def link_beyond_xml(before, after, report):
+    """Bytes of a gate's links between two looks at its metrics, less those of the text that the load between them sent and received."""
+    text = {"out": report["text_sent_bytes"], "in": report["text_received_bytes"]}
+    names = {direction: f'stanzagate_link_bytes_total{{direction="{direction}"}}' for direction in text}
+    return {direction: after[name] - before[name] - text[direction] for direction, name in names.items()}
+
+
+def link_beyond_xml_per_stanza(beyond, logins, report):
+    """Of a load of messages, less what the same clients' logins alone have. Each message goes over the link once in each direction."""
+    each = {direction: (beyond[direction] - logins[direction]) / report["messages_received"] for direction in beyond}
+    return {"to_session_server": round(each["out"], 1), "from_session_server": round(each["in"], 1)}
 
 
 class Rig:
@@ -111,6 +134,10 @@ class Rig:
         for pattern in ("gate.ready ", "link.up "):
             self.logged(name, pattern)
         return self.logged(name, r"gate.listening address=127\.0\.0\.1:(\d+)\s")[1]
+
+    def metrics(self, name="gate"):
+        """Of a gate whose configuration has metrics.address at a port of 127.0.0.1."""
+        return metrics("127.0.0.1:" + self.logged(name, r"metrics\.listening address=\S+ port=(\d+)\s")[1])
 
     def start_load(self, name, port, *words, **more):
         program = self.program("bench", "stanzagate-load")

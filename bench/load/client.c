@@ -32,6 +32,7 @@ bool client_is_logging_in(const struct client *client)
 
 void client_say(struct load *load, struct client *client, const char *text, size_t len)
 {
+	load->tally->counts.text_sent += len;
 	wire_put(&client->wire, text, len);
 	load_mark_dirty(load, client);
 }
@@ -352,6 +353,7 @@ static void text_read(struct load *load, struct client *client, const struct wir
 	const uint8_t *bytes = text->at;
 	size_t len = text->len, used;
 
+	load->tally->counts.text_received += len;
 	if (client->rest) {
 		rest_grow(client, text);
 		bytes = client->rest->bytes;

@@ -125,8 +125,10 @@ static void messages_print(FILE *to, const struct lead *lead)
 		fprintf(to, ", \"messages_acknowledged\": %" PRIu64, counts->acknowledged);
 	slow_print(to, lead);
 	returns_print(to, lead);
-	fprintf(to, ", \"stanzas_received\": %" PRIu64 ", \"foreign_messages\": %" PRIu64, counts->stanzas,
-		counts->foreign);
+	fprintf(to,
+		", \"stanzas_received\": %" PRIu64 ", \"foreign_messages\": %" PRIu64 ", \"text_sent_bytes\": %" PRIu64
+		", \"text_received_bytes\": %" PRIu64,
+		counts->stanzas, counts->foreign, counts->text_sent, counts->text_received);
 }
 
 static double busy_us(const struct process_sample *from, const struct process_sample *until)
