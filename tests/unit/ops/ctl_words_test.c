@@ -79,8 +79,9 @@ Test(ctl_words, what_is_asked_for)
 	cr_assert(eq(str, (char *)asked.command->request, "sessions find"));
 	cr_assert(eq(str, (char *)asked.socket, "x"));
 	cr_assert(asked.json);
-	cr_assert(json_equal(asked.arguments,
-			     json_pack("{s:s, s:s, s:i}", "who", "alice@*", "state", "bound", "limit", 3)));
+	json_t *wanted = json_pack("{s:s, s:s, s:i}", "who", "alice@*", "state", "bound", "limit", 3);
+	cr_assert(json_equal(asked.arguments, wanted));
+	json_decref(wanted);
 	json_decref(asked.arguments);
 	cr_assert(eq(int, words("top --interval 2 --count 5", &asked), CTL_WORDS_GOOD));
 	cr_assert(asked.command->request == NULL);
