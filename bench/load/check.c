@@ -104,6 +104,8 @@ static const char *protocol_fault(const struct options *o)
 		return NULL;
 	if (o->direct || strcmp(o->mechanism, "PLAIN") != 0)
 		return "--protocol startalk wants --mechanism PLAIN, and not --direct";
+	if (o->resume_streams)
+		return "--protocol startalk has no streams to resume";
 	if (o->room_size || o->resources || (traffic_mix_read(o->mix, weights) && weights[ACTION_presence]))
 		return "--protocol startalk has no rooms, no presence and no shared accounts here";
 	return NULL;
@@ -119,6 +121,8 @@ static const char *combination_fault(const struct options *o)
 		return "--storm has no measured phase behind the logins";
 	if (o->forgive_overload && !o->storm)
 		return "--forgive-overload wants --storm";
+	if (o->resume_streams && !o->churn)
+		return "--resume-streams wants --churn";
 	if (o->idle && (o->messages_per_second || o->window))
 		return "--idle sends no messages";
 	return NULL;

@@ -100,7 +100,9 @@ void client_expire(struct load *load, struct client *client, uint64_t now_ns)
 					     "awaiting mechanisms",
 					     "SASL",
 					     "awaiting bind",
-					     "binding"};
+					     "binding",
+					     "enabling stream management",
+					     "resuming the stream"};
 	uint64_t patience_s = client->state == CLIENT_ENDED ? END_S_MAX : load->options->login_timeout;
 
 	if (now_ns < client->begun_ns + patience_s * SECOND_NS)
@@ -119,7 +121,8 @@ void client_end(struct load *load, struct client *client)
 
 	if (client->state == CLIENT_NEW || client->state == CLIENT_ENDED)
 		return;
-	if (client_is_online(client)) {
+	/* Who resumes its stream has not ended it. */
+	if (client_is_online(client) && !(client->returning && client->management)) {
 		if (!load->options->raw)
 			wire_put(&client->wire, footer, strlen(footer));
 		wire_end(&client->wire);

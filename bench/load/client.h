@@ -11,6 +11,7 @@
 #include "xml.h"
 
 struct load;
+struct management;
 
 enum client_state {
 	CLIENT_NEW,
@@ -22,6 +23,8 @@ enum client_state {
 	CLIENT_SASL,
 	CLIENT_BINDABLE, /* features with bind */
 	CLIENT_BIND,	 /* the answer to bind */
+	CLIENT_ENABLE,	 /* the answer to <enable/> */
+	CLIENT_RESUME,	 /* the answer to <resume/> */
 	CLIENT_ONLINE,
 	CLIENT_ENDED
 };
@@ -38,9 +41,10 @@ struct client {
 	struct xml xml;
 	struct rest *rest; /* NULL: none */
 	Gsasl_session *login;
-	unsigned char *exporter; /* of the TLS connection, until the login has used it */
-	char *jid;		 /* full and escaped for an attribute, if it is another than was asked for */
-	SSL_SESSION *session;	 /* for the next handshake; with --resume */
+	unsigned char *exporter;       /* of the TLS connection, until the login has used it */
+	char *jid;		       /* full and escaped for an attribute, if it is another than was asked for */
+	SSL_SESSION *session;	       /* for the next handshake; with --resume */
+	struct management *management; /* of a stream that can be resumed (management.h); NULL: there is none */
 	struct flow flow;
 	uint64_t begun_ns; /* when the login was due; when the end began */
 	unsigned number;

@@ -328,9 +328,6 @@ void lead_run(struct lead *lead)
 		moment_add(lead, lead->stop_ns);
 	tally_sum(lead);
 	progress_end(lead);
-	if (lead->watch_lost)
-		fprintf(stderr,
-			"a process that was watched has ended: its figures, and those of the others, are left out\n");
 }
 
 void lead_hold(struct lead *lead, unsigned seconds)

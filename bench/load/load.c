@@ -1,6 +1,7 @@
 #include "load.h"
 
 #include "crowd.h"
+#include "management.h"
 #include "process.h"
 
 #include <assert.h>
@@ -457,8 +458,10 @@ static bool load_open(struct load *load)
 
 static void load_close(struct load *load)
 {
-	for (unsigned i = 0; i < load->count; i++)
+	for (unsigned i = 0; i < load->count; i++) {
 		SSL_SESSION_free(load->clients[i].session);
+		management_free(load->clients[i].management);
+	}
 	shared_close(&load->wires.tls, load->accounts);
 	traffic_free(&load->traffic);
 	if (load->wires.io)

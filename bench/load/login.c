@@ -1,6 +1,7 @@
 #include "login.h"
 
 #include "crowd.h"
+#include "management.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -156,20 +157,26 @@ static void on_sasl(struct load *load, struct client *client, const struct xml_e
 		refused(load, client, event, bytes);
 }
 
-static void on_bindable(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes)
+void login_bind_ask(struct load *load, struct client *client)
 {
 	char text[256];
 
-	if (!element_has(event, bytes, "urn:ietf:params:xml:ns:xmpp-bind")) {
-		client_fail(load, client, FAULT_LOGIN, "bind is not offered");
-		return;
-	}
 	snprintf(text, sizeof text,
 		 "<iq type='set' id='bind'><bind "
 		 "xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>r%u</resource></bind></iq>",
 		 number_resource(load, client->number));
 	say(load, client, text);
 	client->state = CLIENT_BIND;
+}
+
+static void on_bindable(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes)
+{
+	if (!element_has(event, bytes, "urn:ietf:params:xml:ns:xmpp-bind"))
+		client_fail(load, client, FAULT_LOGIN, "bind is not offered");
+	else if (management_is_on(load, client) && !element_has(event, bytes, "urn:xmpp:sm:3"))
+		client_fail(load, client, FAULT_LOGIN, "stream management is not offered");
+	else if (!management_resume(load, client))
+		login_bind_ask(load, client);
 }
 
 /* Between <jid> and </jid>, as it stands: escaped enough for an attribute, but for the apostrophe. */
@@ -205,6 +212,14 @@ static void jid_keep(const struct load *load, struct client *client, char *jid)
 		client->jid = jid;
 }
 
+void login_online(struct load *load, struct client *client)
+{
+	if (load->options->presence)
+		say(load, client, "<presence/>");
+	client->state = CLIENT_ONLINE;
+	load_client_online(load, client);
+}
+
 static void on_bind(struct load *load, struct client *client, const struct xml_event *event, const uint8_t *bytes)
 {
 	bool good = element_is(event, bytes, "iq") && event->type.at && xml_is_equal(bytes, event->type, "result");
@@ -215,10 +230,10 @@ static void on_bind(struct load *load, struct client *client, const struct xml_e
 		return;
 	}
 	jid_keep(load, client, jid);
-	if (load->options->presence)
-		say(load, client, "<presence/>");
-	client->state = CLIENT_ONLINE;
-	load_client_online(load, client);
+	if (management_is_on(load, client))
+		management_enable(load, client);
+	else
+		login_online(load, client);
 }
 
 /* Servers ask whether a client is alive (XEP-0199); a client that does not answer is cut off. */
@@ -236,6 +251,8 @@ static void on_stanza(struct load *load, struct client *client, const struct xml
 {
 	bool is_iq = element_is(event, bytes, "iq");
 
+	if (management_hear(load, client, event, bytes))
+		return;
 	load->tally->counts.stanzas++;
 	if (is_iq && event->child_ns.at && xml_is_equal(bytes, event->child_ns, "urn:xmpp:ping") && event->type.at &&
 	    xml_is_equal(bytes, event->type, "get"))
@@ -248,8 +265,10 @@ void login_element(struct load *load, struct client *client, const struct xml_ev
 {
 	static void (*const handlers[CLIENT_ENDED])(struct load *, struct client *, const struct xml_event *,
 						    const uint8_t *) = {
-		[CLIENT_OFFER] = on_offer,   [CLIENT_PROCEED] = on_proceed,   [CLIENT_FEATURES] = on_features,
-		[CLIENT_SASL] = on_sasl,     [CLIENT_BINDABLE] = on_bindable, [CLIENT_BIND] = on_bind,
+		[CLIENT_OFFER] = on_offer,	     [CLIENT_PROCEED] = on_proceed,
+		[CLIENT_FEATURES] = on_features,     [CLIENT_SASL] = on_sasl,
+		[CLIENT_BINDABLE] = on_bindable,     [CLIENT_BIND] = on_bind,
+		[CLIENT_ENABLE] = management_answer, [CLIENT_RESUME] = management_answer,
 		[CLIENT_ONLINE] = on_stanza,
 	};
 

@@ -42,6 +42,7 @@ static int run(const struct options *options)
 	if (lead_open(&lead, options)) {
 		lead_run(&lead);
 		report_print(stdout, &lead);
+		report_warn(stderr, &lead);
 		answer = page_write(&lead) && report_is_good(&lead) ? EXIT_GOOD : EXIT_BAD;
 		lead_hold(&lead, options->hold);
 	}

@@ -92,6 +92,9 @@ static void returns_print(FILE *to, const struct lead *lead)
 		return;
 	fprintf(to, ", \"returned\": %" PRIu64 ", \"returns_missed\": %" PRIu64, lead->sum->counts.returned,
 		lead->sum->counts.missed);
+	if (lead->options->resume_streams)
+		fprintf(to, ", \"streams_resumed\": %" PRIu64 ", \"streams_refused\": %" PRIu64,
+			lead->sum->counts.streams_resumed, lead->sum->counts.streams_refused);
 	histogram_print(to, "return_ms", &lead->sum->return_ns, 1e6);
 }
 
@@ -220,6 +223,19 @@ static void servers_print(FILE *to, const struct lead *lead)
 		fprintf(to, "}");
 	}
 	fprintf(to, "}");
+}
+
+void report_warn(FILE *to, const struct lead *lead)
+{
+	const struct counts *counts = &lead->sum->counts;
+
+	if (lead->watch_lost)
+		fprintf(to,
+			"a process that was watched has ended: its figures, and those of the others, are left out\n");
+	if (lead->options->resume && !counts->resumed)
+		fprintf(to, "--resume: no TLS session was resumed: nobody came back, or the server gives no tickets\n");
+	if (lead->options->resume_streams && !counts->streams_resumed)
+		fprintf(to, "--resume-streams: no stream was resumed: nobody came back, or the server refused it\n");
 }
 
 void report_print(FILE *to, const struct lead *lead)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 
+import fakebackend
 import gate as gates
 import pytest
 import xmppwire as xmpp
@@ -184,6 +185,48 @@ def test_those_who_come_back_resume(crowd):
         assert report["returned"] > 5
         # A ticket is good for one return, and another comes with a whole handshake alone.
         assert (report["tls_resumed"] > report["returned"] / 4) if resumed else (report["tls_resumed"] == 0)
+
+
+def test_that_nobody_resumed_is_said(make_gate):
+    home = gates.new_folder("crowd")
+    make_users("sessiond", home / "accounts.db", 4)
+    done = run(make_gate({"tls": {"tickets": False}}, home=home), "--scenario", "churn", "--seconds", 1, "--resume")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["tls_resumed"]) == (0, 0) and report["returned"] > 5
+    assert done.stderr == "--resume: no TLS session was resumed: nobody came back, or the server gives no tickets\n"
+
+
+def test_those_who_come_back_resume_their_streams(crowd):
+    done = run(crowd, "--scenario", "churn", "--presence", "--churn", 40, "--seconds", 2, "--resume-streams", direct=True)
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert report["streams_resumed"] == report["returned"] > 50 and report["streams_refused"] == 0
+    assert not done.stderr
+    closed = {reason: crowd.metrics()[f'stanzagate_clients_closed_total{{reason="{reason}"}}'] for reason in ("client_lost", "client_end")}
+    assert closed == {"client_lost": report["returned"], "client_end": 20}, "who resumes a stream has not ended it"
+
+
+class Forgetful(Backend):
+    """Promises that streams can be resumed."""
+
+    def element(self, session, payload):
+        if b"<enable " in payload:
+            session.send("<enabled xmlns='urn:xmpp:sm:3' id='a-stream' resume='true'/>")
+        elif b"<resume " in payload:
+            session.send("<failed xmlns='urn:xmpp:sm:3'/>")
+        else:
+            super().element(session, payload)
+
+
+def test_streams_that_are_not_there_any_more_are_counted(make_gate, tmp_path, monkeypatch):
+    monkeypatch.setattr(fakebackend, "BIND", fakebackend.BIND + "<sm xmlns='urn:xmpp:sm:3'/>")
+    with Forgetful(tmp_path / "link") as backend:
+        gate = make_gate({"workers": 1, "backends": [{"name": "session-1", "address": f"unix:{backend.path}"}]})
+        done = run(gate, "--scenario", "churn", "--mechanism", "PLAIN", "--seconds", 1, "--resume-streams")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert report["streams_refused"] == report["returned"] > 5 and report["streams_resumed"] == 0
+    assert done.stderr == "--resume-streams: no stream was resumed: nobody came back, or the server refused it\n"
 
 
 def test_clients_that_do_not_read_are_given_enough_to_be_paused(crowd):
