@@ -131,6 +131,9 @@ void tls_free(struct tls *tls)
 {
 	if (!tls)
 		return;
+	/* A session whose connection did not end in peace may be resumed all the same: OpenSSL would not. */
+	if (SSL_is_init_finished(tls->openssl))
+		SSL_set_shutdown(tls->openssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(tls->openssl);
 	OPENSSL_clear_free(tls, sizeof *tls);
 }

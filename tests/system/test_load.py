@@ -204,6 +204,8 @@ def test_those_who_come_back_resume_their_streams(crowd):
     assert not done.stderr
     closed = {reason: crowd.metrics()[f'stanzagate_clients_closed_total{{reason="{reason}"}}'] for reason in ("client_lost", "client_end")}
     assert closed == {"client_lost": report["returned"], "client_end": 20}, "who resumes a stream has not ended it"
+    _, report = load(crowd, "--scenario", "churn", "--seconds", 1, "--resume-streams", "--resume")
+    assert report["streams_resumed"] == report["returned"] and report["tls_resumed"] > 5
 
 
 class Forgetful(Backend):
