@@ -40,10 +40,10 @@ static struct backend_session **place_of(struct backend *backend, uint64_t until
 /* A place in the list of orphans is the head of all behind it. */
 static void orphan(struct backend_session *session, struct backend_session **place, uint64_t until_ms)
 {
-	session_depart(session);
+	backend_session_depart(session);
 	session->link = NULL;
 	session->orphan_until_ms = until_ms;
-	session_move(session, place);
+	backend_session_move(session, place);
 }
 
 /* Those that will be asked for again wait for it; the others are over. */
@@ -52,7 +52,7 @@ void backend_cut(struct backend_link *link, uint64_t now_ms)
 	struct backend *backend = link->backend;
 	uint64_t until_ms = now_ms + link->link.patience_ms + BACKEND_MARGIN_MS;
 	struct backend_session **place = place_of(backend, until_ms);
-	sessions_take_back(link);
+	backend_sessions_take_back(link);
 	while (link->sessions) {
 		bool waits = link->sessions->bound && link->link.patience_ms > 0;
 		orphan(link->sessions, waits ? place : &backend->over, until_ms);
@@ -69,7 +69,7 @@ void backend_free(struct backend *backend)
 {
 	while (backend->links)
 		backend_cut(backend->links, 0);
-	sessions_free(backend);
+	backend_sessions_free(backend);
 }
 
 static struct backend_session *first_over(const struct backend *backend, uint64_t now_ms)
@@ -84,7 +84,7 @@ bool backend_over(struct backend *backend, uint64_t now_ms, void **ret_user)
 {
 	for (struct backend_session *session; (session = first_over(backend, now_ms));) {
 		bool closed = session->closed;
-		void *user = session_end(session);
+		void *user = backend_session_end(session);
 		if (closed)
 			continue; /* the caller has ended it long ago */
 		*ret_user = user;
@@ -189,7 +189,7 @@ static bool on_pause(struct backend_link *link, const struct link_found *found)
 		link->pauses++;
 		return false;
 	}
-	session_pause(session, found->frame.type == FRAME_PAUSE);
+	backend_session_pause(session, found->frame.type == FRAME_PAUSE);
 	frame_head(bytes_first(&link->in) + link->looked_at - found->used, FRAME_PONG, 0, 0);
 	return true;
 }
@@ -263,7 +263,7 @@ void backend_heard(struct backend_link *link, size_t len, uint64_t now_ms)
 static void end_with(struct backend_event *event, enum backend_is is, struct backend_session *session)
 {
 	event->is = is;
-	event->user = session_end(session);
+	event->user = backend_session_end(session);
 }
 
 static void begin_with(struct backend_event *event, enum backend_is is, struct backend_session *session)
@@ -275,8 +275,8 @@ static void begin_with(struct backend_event *event, enum backend_is is, struct b
 
 static struct backend_session *session_new(struct backend_link *link, frame_session number)
 {
-	struct backend_session *session = session_add(link->backend, link->link.epoch, number);
-	session_arrive(session, link);
+	struct backend_session *session = backend_session_add(link->backend, link->link.epoch, number);
+	backend_session_arrive(session, link);
 	return session;
 }
 
@@ -300,12 +300,12 @@ static void on_open(struct backend_link *link, struct backend_session *session, 
 static void on_close(struct backend_session *session, struct backend_event *event)
 {
 	if (session->closed) {
-		session_end(session);
+		backend_session_end(session);
 		return;
 	}
 	void *user = session->user;
-	session_answer_close(session);
-	session_end(session);
+	backend_session_answer_close(session);
+	backend_session_end(session);
 	event->is = BACKEND_CLOSED;
 	event->user = user;
 }
@@ -327,7 +327,7 @@ static void on_session(struct backend_link *link, struct backend_session *sessio
 	else if (type == FRAME_ELEMENT)
 		begin_with(event, BACKEND_ELEMENT, session);
 	else
-		session_pause(session, type == FRAME_PAUSE);
+		backend_session_pause(session, type == FRAME_PAUSE);
 }
 
 /*
@@ -358,7 +358,8 @@ static void on_reattach(struct backend_link *link, struct backend_session *sessi
 {
 	struct frame_value value;
 	uint32_t received = frame_find_int(&event->frame, FIELD_RECEIVED, 0);
-	if (session && session_attach(session, link, frame_find(&event->frame, FIELD_RECEIVED, &value), received)) {
+	if (session &&
+	    backend_session_attach(session, link, frame_find(&event->frame, FIELD_RECEIVED, &value), received)) {
 		session->serial = frame_find_int(&event->frame, FIELD_SERIAL, 0);
 		if (!session->closed)
 			begin_with(event, BACKEND_REATTACHED, session);
@@ -366,7 +367,7 @@ static void on_reattach(struct backend_link *link, struct backend_session *sessi
 	}
 	link_say_lost(link, event->frame.session, NULL);
 	if (session && session->closed)
-		session_end(session);
+		backend_session_end(session);
 	else if (session)
 		end_with(event, BACKEND_OVER, session);
 }
@@ -374,7 +375,7 @@ static void on_reattach(struct backend_link *link, struct backend_session *sessi
 static void on_adopt(struct backend_link *link, struct backend_session *session, struct backend_event *event)
 {
 	if (session && session->closed) {
-		session_end(session);
+		backend_session_end(session);
 	} else if (session) {
 		end_with(event, BACKEND_OVER, session);
 		link->used = 0; /* the frame comes again */

@@ -3,7 +3,7 @@
  * BACKEND_UNACKED_BYTES of it are on the link; what comes up meanwhile is put into its backlog, and when it may go on,
  * it stands in its link's line, from which one after the other is given a slice.
  *
- *     element ──► session_is_open? ──yes──► retained ──► link
+ *     element ──► backend_session_is_open? ──yes──► retained ──► link
  *                      │ no                    ▲
  *                      ▼                       │ a slice, while little is under way
  *                   backlog ──► due line ──► link_serve ◄── ACK, RESUME
@@ -75,14 +75,14 @@ static void behind_forget(struct backend_session *session)
 
 /* ---- room */
 
-bool session_is_open(const struct backend_session *session)
+bool backend_session_is_open(const struct backend_session *session)
 {
 	if (!session_is_attached(session) || session->paused)
 		return false;
 	return !session->bound || (session->unacked_bytes < BACKEND_UNACKED_BYTES && !waits(session));
 }
 
-uint8_t *session_room_on_link(struct backend_session *session, enum frame_type type, size_t len)
+uint8_t *backend_session_room_on_link(struct backend_session *session, enum frame_type type, size_t len)
 {
 	int64_t number = RETAINED_NO_NUMBER;
 	if (session->bound)
@@ -92,7 +92,7 @@ uint8_t *session_room_on_link(struct backend_session *session, enum frame_type t
 	return retained_put(&session->link->retained, len, number);
 }
 
-uint8_t *session_room_to_wait(struct backend_session *session, enum frame_type type, size_t len)
+uint8_t *backend_session_room_to_wait(struct backend_session *session, enum frame_type type, size_t len)
 {
 	if (is_behind(session))
 		session->link->behind_bytes += len;
@@ -115,7 +115,7 @@ static size_t move_one(struct backend_session *session)
 	assert(is);
 	size_t used = frame_read(bytes, len, &frame, &error);
 	assert(used == len);
-	memcpy(session_room_on_link(session, frame.type, len), bytes, len);
+	memcpy(backend_session_room_on_link(session, frame.type, len), bytes, len);
 	if (is_behind(session))
 		session->link->behind_bytes -= len;
 	backlog_drop(&session->backlog);
@@ -131,7 +131,7 @@ static void move_slice(struct backend_session *session)
 	link_release(session->link);
 }
 
-void session_flush(struct backend_session *session)
+void backend_session_flush(struct backend_session *session)
 {
 	line_leave(session);
 	while (waits(session))
@@ -161,13 +161,13 @@ static void link_serve(struct backend_link *link)
 }
 
 /* What went before comes again at once: more than a session's share of the link it was not. */
-void session_go_on(struct backend_session *session)
+void backend_session_go_on(struct backend_session *session)
 {
 	while (session->backlog.again_count > 0)
 		move_one(session);
 	session->slow = waits(session);
 	if (session->closed || !session->bound) {
-		session_flush(session);
+		backend_session_flush(session);
 		return;
 	}
 	link_release(session->link);
@@ -175,7 +175,7 @@ void session_go_on(struct backend_session *session)
 	link_serve(session->link);
 }
 
-void session_pause(struct backend_session *session, bool paused)
+void backend_session_pause(struct backend_session *session, bool paused)
 {
 	if (session->paused == paused)
 		return;
@@ -186,12 +186,12 @@ void session_pause(struct backend_session *session, bool paused)
 	session->paused = paused;
 	session->slow = true;
 	if (!paused)
-		session_go_on(session);
+		backend_session_go_on(session);
 }
 
-void session_arrive(struct backend_session *session, struct backend_link *link)
+void backend_session_arrive(struct backend_session *session, struct backend_link *link)
 {
-	session_move(session, &link->sessions);
+	backend_session_move(session, &link->sessions);
 	session->link = link;
 	session->since = link->retained.put;
 	session->unacked_bytes = 0;
@@ -199,7 +199,7 @@ void session_arrive(struct backend_session *session, struct backend_link *link)
 	session->slow = waits(session);
 }
 
-void session_depart(struct backend_session *session)
+void backend_session_depart(struct backend_session *session)
 {
 	if (!session->link)
 		return;
@@ -219,7 +219,7 @@ static void acked_of(const struct backend_link *link, uint64_t at, frame_session
 	assert(session->unacked_bytes >= element_bytes);
 	session->unacked_bytes -= element_bytes;
 	if (count != RETAINED_NO_NUMBER)
-		session_acked(session, (uint32_t)count);
+		backend_session_acked(session, (uint32_t)count);
 	line_enter(session);
 }
 

@@ -10,9 +10,9 @@ enum { FANOUT_CHUNK = 1024, RECEIVED_BYTES = 3 + 4 };
 static uint8_t *room_for(struct backend_session *session, enum frame_type type, size_t len)
 {
 	assert(!session->closed);
-	if (type == FRAME_ELEMENT ? session_is_open(session) : session_is_attached(session))
-		return session_room_on_link(session, type, len);
-	return session_room_to_wait(session, type, len);
+	if (type == FRAME_ELEMENT ? backend_session_is_open(session) : session_is_attached(session))
+		return backend_session_room_on_link(session, type, len);
+	return backend_session_room_to_wait(session, type, len);
 }
 
 static void release(struct backend_session *session)
@@ -50,7 +50,7 @@ static void make_way(struct backend_session *session, enum frame_type type)
 	if (type == FRAME_ELEMENT || !session_is_attached(session))
 		return;
 	if (!session->paused)
-		session_flush(session);
+		backend_session_flush(session);
 	else if (type == FRAME_CLOSE)
 		backlog_free(&session->backlog);
 }
@@ -84,7 +84,7 @@ bool backend_send_element(struct backend_session *session, const void *xml, size
 	return true;
 }
 
-void session_answer_close(struct backend_session *session)
+void backend_session_answer_close(struct backend_session *session)
 {
 	uint8_t close[FRAME_HEAD_BYTES];
 	frame_head(close, FRAME_CLOSE, session->number, 0);
@@ -97,7 +97,7 @@ void session_answer_close(struct backend_session *session)
 /* Can the session take an element on this link, and now? */
 static bool is_open_on(const struct backend_session *session, const struct backend_link *link)
 {
-	return session->link == link && session->bound && session_is_open(session);
+	return session->link == link && session->bound && backend_session_is_open(session);
 }
 
 /* The next few of the sessions that are open on the link, from *at on. */
@@ -189,7 +189,7 @@ static void take_back(const struct backend_link *link, uint64_t at, frame_sessio
 		backlog_take_back(&session->backlog, type, number, payload, len);
 }
 
-void sessions_take_back(struct backend_link *link)
+void backend_sessions_take_back(struct backend_link *link)
 {
 	struct frame frame;
 	int64_t number;
@@ -224,7 +224,7 @@ static void go_on(struct backend_session *session)
 	say_attached(session);
 	if (session->holding)
 		say_hold(session);
-	session_go_on(session);
+	backend_session_go_on(session);
 }
 
 /* The gate wants nothing of it any more; but it waits for a CLOSE that it may not have got. */
@@ -235,24 +235,25 @@ static void forget_all_but_close(struct backend_session *session)
 		frame_head(backlog_room(&session->backlog, FRAME_HEAD_BYTES), FRAME_CLOSE, session->number, 0);
 }
 
-void session_acked(struct backend_session *session, uint32_t acked)
+void backend_session_acked(struct backend_session *session, uint32_t acked)
 {
 	session->acked = acked;
 	if (session->backend->on_acked && !session->closed)
 		session->backend->on_acked(session);
 }
 
-bool session_attach(struct backend_session *session, struct backend_link *link, bool has_received, uint32_t received)
+bool backend_session_attach(struct backend_session *session, struct backend_link *link, bool has_received,
+			    uint32_t received)
 {
 	assert(!session->link);
 	if (!has_received)
 		received = session->sent - session->backlog.again_count;
 	if (session->adopting || !backlog_resume(&session->backlog, received, &session->sent))
 		return false;
-	session_acked(session, received);
+	backend_session_acked(session, received);
 	if (!has_received)
 		forget_all_but_close(session);
-	session_arrive(session, link);
+	backend_session_arrive(session, link);
 	go_on(session);
 	return true;
 }
@@ -273,10 +274,10 @@ void backend_refuse(struct backend_session *session, const char *reason)
 	assert(session->adopting);
 	if (session->link)
 		link_say_lost(session->link, session->number, reason);
-	session_end(session);
+	backend_session_end(session);
 }
 
 void backend_forget(struct backend_session *session)
 {
-	session_end(session);
+	backend_session_end(session);
 }

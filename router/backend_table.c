@@ -45,7 +45,7 @@ static void table_resize(struct backend *backend, size_t count)
 		backend->memory.resize(backend->memory.context, old, 0);
 }
 
-struct backend_session *session_add(struct backend *backend, uint64_t epoch, frame_session number)
+struct backend_session *backend_session_add(struct backend *backend, uint64_t epoch, frame_session number)
 {
 	struct backend_session *session = backend->memory.resize(backend->memory.context, NULL, sizeof *session);
 	*session = (struct backend_session){.backend = backend, .epoch = epoch, .number = number};
@@ -66,7 +66,7 @@ static void list_leave(struct backend_session *session)
 		session->next->place = session->place;
 }
 
-void session_move(struct backend_session *session, struct backend_session **list)
+void backend_session_move(struct backend_session *session, struct backend_session **list)
 {
 	list_leave(session);
 	session->next = *list;
@@ -76,7 +76,7 @@ void session_move(struct backend_session *session, struct backend_session **list
 	*list = session;
 }
 
-void *session_end(struct backend_session *session)
+void *backend_session_end(struct backend_session *session)
 {
 	struct backend *backend = session->backend;
 	struct backend_session **at = &backend->buckets[bucket_of(backend, session->epoch, session->number)];
@@ -85,18 +85,18 @@ void *session_end(struct backend_session *session)
 		at = &(*at)->chain;
 	*at = session->chain;
 	backend->session_count--;
-	session_depart(session);
+	backend_session_depart(session);
 	list_leave(session);
 	backlog_free(&session->backlog);
 	backend->memory.resize(backend->memory.context, session, 0);
 	return user;
 }
 
-void sessions_free(struct backend *backend)
+void backend_sessions_free(struct backend *backend)
 {
 	for (size_t i = 0; i < backend->bucket_count; i++)
 		while (backend->buckets[i])
-			session_end(backend->buckets[i]);
+			backend_session_end(backend->buckets[i]);
 	if (backend->buckets)
 		backend->memory.resize(backend->memory.context, backend->buckets, 0);
 	backend->buckets = NULL;
