@@ -170,9 +170,11 @@ void backend_say(struct backend_link *, const uint8_t *frame, size_t len);
 bool backend_send(struct backend_session *, const uint8_t *frame, size_t len);
 /* The same, for an ELEMENT whose payload is given. */
 bool backend_send_element(struct backend_session *, const void *xml, size_t len);
+/* Whether an element of the session would go now, as far as it is up to it: then there is room for it. */
+bool backend_is_open(const struct backend_session *);
 /*
  * One element for many sessions, each of which is given once: as backend_send_element for each. Those that can take it
- * now get it in one frame a link. False: for one at least there was no room.
+ * now (backend_is_open) get it in one frame a link. False: for one at least there was no room.
  */
 bool backend_fanout(struct backend *, struct backend_session *const *, size_t count, const void *xml, size_t len);
 /* The gate is to send no more elements of the session, or may again; that outlives the link, too. */

@@ -3,7 +3,7 @@
  * BACKEND_UNACKED_BYTES of it are on the link; what comes up meanwhile is put into its backlog, and when it may go on,
  * it stands in its link's line, from which one after the other is given a slice.
  *
- *     element ──► backend_session_is_open? ──yes──► retained ──► link
+ *     element ──► backend_is_open? ──yes──► retained ──► link
  *                      │ no                    ▲
  *                      ▼                       │ a slice, while little is under way
  *                   backlog ──► due line ──► link_serve ◄── ACK, RESUME
@@ -75,7 +75,7 @@ static void behind_forget(struct backend_session *session)
 
 /* ---- room */
 
-bool backend_session_is_open(const struct backend_session *session)
+bool backend_is_open(const struct backend_session *session)
 {
 	if (!session_is_attached(session) || session->paused)
 		return false;

@@ -10,7 +10,7 @@ enum { FANOUT_CHUNK = 1024, RECEIVED_BYTES = 3 + 4 };
 static uint8_t *room_for(struct backend_session *session, enum frame_type type, size_t len)
 {
 	assert(!session->closed);
-	if (type == FRAME_ELEMENT ? backend_session_is_open(session) : session_is_attached(session))
+	if (type == FRAME_ELEMENT ? backend_is_open(session) : session_is_attached(session))
 		return backend_session_room_on_link(session, type, len);
 	return backend_session_room_to_wait(session, type, len);
 }
@@ -97,7 +97,7 @@ void backend_session_answer_close(struct backend_session *session)
 /* Can the session take an element on this link, and now? */
 static bool is_open_on(const struct backend_session *session, const struct backend_link *link)
 {
-	return session->link == link && session->bound && backend_session_is_open(session);
+	return session->link == link && session->bound && backend_is_open(session);
 }
 
 /* The next few of the sessions that are open on the link, from *at on. */

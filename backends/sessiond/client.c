@@ -142,6 +142,23 @@ bool client_pass(struct client *client, const char *xml, size_t len)
 	return backend_send_element(client->at, xml, len);
 }
 
+bool client_is_open(const struct client *client)
+{
+	return !client->closed && client->at && backend_is_open(client->at);
+}
+
+void clients_pass(struct client *const *clients, size_t count, const char *xml, size_t len)
+{
+	struct backend_session *at[CLIENT_RESOURCES_MAX];
+	assert(count > 0 && count <= CLIENT_RESOURCES_MAX);
+	for (size_t i = 0; i < count; i++) {
+		client_mark_link(clients[i]);
+		at[i] = clients[i]->at;
+	}
+	bool passed = backend_fanout(&clients[0]->session.server->backend, at, count, xml, len);
+	assert(passed);
+}
+
 void session_send(struct session *session, const char *xml, size_t len)
 {
 	struct client *client = client_of(session);
@@ -154,6 +171,21 @@ void session_send(struct session *session, const char *xml, size_t len)
 		outbox_send(client, xml, len);
 	else if (!client_pass(client, xml, len))
 		client_shut(client, "resource-constraint", "too much has piled up that is not read");
+}
+
+/* Those that can take it now are sent it together, each of the others by itself. */
+void sessions_send(struct session *const *sessions, size_t count, const char *xml, size_t len)
+{
+	struct client *open[CLIENT_RESOURCES_MAX];
+	size_t open_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct client *client = client_of(sessions[i]);
+		if (open_count < CLIENT_RESOURCES_MAX && len <= FRAME_PAYLOAD_MAX && outbox_is_open(client))
+			open[open_count++] = client;
+		else
+			session_send(sessions[i], xml, len);
+	}
+	outbox_send_together(open, open_count, xml, len);
 }
 
 void client_send(struct client *client, const char *xml)

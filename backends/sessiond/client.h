@@ -103,6 +103,10 @@ void clients_lose(struct sessiond *);
 
 /* An element to the client, NUL-terminated text. */
 void client_send(struct client *, const char *xml);
+/* Whether an element that is queued now goes to its link at once. */
+bool client_is_open(const struct client *);
+/* Queues an element where each of these is, all of which are open. */
+void clients_pass(struct client *const *, size_t count, const char *xml, size_t len);
 /* CLOSE with a condition, or in peace (NULL). */
 void client_shut(struct client *, const char *condition, const char *reason);
 /* The same, with an element that goes with the condition (RFC 6120, 4.9.4); each may be NULL. */

@@ -44,7 +44,8 @@ static struct store_element element_of(const struct client *client, const char *
 	};
 }
 
-static void send_ours(struct client *client, const char *xml, size_t len)
+/* False: the store failed. */
+static bool put_ours(struct client *client, const char *xml, size_t len)
 {
 	struct store_progress *progress = &client->progress;
 	struct store_element element = element_of(client, xml, len);
@@ -53,17 +54,46 @@ static void send_ours(struct client *client, const char *xml, size_t len)
 		element.managed = progress->managed_out + 1;
 	if (!store_outbox_put(client->session.server->store, client->id, &element)) {
 		server_store_failed(client->session.server);
-		return;
+		return false;
 	}
 	progress->sent++;
 	progress->managed_out += element.managed != 0;
 	progress->waiting_bytes += (int64_t)len;
 	bound_changed(client, CLIENT_CHANGED_PROGRESS);
+	return true;
+}
+
+/* What it was said last is on its way. */
+static void sent_ours(struct client *client)
+{
+	check_waiting(client, client->progress.waiting_bytes);
+	management_ask(client);
+}
+
+static void send_ours(struct client *client, const char *xml, size_t len)
+{
+	if (!put_ours(client, xml, len))
+		return;
 	if (client->at && !client_pass(client, xml, len))
 		pile_up(client);
-	else
-		check_waiting(client, progress->waiting_bytes);
-	management_ask(client);
+	sent_ours(client);
+}
+
+bool outbox_is_open(const struct client *client)
+{
+	return client_is_ours(client) && !client->inactive && client_is_open(client);
+}
+
+void outbox_send_together(struct client *const *clients, size_t count, const char *xml, size_t len)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (clients[i]->session.server->store_failed || !put_ours(clients[i], xml, len))
+			return; /* nothing of this turn counts */
+	}
+	if (count > 0)
+		clients_pass(clients, count, xml, len);
+	for (size_t i = 0; i < count; i++)
+		sent_ours(clients[i]);
 }
 
 static void send_other(struct client *client, const char *xml, size_t len)

@@ -12,6 +12,10 @@
 void outbox_send(struct client *, const char *xml, size_t len);
 /* The same, whatever it is. */
 void outbox_say(struct client *, const char *xml, size_t len);
+/* Whether it is one of ours, nothing is held back from it, and what is said to it goes to its link at once. */
+bool outbox_is_open(const struct client *);
+/* The same to each of these, all of which are open: stored for each, and one frame for each link. */
+void outbox_send_together(struct client *const *, size_t count, const char *xml, size_t len);
 /* What other nodes have put into the outbox of one of ours. */
 void outbox_collect(struct client *);
 /* Sends again what stands behind number `after`; the client's place is new. */

@@ -66,6 +66,8 @@ struct user *user_find(struct sessiond *, const char *bare_jid);
  * happens when the session has been closed. What one loop turn sends leaves in one write for each link.
  */
 void session_send(struct session *, const char *xml, size_t len);
+/* The same to each of several, none of them twice: on a link that has more than one of them the bytes go once. */
+void sessions_send(struct session *const *, size_t count, const char *xml, size_t len);
 /* Ends it with a stream error (RFC 6120, 4.9.3), e.g. "conflict". It is gone when the current stanza has been handled.
  */
 void session_close(struct session *, const char *condition, const char *reason);

@@ -91,30 +91,33 @@ static void taker_add(struct delivery *d, struct session *session)
 	d->takers[d->taker_count++] = session;
 }
 
-static bool session_takes(struct session *session, struct delivery *d)
+static void taker_find(struct delivery *d, struct session *session)
 {
-	if (!privacy_allows(session, d->in->session->full_jid, PRIVACY_MESSAGE))
-		return false;
-	session_send(session, d->xml.bytes, d->xml.len);
-	taker_add(d, session);
-	return true;
+	if (privacy_allows(session, d->in->session->full_jid, PRIVACY_MESSAGE))
+		taker_add(d, session);
+}
+
+/* All of them at once. */
+static void to_takers(struct delivery *d)
+{
+	if (d->taker_count == 0)
+		refuse(d);
+	else
+		sessions_send(d->takers, d->taker_count, d->xml.bytes, d->xml.len);
 }
 
 static void to_match(struct delivery *d)
 {
-	if (!session_takes(d->match, d))
-		refuse(d);
+	taker_find(d, d->match);
+	to_takers(d);
 }
 
 static void to_priority(struct delivery *d, struct user *user, int priority_min)
 {
-	bool taken = false;
-
 	for (struct session *s = user->sessions; s != NULL; s = s->user_next)
 		if (s->available && s->priority >= priority_min)
-			taken |= session_takes(s, d);
-	if (!taken)
-		refuse(d);
+			taker_find(d, s);
+	to_takers(d);
 }
 
 static void to_best(struct delivery *d)

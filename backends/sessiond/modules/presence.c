@@ -17,10 +17,17 @@ enum { PRIORITY_MIN = -128, PRIORITY_MAX = 127 };
 void presence_deliver(struct sessiond *server, const char *account, const char *from, const char *xml, size_t len)
 {
 	struct user *user = user_find(server, account);
+	struct session **to;
+	size_t count = 0;
 
-	for (struct session *s = user != NULL ? user->sessions : NULL; s != NULL; s = s->user_next)
+	if (user == NULL)
+		return;
+	to = text_memory(user->session_count, sizeof *to);
+	for (struct session *s = user->sessions; s != NULL; s = s->user_next)
 		if (s->available && privacy_allows(s, from, PRIVACY_PRESENCE_IN))
-			session_send(s, xml, len);
+			to[count++] = s;
+	sessions_send(to, count, xml, len);
+	free(to);
 }
 
 /* The stanza has no `to` yet. */

@@ -20,7 +20,7 @@ import time
 import gate as gates
 import xmppwire as xmpp
 from fakebackend import (  # noqa: F401
-    ACK, ADOPT, ATTACHED, CLOSE, CONDITION, DOMAIN, DRAIN, ELEMENT, HELLO, KEEP, LOST, NUMBERED, OPEN, PAUSE, PING, PONG, PROOF, REATTACH, RESUME, STATE,
+    ACK, ADOPT, ATTACHED, CLOSE, CONDITION, DOMAIN, DRAIN, ELEMENT, FANOUT, HELLO, KEEP, LOST, NUMBERED, OPEN, PAUSE, PING, PONG, PROOF, REATTACH, RESUME, STATE,
     fields, frame, read_fields,
 )
 
@@ -161,6 +161,11 @@ class Link:
             self.drained = True
         elif kind == LOST:
             self.lost.add(number)
+        elif kind == FANOUT:
+            end = 2 + 7 * int.from_bytes(payload[:2], "big")
+            for at in range(2, end, 7):
+                self.handle(ELEMENT, int.from_bytes(payload[at : at + 7], "big"), payload[end:])
+                self.taken -= 1  # they are one frame
         elif session:
             self.handle_session(session, kind, payload)
 

@@ -241,6 +241,7 @@ static bool gate_take(struct gate *gate, struct frame *ret)
 		memmove(gate->in, gate->in + gate->used, gate->len - gate->used);
 	gate->len -= gate->used;
 	gate->used = 0;
+	gate->fanout.count = gate->fanned = 0;
 	while (gate->len == 0 || (gate->used = frame_read(gate->in, gate->len, ret, &error)) == 0) {
 		if (gate->len > 0)
 			cr_assert_eq(error, FRAME_ERROR_NONE, "the server sends what is no frame");
@@ -265,8 +266,20 @@ void gate_await_ack(struct gate *gate, uint64_t count)
 	}
 }
 
+/* A FANOUT is what so many elements would be (docs/link-protocol.md, section 5). */
+static bool fan(struct gate *gate, struct frame *ret)
+{
+	if (gate->fanned == gate->fanout.count)
+		return false;
+	*ret = (struct frame){FRAME_ELEMENT, frame_fanout_session(&gate->fanout, gate->fanned++), gate->fanout.element,
+			      gate->fanout.element_len};
+	return true;
+}
+
 static bool next(struct gate *gate, struct frame *ret)
 {
+	if (fan(gate, ret))
+		return true;
 	for (;;) {
 		if (!gate_take(gate, ret))
 			return false;
@@ -276,6 +289,11 @@ static bool next(struct gate *gate, struct frame *ret)
 	}
 	if (frame_is_numbered(ret->type))
 		gate_ack(gate);
+	if (ret->type == FRAME_FANOUT) {
+		gate->fanout = frame_fanout(ret);
+		gate->fanouts++;
+		fan(gate, ret);
+	}
 	return true;
 }
 

@@ -16,6 +16,9 @@ struct gate {
 	bool acks_nothing;     /* as a gate for whom it is not time yet */
 	bool counts_requests;  /* <r/> of stream management, which may come at any time, are counted and skipped */
 	unsigned requests;
+	struct frame_fanout fanout; /* of the last frame; what is left of it comes as so many elements */
+	uint32_t fanned;
+	unsigned fanouts;
 };
 
 /* Until somebody listens there. */

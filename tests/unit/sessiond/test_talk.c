@@ -345,3 +345,59 @@ Test(talk, an_element_before_bind_is_small)
 	gate_expect_close(&gate, 1, "policy-violation");
 	free(space);
 }
+
+/* Two of juliet's sessions, which are here, and one of romeo's. */
+static void juliet_twice(void)
+{
+	gate_session(&gate, 1, JULIET, FIXTURE_PASSWORD, "balcony");
+	gate_session(&gate, 2, JULIET, FIXTURE_PASSWORD, "chamber");
+	gate_session(&gate, 3, ROMEO, "juliet", "garden");
+	gate_put(&gate, 1, "<presence from='" JULIET "/balcony'/>");
+	gate_expect_element(&gate, 1, "/balcony'");
+	gate_put(&gate, 2, "<presence from='" JULIET "/chamber'/>");
+	gate_expect_element(&gate, 2, "/chamber'");
+	gate_expect_element(&gate, 1, "/chamber'");
+	gate_expect_element(&gate, 2, "/balcony'");
+	cr_expect_eq(gate.fanouts, 1);
+}
+
+static void romeo_says(const char *what)
+{
+	gate_put(&gate, 3, "<message type='headline' to='" JULIET "' from='" ROMEO "/garden'><body>%s</body></message>",
+		 what);
+}
+
+Test(talk, what_sessions_of_an_account_get_alike_goes_once)
+{
+	juliet_twice();
+	romeo_says("to both");
+	gate_expect_element(&gate, 2, "to both");
+	gate_expect_element(&gate, 1, "to both");
+	cr_expect_eq(gate.fanouts, 2);
+	gate_send_frame(&gate, FRAME_PAUSE, 2, "");
+	romeo_says("one waits");
+	gate_expect_element(&gate, 1, "one waits");
+	gate_expect_quiet(&gate);
+	gate_send_frame(&gate, FRAME_RESUME, 2, "");
+	gate_expect_element(&gate, 2, "one waits");
+	cr_expect_eq(gate.fanouts, 2);
+}
+
+/* What is asked behind an element comes behind it: the numbers of the frames are those of what is stored. */
+Test(talk, who_is_asked_behind_what_goes_once_has_had_it)
+{
+	enum { ASKED_AFTER = 10 };
+	juliet_twice();
+	for (frame_session i = 1; i <= 2; i++) {
+		gate_put(&gate, i, "<enable xmlns='urn:xmpp:sm:3'/>");
+		gate_expect_element(&gate, i, "<enabled ");
+	}
+	for (int i = 1; i <= ASKED_AFTER; i++) {
+		romeo_says("to both");
+		gate_expect_element(&gate, 2, "to both");
+		gate_expect_element(&gate, 1, "to both");
+	}
+	gate_expect_element(&gate, 2, "<r ");
+	gate_expect_element(&gate, 1, "<r ");
+	cr_expect_eq(gate.fanouts, 1 + ASKED_AFTER);
+}

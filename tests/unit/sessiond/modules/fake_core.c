@@ -36,6 +36,12 @@ void session_send(struct session *session, const char *xml, size_t len)
 	fake->last = sent;
 }
 
+void sessions_send(struct session *const *sessions, size_t count, const char *xml, size_t len)
+{
+	for (size_t i = 0; i < count; i++)
+		session_send(sessions[i], xml, len);
+}
+
 void session_changed(struct session *session)
 {
 	((struct fake_session *)session)->changed = true;
