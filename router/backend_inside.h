@@ -35,7 +35,6 @@ static inline bool session_is_attached(const struct backend_session *session)
 void backend_session_arrive(struct backend_session *, struct backend_link *);
 /* It leaves its link, or ends: it stands in no line. */
 void backend_session_depart(struct backend_session *);
-/* Whether an element may go now. */
 /* Room for a frame of it on its link. */
 uint8_t *backend_session_room_on_link(struct backend_session *, enum frame_type, size_t len);
 /* Room in its backlog. NULL: an element, and too much waits already. */
