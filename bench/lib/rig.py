@@ -90,6 +90,8 @@ def link_beyond_xml_per_stanza(beyond, logins, report):
 class Rig:
     """name: of the bench; folder: where its own is made, None for the usual place; key: ec or rsa."""
 
+    LISTENING = r"gate.listening address=127\.0\.0\.1:(\d+)\s"
+
     def __init__(self, name, build, folder=None, key="ec"):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended
         self.name, self.build, self.running = name, build.resolve(), {}
@@ -122,18 +124,18 @@ class Rig:
         words = ["--database", self.database, "--domain", "localhost", "--listen", f"unix:{self.home}/link"]
         return self.start("sessiond", program, "run", *words, **more)
 
-    def start_gate(self, config, name="gate", **more):
-        """Before that session server. await_gate() tells when it serves."""
+    def start_gate(self, config, name="gate", before=(), **more):
+        """Before that session server. `before`: words before its command. await_gate() tells when it serves."""
         config = GATE | {"backends": [{"name": "one", "address": f"unix:{self.home}/link"}]} | config
         config["tls"] = GATE["tls"] | config.get("tls", {})
         (self.home / f"{name}.yaml").write_text(json.dumps(config, indent=1))  # JSON is YAML, too
-        return self.start(name, self.program("cm", "stanzagate"), "run", "-c", f"{name}.yaml", **more)
+        return self.start(name, *before, self.program("cm", "stanzagate"), "run", "-c", f"{name}.yaml", **more)
 
     def await_gate(self, name="gate"):
         """Its port, once it can be used."""
         for pattern in ("gate.ready ", "link.up "):
             self.logged(name, pattern)
-        return self.logged(name, r"gate.listening address=127\.0\.0\.1:(\d+)\s")[1]
+        return self.logged(name, self.LISTENING)[1]
 
     def metrics(self, name="gate"):
         """Of a gate whose configuration has metrics.address at a port of 127.0.0.1."""
