@@ -106,7 +106,7 @@ def test_files_that_cannot_be_used_are_told_before_the_gate_runs(group, key, nam
         config[group][key] = name
     text = json.dumps(config, indent=1)
     file = tmp_path / "gate.yaml"
-    file.write_text(text[:-2] + ',\n "listeners": [{"address": "127.0.0.1:0"}], "metrics": {"address": "off"}, "sandbox": no\n}\n')
+    file.write_text(text[:-2] + ',\n "listeners": [{"address": "127.0.0.1:0"}], "metrics": {"address": "off"}, "sandbox": no, "sessiond": {"database": ":memory:"}\n}\n')
     line = next(number for number, line in enumerate(file.read_text().splitlines(), 1) if f'"{key}": "{name}"' in line)
     told = rf"{re.escape(str(file))}:{line}: {group}(\[0\])?\.{key}: found \\?\"{re.escape(str(tmp_path))}/{name}\\?\" {reason}"
     done = stanzagate("check", "-c", file)

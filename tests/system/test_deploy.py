@@ -242,7 +242,7 @@ SCRIPTS = {
 @pytest.mark.parametrize("script, option", [(script, option) for script, options in SCRIPTS.items() for option in options])
 def test_an_option_without_its_value_is_said(script, option, tmp_path):
     """Nothing is begun. What the scripts need before they have read their options is there, and nothing that they could begin with."""
-    for program in ("cat", "dirname", "realpath"):
+    for program in ("cat", "dirname", "hostname", "id", "realpath"):
         (tmp_path / program).symlink_to(shutil.which(program))
     for words in ((option,), (option, ""), (option, "--build", "x")):
         command = ["/bin/bash", str(gates.ROOT / script), *words]
