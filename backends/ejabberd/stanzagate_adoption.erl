@@ -175,11 +175,17 @@ priority(Element) ->
 %% To look for them is a transaction, which writes to the disk even where there are none; just after a node has gone, when mnesia has much
 %% to do and many sessions are adopted, they take seconds.
 offline_messages(Presence, #{user := User, lserver := Server} = State) ->
-	State1 = case gen_mod:is_loaded(Server, mod_offline) andalso mod_offline:count_offline_messages(User, Server) > 0 of
-		true -> element(2, mod_offline:c2s_self_presence({Presence, maps:remove(pres_last, State)}));
+	State1 = case gen_mod:is_loaded(Server, mod_offline) of
+		true -> stanzagate_store:locked({User, Server}, fun() -> empty_store(Presence, State) end);
 		false -> State
 	end,
 	State1#{pres_last => Presence, pres_timestamp => erlang:timestamp()}.
+
+empty_store(Presence, #{user := User, lserver := Server} = State) ->
+	case mod_offline:count_offline_messages(User, Server) > 0 of
+		true -> element(2, mod_offline:c2s_self_presence({Presence, maps:remove(pres_last, State)}));
+		false -> State
+	end.
 
 %% Messages have come while the session was opened, before those of the offline store, which are older: these go first.
 routed(State) ->

@@ -29,7 +29,8 @@ start_link() ->
 %% Behind ejabberd's own, but for the first and the marks.
 hooks() ->
 	[{sm_receive_packet, ?MODULE, 10}, {c2s_handle_info, ?MODULE, 110}, {offline_message_hook, ?MODULE, 90},
-		{c2s_handle_info, stanzagate_delivered, 20}, {offline_message_hook, stanzagate_delivered, 40}].
+		{c2s_handle_info, stanzagate_delivered, 20}, {offline_message_hook, stanzagate_delivered, 40},
+		{offline_message_hook, stanzagate_store, 45}].
 
 %% Receipts that have come.
 forget(Receipts) ->
@@ -46,7 +47,8 @@ sm_receive_packet(Packet) ->
 		0 -> Noted;
 		undefined -> Noted; % this node has just begun, or ends
 		_ ->
-			is_one_going() andalso await_routed(),
+			% Who empties an offline store has it locked, and would be waited for.
+			is_one_going() andalso not xmpp:get_meta(Packet, from_offline, false) andalso await_routed(),
 			keep(Receipt, away(Noted), Noted)
 	end.
 
@@ -142,14 +144,22 @@ give(Socket, Gate, Receipt) -> stanzagate_client:tell(Socket, {receipt, Gate, Re
 
 %% Whose session was opened while the message was on its way into the store has looked there too early.
 offline_message_hook({offlined, Packet} = Stored) ->
+	unlock(Packet),
 	case xmpp:get_meta(Packet, stanzagate, none) of
 		{Gate, Receipt} -> give(none, Gate, Receipt);
 		none -> ok
 	end,
 	[stanzagate_client:hand_over(Pid, offline) || not xmpp:get_meta(Packet, from_offline, false), {_, Pid} <- sids(Packet)],
 	Stored;
+offline_message_hook({_, Packet} = Other) ->
+	unlock(Packet),
+	Other;
 offline_message_hook(Other) ->
 	Other.
+
+unlock(Packet) ->
+	{User, Server, _} = jid:tolower(xmpp:get_to(Packet)),
+	stanzagate_store:unlock({User, Server}).
 
 %% ---- gen_server ----
 
@@ -157,6 +167,7 @@ init([]) ->
 	ets:new(?KEPT, [named_table, public, ordered_set, {write_concurrency, true}]),
 	ets:new(?NODES, [named_table, {read_concurrency, true}]),
 	stanzagate_delivered:init(),
+	stanzagate_store:init(),
 	ok = net_kernel:monitor_nodes(true),
 	ets:insert(?NODES, [{Node, here} || Node <- nodes()]),
 	erlang:send_after(?KEEP_MS, self(), {too_old, erlang:unique_integer([monotonic])}),
