@@ -6,6 +6,7 @@
 %% ejabberd_c2s sends is made into XML here, too, and told to the gate's process as {stanzagate, Number, What}:
 %%
 %%    {element, Xml}, {features, Xml}      Xml of features: without its parent
+%%    {element, Xml, Tag}                  a message that has a tag (stanzagate_delivered)
 %%    {error, Condition, Text}, trailer    the end of the stream
 %%    close                                the socket is closed
 %%    {authenticated, Jid}, {bound, Jid}   before the element that tells the client
@@ -122,11 +123,15 @@ send_element(Socket, <<"enabled">>, Element) ->
 	keep_enabled(Socket, Element),
 	tell(Socket, {element, fxml:element_to_binary(Element)});
 send_element(Socket, Name, Element) ->
+	#own{tag = Tag} = Own = own(),
 	case is_stanza(Name) of
-		true -> put_own(count_out(own()));
-		false -> ok
-	end,
-	tell(Socket, {element, fxml:element_to_binary(Element)}).
+		true when Name =:= <<"message">>, Tag =/= none ->
+			put_own(count_out(Own#own{tag = none})),
+			tell(Socket, {element, fxml:element_to_binary(Element), Tag});
+		IsStanza ->
+			IsStanza andalso put_own(count_out(Own)),
+			tell(Socket, {element, fxml:element_to_binary(Element)})
+	end.
 
 tell(#stanzagate{gate = Gate, number = Number}, What) ->
 	Gate ! {stanzagate, Number, What},

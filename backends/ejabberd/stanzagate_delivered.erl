@@ -14,6 +14,8 @@
 -export([init/0, routed/2, forget_old/0]).
 -export([c2s_handle_info/2, offline_message_hook/1]).
 
+-include("stanzagate_client.hrl").
+
 -define(DELIVERED, stanzagate_delivered).   % {Tag, Ms}
 -define(ROUTED, stanzagate_routed).         % {What the message looks like, Tag, Ms}: into the offline store, and marked
 -define(TAG_BYTES, 8).
@@ -74,14 +76,18 @@ now_ms() ->
 
 %% ---- in whichever process a message has come to ----
 
-%% Before ejabberd's own. Whoever waits for a receipt gets it.
+%% Before ejabberd's own. Whoever waits for a receipt gets it. The tag goes to the gate's process with the message, so that there is no
+%% writing with one of them alone; stanzagate_receipts forgets it, if no message has come of this one.
 c2s_handle_info(State, {route, Packet} = Info) when element(1, Packet) =:= message ->
 	case is_again(Packet) of
 		true -> {stop, stanzagate_receipts:c2s_handle_info(State, Info)};
-		false -> State
+		false -> hold_tag(xmpp:get_meta(Packet, stanzagate, none)), State
 	end;
 c2s_handle_info(State, _) ->
 	State.
+
+hold_tag({_, {_, Tag}}) -> stanzagate_client:put_own((stanzagate_client:own())#own{tag = Tag});
+hold_tag(none) -> ok.
 
 is_again(Packet) ->
 	case xmpp:get_meta(Packet, stanzagate, none) of

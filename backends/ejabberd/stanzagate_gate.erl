@@ -17,14 +17,14 @@
 -define(AHEAD_MAX, 131072).         % cost of elements that a client's process has not taken; then its gate is told to pause
 -define(ACTIVE, 100).               % deliveries of a socket before it asks for more
 -define(LEAVE_MS, 3000).
--define(UNHANDLED_MS, 1000).        % so long an element keeps back the acknowledgement of all that came behind it
+-define(UNHANDLED_MS, 5000).        % so long an element keeps back the acknowledgement of all that came behind it
 -define(UNHANDLED_MS_LEAST, 100).   % and so long where that is half the window
 -define(WRITE_SLACK, 1048576).
--define(TAGS_MS, 5000).             % so long a gate keeps tags of messages, when nothing comes behind
+-define(TAGS_MS, 10000).            % so long a gate keeps tags of messages, when nothing comes behind
 
 %% A socket: transport is gen_tcp or ssl. link: stanzagate_link, in the middle of what it has heard. given: {Count, Ms, Cost} of elements
-%% that clients' processes have been given, in their order; done: those of them that have been handled, and
-%% the receipts that are awaited for them.
+%% that clients' processes have been given, in their order; done: those of them that have been handled, each with
+%% the receipts that it waits for, and those of whose messages all have been acknowledged with it.
 -record(connection, {transport, socket, link, patience_ms, heard_ms, pinged = false, given = queue:new(), given_cost = 0, done = #{}}).
 
 %% stage: what the gate knows of it; 0 until it is authenticated, 2 when it is bound. adopting: nothing may be said yet.
@@ -36,11 +36,12 @@
 	kept = <<>>
 }).
 
-%% leaving: who waits for the end, when this server goes. receipts: that have come in this second, and in the one before; owed: to
-%% processes like this one, when bytes have been written. tags: {newest first, Ms} of messages that were given to a client lately; tagged:
-%% clients whose gate does not know the newest.
--record(state, {name, options, sessions, connections = #{}, clients = #{}, rounds = 0, leaving = none, receipts = {#{}, #{}}, owed = #{}, tags = #{},
-	tagged = #{}}).
+%% leaving: who waits for the end, when this server goes. receipts: {Newer, Older, Ms since there are newer ones}, each with the process
+%% like this one that has given it, or none; released: those for which no acknowledgement waits any more. owed: to such
+%% processes, when bytes have been written. tags: {newest first, Ms} of messages that were given to a client lately; tagged: clients whose
+%% gate does not know the newest; settled: tags of which the sender has been acknowledged, in this second, and in the one before.
+-record(state, {name, options, sessions, connections = #{}, clients = #{}, rounds = 0, leaving = none, receipts = {#{}, #{}, 0}, released = [],
+	owed = #{}, tags = #{}, tagged = #{}, settled = {#{}, #{}}}).
 
 %% ---- for others ----
 
@@ -69,7 +70,7 @@ leave(Pid) ->
 init({Name, #{window := Window, held_bytes_max := HeldMax} = Options}) ->
 	Config = #{window => Window, held_bytes_max => HeldMax, waiting_bytes_max => 64 * HeldMax},
 	erlang:send_after(?TICK_MS, self(), tick),
-	{ok, #state{name = Name, options = Options, sessions = stanzagate_sessions:new(Config)}}.
+	{ok, #state{name = Name, options = Options, receipts = {#{}, #{}, now_ms()}, sessions = stanzagate_sessions:new(Config)}}.
 
 %% What clients' processes have been given, they handle; nothing more is taken. When they have gone, and all that they had to say is
 %% written, the links end.
@@ -98,10 +99,14 @@ handle_cast({domains, List}, #state{connections = Connections} = State) ->
 	next(say_domains(maps:keys(Connections), List, maps:fold(fun(Number, Client, Acc) -> domain_gone(Number, Client, Gone, Acc) end,
 		State, State#state.clients))).
 
-handle_info({stanzagate, Number, {receipt, Gate, {_, Tag} = Receipt}}, #state{owed = Owed} = State) ->
-	next(tag(Number, Tag, State#state{owed = maps:update_with(Gate, fun(List) -> [Receipt | List] end, [Receipt], Owed)}));
+handle_info({stanzagate, _, {receipt, Gate, Receipt}}, #state{owed = Owed} = State) ->
+	next(State#state{owed = maps:update_with(Gate, fun(List) -> [Receipt | List] end, [Receipt], Owed)});
 handle_info({stanzagate_receipts, List}, State) ->
-	next(take_receipts(List, State));
+	next(take_receipts(none, List, State));
+handle_info({stanzagate_receipts, From, List}, State) ->
+	next(take_receipts(From, List, State));
+handle_info({stanzagate_settled, Tags}, State) ->
+	next(settle(Tags, State));
 handle_info({stanzagate, Number, What}, #state{clients = Clients} = State) ->
 	next(case Clients of
 		#{Number := Client} -> client_says(What, Number, Client, State);
@@ -152,11 +157,18 @@ terminate(_, _) ->
 now_ms() ->
 	erlang:monotonic_time(millisecond).
 
-age(#state{receipts = {New, _}, tags = All} = State) ->
+age(#state{settled = {Settled, _}, tags = All} = State) ->
 	Before = now_ms() - ?TAGS_MS,
 	Old = [Number || {Number, {_, AtMs}} <- maps:to_list(All), AtMs < Before],
-	State1 = State#state{receipts = {#{}, New}, tags = maps:without(Old, All)},
+	State1 = age_receipts(State#state{settled = {#{}, Settled}, tags = maps:without(Old, All)}),
 	State1#state{tagged = maps:merge(State1#state.tagged, maps:from_keys(Old, true))}.
+
+%% What came before the oldest element that is not acknowledged is not for it, nor for one behind it.
+age_receipts(#state{receipts = {New, _, SinceMs}, connections = Connections} = State) ->
+	case [AtMs || #connection{given = Given} <- maps:values(Connections), {value, {_, AtMs, _}} <- [queue:peek(Given)], AtMs < SinceMs] of
+		[] -> State#state{receipts = {#{}, New, now_ms()}};
+		_ -> State
+	end.
 
 %% The end of a message: bytes are written when there is no other.
 next(#state{rounds = Rounds} = State) when Rounds >= ?ROUND_MAX ->
@@ -179,7 +191,7 @@ set_options(ssl, Socket, Options) -> ssl:setopts(Socket, [Option || {active, _} 
 flush(#state{connections = Connections} = State) ->
 	#state{sessions = Sessions} = Acked = lists:foldl(fun acknowledge/2, take_own_receipts(keep_tags(State)), maps:values(Connections)),
 	Ids = stanzagate_sessions:links_with_output(Sessions),
-	give_receipts(lists:foldl(fun write/2, Acked#state{rounds = 0}, Ids)).
+	tell_settled(give_receipts(lists:foldl(fun write/2, Acked#state{rounds = 0}, Ids))).
 
 %% The gate is told in the same writing as it is given the messages, behind them; of those that have to wait here, it is not.
 tag(Number, Tag, #state{clients = Clients, tags = All, tagged = Tagged} = State) when is_map_key(Number, Clients) ->
@@ -203,34 +215,53 @@ keep_tags(Number, _, #state{clients = Clients, sessions = Sessions} = State) ->
 		_ -> State
 	end.
 
-keep(Number, #client{kept = Kept}, #state{tags = All, sessions = Sessions} = State) ->
-	{Tags, _} = maps:get(Number, All, {[], 0}),
-	State#state{sessions = stanzagate_sessions:keep(Number, stanzagate_delivered:pack(Tags, Kept), Sessions)}.
+%% What has been acknowledged to its sender's gate does not come again.
+keep(Number, #client{kept = Kept}, #state{tags = All, settled = {New, Old}, sessions = Sessions} = State) ->
+	{Before, AtMs} = maps:get(Number, All, {[], 0}),
+	Tags = [Tag || Tag <- Before, not is_map_key(Tag, New), not is_map_key(Tag, Old)],
+	Bytes = stanzagate_delivered:pack(Tags, Kept),
+	State#state{
+		tags = maps:merge(All, maps:from_list([{Number, {Tags, AtMs}} || is_map_key(Number, All)])),
+		sessions = stanzagate_sessions:keep(Number, Bytes, Sessions)
+	}.
 
 take_own_receipts(#state{owed = Owed} = State) ->
 	case maps:take(self(), Owed) of
-		{List, Rest} -> take_receipts(List, State#state{owed = Rest});
+		{List, Rest} -> take_receipts(self(), List, State#state{owed = Rest});
 		error -> State
 	end.
 
-take_receipts(List, #state{receipts = {New, Old}} = State) ->
+take_receipts(From, List, #state{receipts = {New, Old, SinceMs}} = State) ->
 	stanzagate_receipts:forget(List),
-	State#state{receipts = {maps:merge(New, maps:from_keys(List, true)), Old}}.
+	State#state{receipts = {maps:merge(New, maps:from_keys(List, From)), Old, SinceMs}}.
 
 give_receipts(#state{owed = Owed} = State) when map_size(Owed) =:= 0 ->
 	State;
 give_receipts(#state{owed = Owed} = State) ->
-	[Gate ! {stanzagate_receipts, List} || {Gate, List} <- maps:to_list(Owed)],
+	[Gate ! {stanzagate_receipts, self(), List} || {Gate, List} <- maps:to_list(Owed)],
 	State#state{owed = #{}}.
+
+%% Behind the acknowledgement: whoever has given a receipt need not have its tag kept any more.
+tell_settled(#state{released = []} = State) ->
+	State;
+tell_settled(#state{released = Released, receipts = {New, Old, _}} = State) ->
+	Tags = lists:foldl(fun({_, Tag} = Receipt, Acc) ->
+		maps:update_with(maps:get(Receipt, New, maps:get(Receipt, Old, none)), fun(List) -> [Tag | List] end, [Tag], Acc)
+	end, #{}, Released),
+	[Gate ! {stanzagate_settled, List} || {Gate, List} <- maps:to_list(Tags), Gate =/= none, Gate =/= self()],
+	settle(maps:get(self(), Tags, []), State#state{released = []}).
+
+settle(Tags, #state{settled = {New, Old}} = State) ->
+	State#state{settled = {maps:merge(New, maps:from_keys(Tags, true)), Old}}.
 
 %% What a client's process has not handled, and what has not come to where it was sent, is not acknowledged, for a while: if this node
 %% dies now, whoever adopts the session gets it. What takes longer must not keep all others waiting.
 acknowledge(#connection{socket = Id, given = Given} = Connection, #state{connections = Connections, sessions = Sessions} = State) ->
-	case forget_done(Connection, now_ms() - unhandled_ms(Connection, State), State#state.receipts) of
-		#connection{given = Given} ->
-			State#state{sessions = stanzagate_sessions:ack(Id, handled(Given), Sessions)};
-		#connection{given = Rest} = Connection1 ->
-			State#state{connections = Connections#{Id := Connection1}, sessions = stanzagate_sessions:ack(Id, handled(Rest), Sessions)}
+	case forget_done(Connection, now_ms() - unhandled_ms(Connection, State), State) of
+		{#connection{given = Given}, State1} ->
+			State1#state{sessions = stanzagate_sessions:ack(Id, handled(Given), Sessions)};
+		{#connection{given = Rest} = Connection1, State1} ->
+			State1#state{connections = Connections#{Id := Connection1}, sessions = stanzagate_sessions:ack(Id, handled(Rest), Sessions)}
 	end.
 
 unhandled_ms(#connection{given_cost = Cost}, #state{options = #{window := Window}}) when Cost > Window div 2 -> ?UNHANDLED_MS_LEAST;
@@ -242,21 +273,23 @@ handled(Given) ->
 		empty -> all
 	end.
 
-forget_done(#connection{given = Given, given_cost = Sum, done = Done} = Connection, OldMs, Receipts) ->
+forget_done(#connection{given = Given, given_cost = Sum, done = Done} = Connection, OldMs, State) ->
+	#state{receipts = Receipts, released = Released} = State,
 	case queue:peek(Given) of
 		{value, {Count, AtMs, Cost}} ->
 			case AtMs < OldMs orelse is_done(Done, Count, Receipts) of
 				true ->
 					Rest = Connection#connection{given = queue:drop(Given), given_cost = Sum - Cost, done = maps:remove(Count, Done)},
-					forget_done(Rest, OldMs, Receipts);
-				false -> Connection
+					{_, Settled} = maps:get(Count, Done, {[], []}),
+					forget_done(Rest, OldMs, State#state{released = Settled ++ Released});
+				false -> {Connection, State}
 			end;
-		empty -> Connection
+		empty -> {Connection, State}
 	end.
 
-is_done(Done, Count, {New, Old}) ->
+is_done(Done, Count, {New, Old, _}) ->
 	case Done of
-		#{Count := Awaited} -> lists:all(fun(Receipt) -> is_map_key(Receipt, New) orelse is_map_key(Receipt, Old) end, Awaited);
+		#{Count := {Awaited, _}} -> lists:all(fun(Receipt) -> is_map_key(Receipt, New) orelse is_map_key(Receipt, Old) end, Awaited);
 		_ -> false
 	end.
 
@@ -268,19 +301,19 @@ given(Id, Count, Cost, #state{connections = Connections} = State) ->
 		_ -> State
 	end.
 
-%% Of a row of elements the first one waits for what all have led to, and the others behind it.
-done([], _, State) ->
+%% Of a row of elements the first one waits for what all have led to, and the others behind it; with the last one all are acknowledged.
+done([], _, _, State) ->
 	State;
-done([{Id, Count} | Rest], Awaited, #state{connections = Connections} = State) ->
+done([{Id, Count} | Rest], Awaited, All, #state{connections = Connections} = State) ->
 	case Connections of
 		#{Id := #connection{given = Given, done = Done} = Connection} ->
 			case queue:peek(Given) of
 				{value, {First, _, _}} when Count >= First ->
-					Connections1 = Connections#{Id := Connection#connection{done = Done#{Count => Awaited}}},
-					done(Rest, [], State#state{connections = Connections1});
-				_ -> done(Rest, Awaited, State)
+					Done1 = Done#{Count => {Awaited, [Receipt || Rest =:= [], Receipt <- All]}},
+					done(Rest, [], All, State#state{connections = Connections#{Id := Connection#connection{done = Done1}}});
+				_ -> done(Rest, Awaited, All, State)
 			end;
-		_ -> done(Rest, Awaited, State)
+		_ -> done(Rest, Awaited, All, State)
 	end.
 
 write(Id, #state{connections = Connections, sessions = Sessions} = State) ->
@@ -463,7 +496,7 @@ client_end(Number, How, #state{clients = Clients} = State) ->
 			demonitor(Monitor, [flush]),
 			[stanzagate_client:hand_over(Pid, What) || How =/= known, What <- queue:to_list(Inbox) ++ [How]],
 			stanzagate_hub:count(-1),
-			done(queue:to_list(Given), [], State#state{clients = Rest, tags = maps:remove(Number, State#state.tags)});
+			done(queue:to_list(Given), [], [], State#state{clients = Rest, tags = maps:remove(Number, State#state.tags)});
 		error ->
 			State
 	end.
@@ -503,10 +536,12 @@ pause(Number, #client{ahead = Ahead, is_ahead = IsAhead, is_waiting = IsWaiting}
 
 client_says({element, Xml}, Number, Client, State) ->
 	client_element(Xml, Number, Client, State);
+client_says({element, Xml, Tag}, Number, Client, State) ->
+	tag(Number, Tag, client_element(Xml, Number, Client, State));
 client_says({done, Count, Cost, Awaited}, Number, #client{ahead = Ahead, given = Given} = Client, State) ->
 	{Handled, Rest} = queue:split(min(Count, queue:len(Given)), Given),
 	Client1 = hand_over_some(Client#client{ahead = Ahead - Cost, given = Rest}),
-	pause(Number, Client1, done(queue:to_list(Handled), Awaited, State));
+	pause(Number, Client1, done(queue:to_list(Handled), Awaited, Awaited, State));
 client_says({wait, Ms}, Number, #client{is_waiting = false} = Client, State) ->
 	erlang:send_after(Ms, self(), {go, Number}),
 	pause(Number, Client#client{is_waiting = true}, State);

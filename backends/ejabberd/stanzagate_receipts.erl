@@ -130,6 +130,7 @@ await_routed() ->
 c2s_handle_info(State, {route, Packet}) when element(1, Packet) =:= message ->
 	case xmpp:get_meta(Packet, stanzagate, none) of
 		{Gate, {_, Tag} = Receipt} ->
+			stanzagate_client:put_own((stanzagate_client:own())#own{tag = none}),
 			node(Gate) =:= node() orelse stanzagate_delivered:note([Tag]),
 			give(stanzagate_client:socket(State), Gate, Receipt);
 		none -> ok
