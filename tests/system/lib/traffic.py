@@ -1,4 +1,4 @@
-"""A crowd (tests/chaos) that talks while something happens to the servers, and the book of what it said."""
+"""A crowd (tests/chaos) that talks while things happen to the servers, and the book of what it said."""
 import asyncio
 import pathlib
 import sys
@@ -10,7 +10,7 @@ from crowd import Crowd  # noqa: E402
 from ledger import Ledger  # noqa: E402
 
 REST_S = 20.0
-BEFORE, AFTER = 400, 800  # messages
+BEFORE, BETWEEN, AFTER = 400, 150, 800  # messages
 
 
 async def until(condition, seconds):
@@ -21,13 +21,17 @@ async def until(condition, seconds):
     return bool(true)
 
 
-async def talk(gate, count, rate, happen, is_over):
+async def talk(gate, count, rate, events, is_over):
     ledger = Ledger()
     crowd = Crowd(ledger, 1, rate, 200, priority=1)
     await crowd.enter(count, [gate.direct], gate.authority, 1)
     talking = asyncio.ensure_future(crowd.talk())
     assert await until(lambda: ledger.arrived_count() >= BEFORE, REST_S)
-    happen()
+    for number, happen in enumerate(events):
+        if number:
+            sent = ledger.sent_count()
+            assert await until(lambda: ledger.sent_count() >= sent + BETWEEN, REST_S)
+        happen()
     sent = ledger.sent_count()
     assert await until(lambda: is_over() and ledger.sent_count() >= sent + AFTER, REST_S)
     crowd.talking = False
@@ -40,10 +44,10 @@ async def talk(gate, count, rate, happen, is_over):
     return ledger.verdict()
 
 
-def talk_while(gate, count, rate, happen, is_over):
+def talk_while(gate, count, rate, events, is_over):
     """
-    So many clients, u0, u1... each, with stream management, send each other messages; after some happen() is called, which is over when
-    is_over() says so, and then come more. Answers the verdict of the book, once all is acknowledged and what was acknowledged has come,
-    or the time for that is over.
+    So many clients, u0, u1... each, with stream management, send each other messages; after some the first of events is called, after
+    some more the next one. That is over when is_over() says so, and then come more. Answers the verdict of the book, once all is
+    acknowledged and what was acknowledged has come, or the time for that is over.
     """
-    return asyncio.run(talk(gate, count, rate, happen, is_over))
+    return asyncio.run(talk(gate, count, rate, events, is_over))
