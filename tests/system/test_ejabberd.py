@@ -399,6 +399,18 @@ def test_what_is_not_handled_is_not_acknowledged_for_a_while(server, link):
         assert not alice.elements
 
 
+def test_a_gate_keeps_no_tags_of_what_was_acknowledged(server, link):
+    """It is not sent again, and each KEEP goes with a message."""
+    alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+    sizes = []
+    for number in range(20):
+        bob.send(f"<message to='{alice.jid}' type='chat'><body>{number}</body></message>")
+        assert alice.wait(f"<body>{number}<")
+        link.ping()
+        sizes.append(len(alice.kept))
+    assert max(sizes) <= min(sizes) + 2 * 8
+
+
 def test_a_client_is_paused_whose_process_is_behind(server, link):
     alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
     with suspended(server):
