@@ -59,7 +59,7 @@ def start(tmp_path, make_gate):
         link = {"ca": str(gate_ca or authority.file)}
         if gate:
             link |= {"certificate": str(gate[0]), "key": str(gate[1])}
-        backend = {"name": "session-1", "address": f"{scheme}:127.0.0.1:{port}", "certificate_names": server_names}
+        backend = {"name": "session-1", "address": f"{scheme}:127.0.0.1:{port}"} | ({"certificate_names": server_names} if scheme == "tls" else {})
         return make_gate({"workers": 1, "backends": [backend], "link": link}, ready=ready), started[0]
 
     yield begin
