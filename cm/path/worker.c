@@ -5,6 +5,7 @@
 #include "log.h"
 #include "outbox.h"
 #include "route.h"
+#include "sanitized.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -391,7 +392,8 @@ static void trim(struct worker *w)
 	if (logins)
 		w->trimmed_at = w->counters.value[COUNTER_logins];
 	w->chunks_most = chunk_bytes;
-	malloc_trim(0);
+	if (!SANITIZED) /* glibc's heap is not in use then, and not made ready for several threads */
+		malloc_trim(0);
 }
 
 static void each_second(struct worker *w)
