@@ -127,8 +127,8 @@ static char *line_trim(char *line)
 }
 
 /*
- * "name value", or "name" for a flag; the value is copied, for good. `where`, for good too, is the place in a file;
- * NULL: a scenario's, which is for what is not given.
+ * "name value", or "name" for a flag; value and place are copied, for good. `where` is the place in a file; NULL: a
+ * scenario's, which is for what is not given.
  */
 static bool setting_read(char *line, const char *where, struct options *to)
 {
@@ -150,7 +150,7 @@ static bool setting_read(char *line, const char *where, struct options *to)
 	if (!where && given[option - options])
 		return true;
 	if (where)
-		given[option - options] = where;
+		given[option - options] = strdup(where);
 	return value_set(option, before, option->kind == KIND_TEXT ? strdup(value) : value, to);
 }
 
@@ -167,7 +167,7 @@ static bool file_read(const char *name, struct options *to)
 	for (unsigned number = 1; good && fgets(line, sizeof line, file); number++) {
 		begin = line_trim(line);
 		snprintf(where, sizeof where, "%s:%u", name, number);
-		good = !*begin || setting_read(begin, strdup(where), to);
+		good = !*begin || setting_read(begin, where, to);
 	}
 	fclose(file);
 	return good;
