@@ -16,7 +16,8 @@ import xmppwire as xmpp
 from features import features, tour
 from linkcases import (  # noqa: F401
     bodies, check_that_what_waits_is_bounded, link, test_a_link_that_breaks_the_protocol_is_closed, test_a_link_that_is_cut_loses_nothing,
-    test_a_paused_session_gets_its_elements_later, test_what_comes_while_the_link_is_away_waits, wrong_certificates,
+    test_a_paused_session_gets_its_elements_later, test_what_comes_while_the_link_is_away_waits, test_what_has_waited_for_a_client_comes_in_turns,
+    test_window_and_acknowledgements, wrong_certificates,
 )
 from test_link_security import Authority
 from test_resumption import certificate_for, external, show
@@ -333,40 +334,6 @@ def test_a_session_for_which_nothing_waits_is_adopted_without_a_transaction(serv
         assert alice.ask("<ping xmlns='urn:xmpp:ping'/>")
         server.tell("true = persistent_term:get(commits) =:= mnesia:system_info(transaction_commits)")
         leave(alice)
-
-
-def test_window_and_acknowledgements(server):
-    """A gate that acknowledges nothing gets as much as its window holds, and the rest when it does; nobody else waits for it."""
-    with fakegate.Link(server.link, window=65536) as small, fakegate.Link(server.link) as other:
-        alice, bob = small.login("alice", "phone"), other.login("bob", "sofa")
-        small.acks = False
-        for number in range(20):
-            bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{number} {'x' * 8000}</body></message>")
-        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
-        small.ping()
-        assert 5 <= len(alice.elements) <= 8
-        small.acks = True
-        small.ack()
-        assert alice.wait("<body>19 ")
-        assert [int(body.split()[0]) for body in bodies(alice)] == list(range(20))
-
-
-def test_what_waited_for_a_paused_session_comes_bit_by_bit(server):
-    """128 KiB and one element at most that the gate has not acknowledged; and another session does not wait for that."""
-    with fakegate.Link(server.link) as link, fakegate.Link(server.link) as other:
-        alice, bob, carol = link.login("alice", "phone"), other.login("bob", "sofa"), link.login("carol", "desk")
-        alice.pause()
-        for number in range(60):
-            bob.send(f"<message to='{alice.jid}' type='chat'><body>{number} {'x' * 8000}</body></message>")
-        assert bob.ask("<ping xmlns='urn:xmpp:ping'/>") and not bodies(alice)
-        link.acks = False
-        alice.resume()
-        assert carol.ask("<ping xmlns='urn:xmpp:ping'/>")
-        assert 128 << 10 <= sum(map(len, alice.elements)) <= 137 << 10
-        link.acks = True
-        link.ack()
-        assert alice.wait("<body>59 ")
-        assert [int(body.split()[0]) for body in bodies(alice)] == list(range(60))
 
 
 def hold(resource):

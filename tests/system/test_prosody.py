@@ -15,7 +15,8 @@ import xmppwire as xmpp
 from features import features, tour
 from linkcases import (  # noqa: F401
     check_that_what_waits_is_bounded, link, numbers, test_a_link_that_breaks_the_protocol_is_closed, test_a_link_that_is_cut_loses_nothing,
-    test_a_paused_session_gets_its_elements_later, test_what_comes_while_the_link_is_away_waits, wrong_certificates,
+    test_a_paused_session_gets_its_elements_later, test_what_comes_while_the_link_is_away_waits, test_what_has_waited_for_a_client_comes_in_turns,
+    test_window_and_acknowledgements, wrong_certificates,
 )
 from test_link_security import Authority
 
@@ -172,44 +173,6 @@ def test_modules_have_their_say_behind_a_cut(server, link):
 
 def test_what_cannot_be_taken_back_is_lost(server, link):
     assert link.refused(fakegate.REATTACH, 99)
-
-
-def test_window_and_acknowledgements(server):
-    """A gate that acknowledges nothing gets as much as its window holds, and the rest when it does; nobody else waits for it."""
-    with fakegate.Link(server.link, window=65536) as small, fakegate.Link(server.link) as other:
-        alice, bob = small.login("alice", "phone"), other.login("bob", "sofa")
-        small.acks = False
-        for number in range(20):
-            bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{number} {'x' * 8000}</body></message>")
-        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
-        small.ping()
-        assert 5 <= len(alice.elements) <= 8
-        small.acks = True
-        small.ack()
-        assert alice.wait("<body>19 ")
-        assert numbers(alice) == list(range(20))
-
-
-def test_what_has_waited_for_a_client_comes_in_turns(server):
-    """Not all at once: so much as its gate has not acknowledged, 128 KiB and one message. Others do not wait for it."""
-    with fakegate.Link(server.link) as slow, fakegate.Link(server.link) as other:
-        alice, tablet, bob = slow.login("alice", "phone"), slow.login("alice", "tablet"), other.login("bob", "sofa")
-        alice.pause()
-        for number in range(100):
-            bob.send(f"<message to='{alice.jid}' type='chat'><body>{number} {'x' * 8000}</body></message>")
-        bob.ask("<ping xmlns='urn:xmpp:ping'/>")
-        slow.ping()
-        assert not alice.elements
-        slow.acks = False
-        alice.resume()
-        slow.ping()
-        assert 16 <= len(alice.elements) <= 18
-        bob.send(f"<message to='{tablet.jid}' type='chat'><body>for another one</body></message>")
-        assert tablet.wait("for another one") and len(alice.elements) <= 18
-        slow.acks = True
-        slow.ack()
-        assert alice.wait("<body>99 ")
-        assert numbers(alice) == list(range(100))
 
 
 def test_what_waits_for_a_gate_is_bounded():

@@ -96,6 +96,44 @@ def wrong_certificates(ours, strangers):
     ]
 
 
+def test_window_and_acknowledgements(server):
+    """A gate that acknowledges nothing gets as much as its window holds, and the rest when it does; nobody else waits for it."""
+    with fakegate.Link(server.link, window=65536) as small, fakegate.Link(server.link) as other:
+        alice, bob = small.login("alice", "phone"), other.login("bob", "sofa")
+        small.acks = False
+        for number in range(20):
+            bob.send(f"<message to='alice@localhost/phone' type='chat'><body>{number} {'x' * 8000}</body></message>")
+        bob.ask(PING)
+        small.ping()
+        assert 5 <= len(alice.elements) <= 8
+        small.acks = True
+        small.ack()
+        assert alice.wait("<body>19 ")
+        assert numbers(alice) == list(range(20))
+
+
+def test_what_has_waited_for_a_client_comes_in_turns(server):
+    """Not all at once: so much as its gate has not acknowledged, 128 KiB and one message. Others do not wait for it."""
+    with fakegate.Link(server.link) as slow, fakegate.Link(server.link) as other:
+        alice, tablet, bob = slow.login("alice", "phone"), slow.login("alice", "tablet"), other.login("bob", "sofa")
+        alice.pause()
+        for number in range(100):
+            bob.send(f"<message to='{alice.jid}' type='chat'><body>{number} {'x' * 8000}</body></message>")
+        bob.ask(PING)
+        slow.ping()
+        assert not alice.elements
+        slow.acks = False
+        alice.resume()
+        slow.ping()
+        assert 16 <= len(alice.elements) <= 18 and 128 << 10 <= sum(map(len, alice.elements)) <= 137 << 10
+        bob.send(f"<message to='{tablet.jid}' type='chat'><body>for another one</body></message>")
+        assert tablet.wait("for another one") and len(alice.elements) <= 18
+        slow.acks = True
+        slow.ack()
+        assert alice.wait("<body>99 ")
+        assert numbers(alice) == list(range(100))
+
+
 def check_that_what_waits_is_bounded(server, place, held_bytes_max):
     """What waits for a gate that acknowledges nothing; the link that it makes anew gets all."""
     with fakegate.Link(place, window=65536) as deaf, fakegate.Link(place) as friend:
