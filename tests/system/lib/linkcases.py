@@ -117,6 +117,7 @@ def test_what_has_waited_for_a_client_comes_in_turns(server):
     with fakegate.Link(server.link) as slow, fakegate.Link(server.link) as other:
         alice, tablet, bob = slow.login("alice", "phone"), slow.login("alice", "tablet"), other.login("bob", "sofa")
         alice.pause()
+        slow.ping()  # it is paused before anything comes from another link
         for number in range(100):
             bob.send(f"<message to='{alice.jid}' type='chat'><body>{number} {'x' * 8000}</body></message>")
         bob.ask(PING)
