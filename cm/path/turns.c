@@ -15,10 +15,10 @@ enum {
 	TLS_RECORD_HEAD = 5,
 	COST_WEIGHT = 16, /* a step's part of the cost of late: one in so many */
 	LINE_MS_MAX = 500,
-	LEAST_US_FIRST = 1000, /* as long as nothing is known */
-	SHORT_US_MAX = 500,    /* of a step that may be made here */
-	HERE_US_MAX = 500,     /* of such steps, one behind the other */
-	QUIET_MS_MIN = 100,
+	LEAST_NS_FIRST = 1000000, /* as long as nothing is known */
+	SHORT_NS_MAX = 500000,	  /* of a step that may be made here */
+	HERE_US_MAX = 500,	  /* of such steps, one behind the other */
+	QUIET_US_MIN = 100000,
 	LOGIN_STANZAS = 16, /* a client's first ones: presence, roster and what else a login brings */
 };
 
@@ -62,10 +62,15 @@ static void wake(void *io)
 	io_wake(io);
 }
 
+void turns_init(struct turns *t)
+{
+	*t = (struct turns){.short_ns_max = SHORT_NS_MAX, .quiet_us_min = QUIET_US_MIN};
+	for (enum turn_kind kind = 0; kind < TURN_KINDS; kind++)
+		t->least_ns[kind] = LEAST_NS_FIRST;
+}
+
 bool turns_begin(struct worker *w)
 {
-	for (enum turn_kind kind = 0; kind < TURN_KINDS; kind++)
-		w->turns.least_ns[kind] = LEAST_US_FIRST * 1000ull;
 	w->turns.handshaker = handshaker_new(wake, w->net.io);
 	return w->turns.handshaker != NULL;
 }
@@ -223,7 +228,7 @@ static void steps_hand_out(struct worker *w)
 void turns_hear(struct worker *w, const struct client *c)
 {
 	if (c->stanzas_in + c->stanzas_out > LOGIN_STANZAS)
-		w->turns.heard_ms = worker_now_ms(w);
+		w->turns.heard_us = w->now_us;
 }
 
 /*
@@ -234,7 +239,7 @@ static bool is_made_here(const struct worker *w, enum turn_kind kind)
 {
 	const struct turns *t = &w->turns;
 
-	return t->least_ns[kind] < SHORT_US_MAX * 1000ull && worker_now_ms(w) >= t->heard_ms + QUIET_MS_MIN &&
+	return t->least_ns[kind] < t->short_ns_max && w->now_us >= t->heard_us + t->quiet_us_min &&
 	       handshaker_is_idle(t->handshaker);
 }
 

@@ -39,8 +39,13 @@ struct turns {
 	uint64_t least_ns[TURN_KINDS]; /* the least of late, which was not interrupted; it grows until there is less */
 	struct handshaker *handshaker;
 	struct handshake_step here; /* being made on the worker's own thread */
-	uint64_t heard_ms;	    /* when a client that is there last had or got a stanza */
+	uint64_t heard_us;	    /* when a client that is there last had or got a stanza */
+	/* For tests to set before the worker runs: what a short step takes at most, and for how long it must be quiet.
+	 */
+	uint64_t short_ns_max, quiet_us_min;
 };
+
+void turns_init(struct turns *);
 
 /* On the worker's thread, when its ring is there; and when no client is left. False: no thread can be made. */
 bool turns_begin(struct worker *);

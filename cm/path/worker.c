@@ -145,6 +145,7 @@ struct worker *worker_new(const struct config *config, struct tls_context *conte
 	w->net.crypto = record_crypto_new();
 	shelf_init(&w->net.records, true);
 	presences_init(w);
+	turns_init(&w->turns);
 	assert(w->pool_domains != NULL && w->pool_text != NULL && w->work != NULL && w->frame_work != NULL);
 	assert(w->net.crypto != NULL);
 	pool_init(&w->pool, w->pool_domains, WORKER_DOMAINS, w->pool_text, WORKER_TEXT_BYTES);
