@@ -49,32 +49,31 @@ char *server_copy(const char *text, size_t len)
 	return copy;
 }
 
-enum { LINE_BYTES = 1024 };
+static void log_say(struct sessiond *server, enum sessiond_level level, struct sessiond_line line, const char *format,
+		    va_list arguments)
+{
+	char text[1024];
+	if (!server->settings.log)
+		return;
+	vsnprintf(text, sizeof text, format, arguments);
+	line.text = text;
+	server->settings.log(server->settings.log_context, level, &line);
+}
 
 void server_log(struct sessiond *server, enum sessiond_level level, const char *format, ...)
 {
-	char text[LINE_BYTES];
-	struct sessiond_line line = {text, "", ""};
 	va_list arguments;
-	if (!server->settings.log)
-		return;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
+	log_say(server, level, (struct sessiond_line){.jid = "", .address = ""}, format, arguments);
 	va_end(arguments);
-	server->settings.log(server->settings.log_context, level, &line);
 }
 
 void server_log_client(struct sessiond *server, const char *jid, const char *address, const char *format, ...)
 {
-	char text[LINE_BYTES];
-	struct sessiond_line line = {text, jid, address};
 	va_list arguments;
-	if (!server->settings.log)
-		return;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
+	log_say(server, SESSIOND_INFO, (struct sessiond_line){.jid = jid, .address = address}, format, arguments);
 	va_end(arguments);
-	server->settings.log(server->settings.log_context, SESSIOND_INFO, &line);
 }
 
 bool server_watch(struct sessiond *server, struct source *source, uint32_t events)
