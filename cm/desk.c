@@ -1,5 +1,6 @@
 #include "desk.h"
 
+#include "allowed.h"
 #include "config_file.h"
 #include "config_json.h"
 #include "log.h"
@@ -14,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROWS_USUAL = 50, LIST_BYTES = 512 };
+enum { ROWS_USUAL = 50 };
 
 /* What was ordered of a session server while the gate runs. */
 struct desk_order {
@@ -63,13 +64,9 @@ __attribute__((format(printf, 2, 3))) static json_t *refuse(char error[static CO
 	return NULL;
 }
 
-/* One more of what is allowed. */
-static void list_add(char list[static LIST_BYTES], const char *text)
+static void list_add(char list[static ALLOWED_BYTES], const char *text)
 {
-	size_t had = strlen(list);
-
-	if (text != NULL)
-		snprintf(list + had, LIST_BYTES - had, "%s%s", had == 0 ? "" : ", ", text);
+	allowed_add(list, text, strlen(text));
 }
 
 /* ---- status, sessions */
@@ -85,15 +82,9 @@ static json_t *status(struct desk *d, const json_t *arguments, char error[static
 
 static bool state_read(const char *text, int *ret, char error[static CONTROL_ERROR_BYTES])
 {
-	char states[LIST_BYTES] = "";
-	const char *name;
+	char states[ALLOWED_BYTES];
 
-	*ret = -1;
-	for (int state = 0; (name = ask_state_name(state)) != NULL; state++) {
-		list_add(states, name);
-		if (strcmp(text, name) == 0)
-			*ret = state;
-	}
+	*ret = ask_state_find(text, states);
 	if (*text == '\0' || *ret >= 0)
 		return true;
 	return refuse(error, "state: found \"%.64s\", allowed %s", text, states) != NULL;
@@ -126,7 +117,7 @@ static bool backend_check(struct desk *d, const char *name, char error[static CO
 {
 	json_t *rows = *name == '\0' ? NULL : ask_backends(&d->ask), *row;
 	bool known = *name == '\0';
-	char names[LIST_BYTES] = "";
+	char names[ALLOWED_BYTES] = "";
 	size_t i;
 
 	json_array_foreach (rows, i, row) {
@@ -216,7 +207,7 @@ static json_t *backend_order(struct desk *d, const char *name, bool drain, char 
 	struct fleet *fleet = d->hands.fleet(d->hands.context);
 	bool there = fleet_drain(fleet, name, drain);
 	struct desk_order *order = there ? order_of(d, fleet, name) : NULL;
-	char names[LIST_BYTES] = "";
+	char names[ALLOWED_BYTES] = "";
 
 	for (size_t i = 0; i < fleet->backend_count; i++)
 		list_add(names, fleet->backends[i].name);
@@ -338,7 +329,7 @@ static json_t *log_level(struct desk *d, const json_t *arguments, char error[sta
 	const char *name = word(arguments, "room"), *text = word(arguments, "level");
 	enum log_room room = log_room_find(name, strlen(name));
 	int level = log_level_find(text, strlen(text));
-	char rooms[LIST_BYTES] = "";
+	char rooms[ALLOWED_BYTES] = "";
 
 	if (*text == '\0' && *name == '\0')
 		return log_json();
@@ -397,7 +388,7 @@ static json_t *leave(struct desk *d, const struct desk_command *command, const j
 static json_t *answer(void *context, const char *name, const json_t *arguments, char error[static CONTROL_ERROR_BYTES])
 {
 	struct desk *d = context;
-	char names[LIST_BYTES] = "";
+	char names[ALLOWED_BYTES] = "";
 
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		if (strcmp(commands[i].name, name) == 0)

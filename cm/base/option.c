@@ -1,5 +1,7 @@
 #include "option.h"
 
+#include "allowed.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,21 +15,24 @@ const char *option_name(const struct option *options, int val)
 	return "";
 }
 
-static void names_list(const struct option *options, char *to, size_t cap)
+static void names_list(const struct option *options, char to[static ALLOWED_BYTES])
 {
-	size_t len = 0;
+	char name[64];
 
 	to[0] = '\0';
-	for (const struct option *o = options; o->name != NULL && len < cap; o++)
-		len += (size_t)snprintf(to + len, cap - len, "%s--%s", o == options ? "" : ", ", o->name);
+	for (const struct option *o = options; o->name != NULL; o++) {
+		int len = snprintf(name, sizeof name, "--%s", o->name);
+
+		allowed_add(to, name, (size_t)len);
+	}
 }
 
 char *option_fault(int answered, char *const *argv, const struct option *options, char to[static OPTION_FAULT_BYTES])
 {
 	const char *name = option_name(options, optopt), *text = argv[optind - 1];
-	char names[OPTION_FAULT_BYTES / 2];
+	char names[ALLOWED_BYTES];
 
-	names_list(options, names, sizeof names);
+	names_list(options, names);
 	if (answered == ':')
 		snprintf(to, OPTION_FAULT_BYTES, "--%s: found no value, allowed one", name);
 	else if (optopt != 0 && *name != '\0')

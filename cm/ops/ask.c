@@ -13,6 +13,17 @@ const char *ask_state_name(int state)
 	return state >= 0 && (size_t)state < sizeof states / sizeof *states ? states[state] : NULL;
 }
 
+int ask_state_find(const char *name, char allowed[static ALLOWED_BYTES])
+{
+	allowed[0] = '\0';
+	for (int state = 0; (size_t)state < sizeof states / sizeof *states; state++) {
+		if (strcmp(name, states[state]) == 0)
+			return state;
+		allowed_add(allowed, states[state], strlen(states[state]));
+	}
+	return -1;
+}
+
 /* Asks all, and waits for all together; NULL in the place of those who do not answer. Answers how many those are. */
 static size_t ask_all(const struct ask *ask, const struct inquiry_question *question, struct inquiry **answers)
 {

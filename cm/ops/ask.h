@@ -4,6 +4,7 @@
 #ifndef OPS_ASK_H
 #define OPS_ASK_H
 
+#include "allowed.h"
 #include "inquiry.h"
 
 #include <jansson.h>
@@ -43,5 +44,7 @@ json_t *ask_backends(const struct ask *);
 
 /* "bound", and so on; NULL behind the last. */
 const char *ask_state_name(int state);
+/* Of that name. -1: there is none, and `allowed` has the names of all. */
+int ask_state_find(const char *name, char allowed[static ALLOWED_BYTES]);
 
 #endif

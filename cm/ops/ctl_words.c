@@ -1,5 +1,6 @@
 #include "ctl_words.h"
 
+#include "allowed.h"
 #include "ask.h"
 #include "config_fault.h"
 #include "ctl_print.h"
@@ -10,7 +11,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { INTERVAL_S_MAX = 3600, COUNT_MAX = 1000000, LIST_BYTES = 512 };
+enum { INTERVAL_S_MAX = 3600, COUNT_MAX = 1000000 };
 
 static const struct ctl_command commands[] = {
 	{"status", "status", {NULL}, 0, "", ctl_print_status, "", "what the gate is doing"},
@@ -110,13 +111,6 @@ __attribute__((format(printf, 2, 3))) static bool wrong(char *fault, const char 
 	return false;
 }
 
-static void list_add(char list[static LIST_BYTES], const char *text, size_t len)
-{
-	size_t had = strlen(list);
-
-	snprintf(list + had, LIST_BYTES - had, "%s%.*s", had == 0 ? "" : ", ", (int)len, text);
-}
-
 /* An option's value that may not be. */
 static bool value_wrong(char *fault, int option, const char *allowed)
 {
@@ -136,15 +130,11 @@ static bool argument_set(struct ctl_asked *a, const char *key, json_t *value)
 
 static bool state_take(struct ctl_asked *a, char *fault)
 {
-	char states[LIST_BYTES] = "";
-	const char *name;
+	char states[ALLOWED_BYTES];
+	int state = ask_state_find(optarg, states);
 
-	for (int state = 0; (name = ask_state_name(state)) != NULL; state++) {
-		if (strcmp(name, optarg) == 0)
-			return argument_set(a, "state", json_string(name));
-		list_add(states, name, strlen(name));
-	}
-	return value_wrong(fault, 'S', states);
+	return state < 0 ? value_wrong(fault, 'S', states)
+			 : argument_set(a, "state", json_string(ask_state_name(state)));
 }
 
 static bool number_take(int option, unsigned min, unsigned max, const char *unit, unsigned *ret, char *fault)
@@ -217,13 +207,13 @@ static enum ctl_words options_read(int argc, char **argv, struct ctl_asked *a, c
 
 static bool options_fit(const struct ctl_command *command, const char *given, char *fault)
 {
-	char allowed[LIST_BYTES] = "--config or --socket, --json";
+	char allowed[ALLOWED_BYTES] = "--config or --socket, --json";
 
 	for (const char *at = command->options; *at != '\0'; at++) {
 		char name[32];
 
 		snprintf(name, sizeof name, "--%s", option_name(options, *at));
-		list_add(allowed, name, strlen(name));
+		allowed_add(allowed, name, strlen(name));
 	}
 	for (; *given != '\0'; given++)
 		if (strchr("csj", *given) == NULL && strchr(command->options, *given) == NULL)
@@ -235,7 +225,7 @@ static bool options_fit(const struct ctl_command *command, const char *given, ch
 /* ---- words */
 
 /* Of the commands' first words, or of the second ones behind the word `first`. */
-static void words_list(const char *first, char list[static LIST_BYTES])
+static void words_list(const char *first, char list[static ALLOWED_BYTES])
 {
 	const char *last = "";
 
@@ -249,7 +239,7 @@ static void words_list(const char *first, char list[static LIST_BYTES])
 			word += len + (word[len] == ' ');
 		else if (strncmp(last, word, len + 1) == 0)
 			continue;
-		list_add(list, word, strcspn(word, " "));
+		allowed_add(list, word, strcspn(word, " "));
 		last = word;
 	}
 }
@@ -272,7 +262,7 @@ static const struct ctl_command *command_find(int given, char **words, int *ret_
 
 static bool command_wrong(int given, char **words, char *fault)
 {
-	char list[LIST_BYTES] = "", quoted[CONFIG_QUOTE_BYTES];
+	char list[ALLOWED_BYTES] = "", quoted[CONFIG_QUOTE_BYTES];
 
 	if (given > 0)
 		words_list(words[0], list);
