@@ -1,11 +1,13 @@
 #include "store_outbox.h"
 #include "query.h"
 
+/* Rows have ids of their own: SQLite reads a long row as a whole to compare its key, where the key is the row's place.
+ */
 const char store_outbox_schema[] =
 	"CREATE TABLE IF NOT EXISTS outbox ("
 	" session INTEGER NOT NULL, number INTEGER NOT NULL, at_ms INTEGER NOT NULL, managed INTEGER NOT NULL,"
 	" xml BLOB NOT NULL,"
-	" PRIMARY KEY (session, number)) WITHOUT ROWID;";
+	" PRIMARY KEY (session, number));";
 
 static const char sql_put[] = "INSERT INTO outbox VALUES (?1, ?2, ?3, ?4, ?5)";
 static const char sql_step[] = "UPDATE progress SET sent = sent + 1, managed_out = managed_out + ?2,"

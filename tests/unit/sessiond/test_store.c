@@ -1,5 +1,6 @@
 #include "fixture.h"
 #include "store.h"
+#include "store_outbox.h"
 #include <criterion/criterion.h>
 #include <sqlite3.h>
 #include <string.h>
@@ -246,4 +247,28 @@ Test(store, what_others_change_is_noticed_and_who_is_busy_is_said_to_be)
 	cr_expect(store_begin(store));
 	store_rollback(store);
 	store_close(other);
+}
+
+/* Of one element the key alone is looked at: who waits for much must not make others slow. */
+Test(store, outboxes_of_long_elements_are_searched_without_reading_them)
+{
+	enum { SESSIONS = 64, ELEMENTS = 4, ELEMENT_BYTES = 48000, PAGES_MAX = 40 };
+	static const char xml[ELEMENT_BYTES];
+	struct store_progress nothing = {.acked = 0};
+	char error[STORE_ERROR_BYTES];
+	int pages, highest;
+	int64_t bytes;
+	for (int64_t session = 1; session <= SESSIONS; session++)
+		for (int64_t number = 1; number <= ELEMENTS; number++) {
+			struct store_element element = {.number = number, .xml = xml, .len = sizeof xml};
+			cr_assert(store_outbox_put(store, session, &element));
+		}
+	store_close(store);
+	store = store_open(fixture.database, error);
+	cr_assert(store, "%s", error);
+	sqlite3 *db = sqlite3_db_handle(store_statement(store, "SELECT 1"));
+	cr_assert(store_outbox_forget(store, SESSIONS / 2, &nothing, &bytes));
+	cr_assert_eq(sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_MISS, &pages, &highest, 0), SQLITE_OK);
+	cr_expect_eq(bytes, 0);
+	cr_expect_lt(pages, PAGES_MAX, "%d pages were read", pages);
 }
