@@ -99,6 +99,7 @@ static bool store_prepare(struct store *store, const char *file, char error[stat
 	if (sqlite3_open_v2(file, &store->db, flags, NULL) == SQLITE_OK &&
 	    sqlite3_busy_handler(store->db, on_busy, store) == SQLITE_OK &&
 	    store_execute(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+				 "PRAGMA temp_store = MEMORY;" /* what a long element's savepoint keeps, too: no file */
 				 "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF") &&
 	    store_schema(store, error))
 		return true;
