@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FORGET_BYTES = 4 << 10 }; /* a client counts for so many beside its elements' */
+
 /* What changes */
 
 void bound_changed(struct client *client, unsigned what)
@@ -288,15 +290,33 @@ static bool changes_write(struct client *client, unsigned changed)
 	return good;
 }
 
-void bound_write(struct sessiond *server)
+static void bound_write_one(struct client *client)
 {
-	while (server->changed && !server->store_failed) {
-		struct client *client = server->changed;
-		unsigned changed = client->changed;
-		server->changed = client->changed_next;
-		client->changed = 0;
-		if (!changes_write(client, changed))
-			server_store_failed(server);
-		attended_note(client);
+	unsigned changed = client->changed;
+	client->changed = 0;
+	if (!changes_write(client, changed))
+		server_store_failed(client->session.server);
+	attended_note(client);
+}
+
+/* What has been acknowledged is known to the gate, too: nothing is lost when it is forgotten late. */
+static bool can_wait(const struct client *client)
+{
+	return client->changed == CLIENT_CHANGED_ACKED;
+}
+
+void bound_write(struct sessiond *server, int64_t forget_bytes_max)
+{
+	for (struct client **place = &server->changed; *place && !server->store_failed;) {
+		struct client *client = *place;
+		if (can_wait(client) && forget_bytes_max <= 0) {
+			place = &client->changed_next;
+			continue;
+		}
+		*place = client->changed_next;
+		int64_t waiting_bytes = client->progress.waiting_bytes;
+		bound_write_one(client);
+		forget_bytes_max -= FORGET_BYTES + waiting_bytes - client->progress.waiting_bytes;
 	}
+	server->has_work |= server->changed != NULL;
 }

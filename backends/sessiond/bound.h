@@ -1,6 +1,7 @@
 /*
  * bound: bound clients and their rows in the store. What changes is noted during the turn's work, and written at its
- * end, once for each client.
+ * end, once for each client. What has been acknowledged is forgotten over as many turns as it takes, so that nobody
+ * waits when thousands have read again what had waited for them.
  */
 #ifndef SESSIOND_BOUND_H
 #define SESSIOND_BOUND_H
@@ -22,8 +23,11 @@ struct client *bound_find(struct sessiond *, int64_t id);
 void bound_changed(struct client *, unsigned what);
 /* The client is gone: nothing of it is written. */
 void bound_unchanged(struct client *);
-/* At the end of the turn's work. */
-void bound_write(struct sessiond *);
+/*
+ * At the end of the turn's work. Of what needs to be forgotten only, so many bytes of elements and somewhat more; if
+ * something is left there is work for the next turn. INT64_MAX: all.
+ */
+void bound_write(struct sessiond *, int64_t forget_bytes_max);
 /* The client goes from our memory alone. */
 void bound_forget(struct client *);
 /* The client has been closed, and is out of the registry: what it has not got goes elsewhere, and its row is gone. */

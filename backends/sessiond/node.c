@@ -149,7 +149,7 @@ void nodes_check(struct sessiond *server)
 		const struct node *node = &server->others[i];
 		if (!is_dead(node))
 			continue;
-		bound_write(server);
+		bound_write(server, INT64_MAX);
 		server_log(server, SESSIOND_WARNING, "node %" PRId64 " has died", node->id);
 		unlink(node->path);
 		if (!bury(server, node->id))

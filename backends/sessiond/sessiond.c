@@ -29,8 +29,9 @@ enum {
 	EVENTS_MAX = 64, /* of one turn */
 	TICK_MS = 1000,
 	REJOIN_MS = 100,
-	LEAVE_MS = 2000, /* for telling the gates that we go */
-	LOCK_MS = 20,	 /* others may hold the store so long in one turn, until it goes on without its work */
+	LEAVE_MS = 2000,	    /* for telling the gates that we go */
+	FORGET_BYTES_MAX = 1 << 20, /* of one turn: a few milliseconds */
+	LOCK_MS = 20, /* others may hold the store so long in one turn, until it goes on without its work */
 	CACHE_LINE = 64,
 };
 
@@ -374,7 +375,7 @@ static bool work_begin(struct sessiond *server)
 
 static void work_end(struct sessiond *server)
 {
-	bound_write(server);
+	bound_write(server, FORGET_BYTES_MAX);
 	if (server->store_failed || !store_commit(server->store)) {
 		server_store_failed(server);
 		server_begin_anew(server);
