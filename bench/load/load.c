@@ -326,20 +326,25 @@ static void event_take(struct load *load, const struct io_done *done)
 		io_watch(load->wires.io, place == TAG_BELL ? load->bell_fd : load->timer_fd, place);
 }
 
+/* To set it costs a virtual machine more than to send a message. */
 static void timer_set(struct load *load, uint64_t due_ns)
 {
 	struct itimerspec when = {.it_value = {(time_t)(due_ns / SECOND_NS), (long)(due_ns % SECOND_NS)}};
 
-	if (due_ns != UINT64_MAX)
-		timerfd_settime(load->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+	if (due_ns == UINT64_MAX || due_ns == load->timer_ns)
+		return;
+	load->timer_ns = due_ns;
+	timerfd_settime(load->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 static void events_wait(struct load *load, uint64_t due_ns)
 {
+	bool is_due = due_ns <= clock_ns();
 	struct io_done done;
 
-	timer_set(load, due_ns);
-	io_wait(load->wires.io, due_ns <= clock_ns() ? 0 : WAIT_MS_MAX);
+	if (!is_due)
+		timer_set(load, due_ns);
+	io_wait(load->wires.io, is_due ? 0 : WAIT_MS_MAX);
 	while (io_next(load->wires.io, &done)) {
 		event_take(load, &done);
 		if (done.bytes)

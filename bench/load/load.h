@@ -28,6 +28,7 @@ struct load {
 	struct wires wires;
 	struct accounts *accounts;
 	int bell_fd, timer_fd; /* the leading process has written; something is due */
+	uint64_t timer_ns;     /* when the timer goes off, or did */
 
 	struct client *clients; /* `count` of them; the first one's number is `first` */
 	unsigned first, count;
