@@ -58,18 +58,18 @@ static uint64_t ticket_life_us(const struct config *config)
 	return config->tls_ticket_hours * 3600 * 1000000;
 }
 
-/* The keys that the configuration asks for; those made here stay the same. A reference; NULL: `error` says why. */
-static struct tls_tickets *tickets_get(const struct reload *r, const struct config *config, char *error)
+/* The keys that the configuration asks for; those made here stay the same. A reference; NULL: the fault says why. */
+static struct tls_tickets *tickets_get(const struct reload *r, const struct config *config, struct tls_fault *ret_fault)
 {
 	struct tls_tickets *tickets;
 
 	if (config->tls_ticket_keys != NULL)
-		return tls_tickets_read(config->tls_ticket_keys, error);
+		return tls_tickets_read(config->tls_ticket_keys, ret_fault);
 	if (r->tickets != NULL && r->tickets_own)
 		return tls_tickets_ref(r->tickets);
 	tickets = tls_tickets_new();
 	if (tickets == NULL)
-		snprintf(error, TLS_ERROR_BYTES, "no random numbers for ticket keys");
+		*ret_fault = (struct tls_fault){.why = "no random numbers for ticket keys"};
 	return tickets;
 }
 
@@ -93,8 +93,7 @@ void reload_rotate(struct reload *r, const struct config *config)
 		log_event(CONFIG_LOG_ERROR, "tickets.refused", log_text("fault", "no random numbers"));
 }
 
-static struct tls_context *clients_context(struct reload *r, const struct config *config,
-					   char error[static TLS_ERROR_BYTES])
+static struct tls_context *clients_context(struct reload *r, const struct config *config, struct tls_fault *ret_fault)
 {
 	struct tls_pair more[CONFIG_CERTIFICATES_MAX];
 	struct tls_settings settings = {.certificate_file = config->tls_certificate,
@@ -116,11 +115,11 @@ static struct tls_context *clients_context(struct reload *r, const struct config
 		more[i] = (struct tls_pair){config->certificates[i].certificate, config->certificates[i].key,
 					    config->certificates[i].ocsp};
 	if (config->tls_tickets) {
-		settings.tickets = tickets_get(r, config, error);
+		settings.tickets = tickets_get(r, config, ret_fault);
 		if (settings.tickets == NULL)
 			return NULL;
 	}
-	context = tls_context_new(&settings, error);
+	context = tls_context_new(&settings, ret_fault);
 	if (context == NULL)
 		tls_tickets_unref(settings.tickets);
 	else
@@ -139,17 +138,17 @@ bool reload_tls(struct reload *r, const struct config *config, struct reload_tls
 {
 	struct link_tls_settings settings = {config->link_ca, config->link_certificate, config->link_key};
 	struct reload_tls tls = {0};
-	char error[TLS_ERROR_BYTES];
+	struct tls_fault fault;
+	char why[LINK_SECRET_ERROR_BYTES];
 
-	static_assert((int)LINK_SECRET_ERROR_BYTES <= (int)TLS_ERROR_BYTES, "errors are passed on");
 	config_faults_init(faults);
-	if (config->link_secret != NULL && !link_secret_read(config->link_secret, &tls.secret, error))
-		config_source_blame(config, error, faults);
-	if (config->link_ca != NULL && (tls.links = link_tls_context(&settings, error)) == NULL)
-		config_source_blame(config, error, faults);
-	tls.clients = clients_context(r, config, error);
+	if (config->link_secret != NULL && !link_secret_read(config->link_secret, &tls.secret, why))
+		config_source_blame(config, config->link_secret, why, faults);
+	if (config->link_ca != NULL && (tls.links = link_tls_context(&settings, &fault)) == NULL)
+		config_source_blame(config, fault.file, fault.why, faults);
+	tls.clients = clients_context(r, config, &fault);
 	if (tls.clients == NULL)
-		config_source_blame(config, error, faults);
+		config_source_blame(config, fault.file, fault.why, faults);
 	if (faults->count == 0)
 		*ret = tls;
 	else

@@ -206,14 +206,24 @@ static bool server_open_loop(struct sessiond *server, char error[static SESSIOND
 	return good;
 }
 
+static bool server_read_secret(struct sessiond *server, char error[static SESSIOND_ERROR_BYTES])
+{
+	char why[LINK_SECRET_ERROR_BYTES];
+
+	if (!server->settings.secret)
+		return true;
+	server->secret = calloc(1, sizeof *server->secret);
+	assert(server->secret);
+	if (link_secret_read(server->settings.secret, server->secret, why))
+		return true;
+	snprintf(error, SESSIOND_ERROR_BYTES, "%.190s: %s", server->settings.secret, why);
+	return false;
+}
+
 static bool server_open_tls(struct sessiond *server, char error[static SESSIOND_ERROR_BYTES])
 {
-	static_assert((int)LINK_SECRET_ERROR_BYTES <= (int)SESSIOND_ERROR_BYTES, "errors are passed on");
-	if (server->settings.secret) {
-		server->secret = calloc(1, sizeof *server->secret);
-		if (!server->secret || !link_secret_read(server->settings.secret, server->secret, error))
-			return false;
-	}
+	if (!server_read_secret(server, error))
+		return false;
 	if (!server->settings.tls.certificate)
 		return true;
 	server->tls = tls_new(&server->settings.tls, error);

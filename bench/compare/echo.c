@@ -141,11 +141,11 @@ static void run(struct echo *e)
 static struct tls_context *tls_open(const char *certificate, const char *key)
 {
 	const struct tls_settings settings = {.certificate_file = certificate, .key_file = key, .version_min = 12};
-	char error[TLS_ERROR_BYTES];
-	struct tls_context *tls = tls_context_new(&settings, error);
+	struct tls_fault fault;
+	struct tls_context *tls = tls_context_new(&settings, &fault);
 
 	if (!tls) {
-		fprintf(stderr, "%s\n", error);
+		fprintf(stderr, "%s: %s\n", fault.file ? fault.file : "TLS", fault.why);
 		exit(2);
 	}
 	return tls;

@@ -196,14 +196,14 @@ static bool version_run(struct tls_context *context, SSL_CTX *bare, int version,
 
 int main(void)
 {
-	char error[TLS_ERROR_BYTES];
+	struct tls_fault fault;
 	struct tls_settings settings = {.certificate_file = certificate_file, .key_file = key_file, .version_min = 12};
 	struct tls_context *context;
 	SSL_CTX *bare;
 	bool good;
 
 	files_make();
-	context = tls_context_new(&settings, error);
+	context = tls_context_new(&settings, &fault);
 	demand(context);
 	bare = bare_new();
 	unlink(certificate_file);

@@ -24,16 +24,17 @@ static const char *reason_take(void)
 	return reason ? reason : "cannot be used";
 }
 
-static bool error_say(char *error, const char *file)
+static bool certificate_fault(const char *file, struct tls_fault *ret)
 {
-	snprintf(error, TLS_ERROR_BYTES, "%s: %s", file, reason_take());
+	ret->file = file;
+	snprintf(ret->why, sizeof ret->why, "%s", reason_take());
 	return false;
 }
 
-/* One file may hold both: it is said which of them is meant. */
-static bool key_error_say(char *error, const char *file)
+static bool key_fault(const char *file, struct tls_fault *ret)
 {
-	snprintf(error, TLS_ERROR_BYTES, "%s: no private key of the certificate (%s)", file, reason_take());
+	ret->file = file;
+	snprintf(ret->why, sizeof ret->why, "no private key of the certificate (%s)", reason_take());
 	return false;
 }
 
@@ -44,17 +45,17 @@ static int passphrase_refuse(char *to, int cap, int writing, void *unused)
 }
 
 /* A context of OpenSSL's for the loading alone: it knows how, and checks. */
-static bool pair_load(struct certificate *c, SSL_CTX *loader, const struct tls_pair *files, char *error)
+static bool pair_load(struct certificate *c, SSL_CTX *loader, const struct tls_pair *files, struct tls_fault *ret_fault)
 {
 	STACK_OF(X509) *chain = NULL;
 
 	SSL_CTX_set_security_level(loader, 2);
 	SSL_CTX_set_default_passwd_cb(loader, passphrase_refuse);
 	if (SSL_CTX_use_certificate_chain_file(loader, files->certificate_file) != 1)
-		return error_say(error, files->certificate_file);
+		return certificate_fault(files->certificate_file, ret_fault);
 	if (SSL_CTX_use_PrivateKey_file(loader, files->key_file, SSL_FILETYPE_PEM) != 1 ||
 	    SSL_CTX_check_private_key(loader) != 1)
-		return key_error_say(error, files->key_file);
+		return key_fault(files->key_file, ret_fault);
 	c->x509 = SSL_CTX_get0_certificate(loader);
 	X509_up_ref(c->x509);
 	c->key = SSL_CTX_get0_privatekey(loader);
@@ -195,17 +196,17 @@ static void staple_take(struct certificate *c, const char *file)
 
 /* ---- all of it */
 
-struct certificate *certificate_new(const struct tls_pair *files, char error[static TLS_ERROR_BYTES])
+struct certificate *certificate_new(const struct tls_pair *files, struct tls_fault *ret_fault)
 {
 	struct certificate *c = calloc(1, sizeof *c);
 	SSL_CTX *loader = SSL_CTX_new(TLS_server_method());
 	bool good = true;
 
 	ERR_clear_error();
-	if (c == NULL || loader == NULL || !pair_load(c, loader, files, error)) {
+	if (c == NULL || loader == NULL || !pair_load(c, loader, files, ret_fault)) {
 		good = false;
 	} else if (!facts_take(c)) {
-		good = error_say(error, files->certificate_file);
+		good = certificate_fault(files->certificate_file, ret_fault);
 	} else {
 		names_take(c);
 		staple_take(c, files->staple_file);

@@ -31,11 +31,11 @@ struct certificate {
 
 /*
  * Reads the files (`staple_file` may be NULL) and checks that they belong together, that the key is strong enough
- * (OpenSSL's security level 2). NULL: `error` says what is wrong with which file. A staple that is not good (staple.h)
- * is left out, and staple_fault says why. The chain, key and X509 are the certificate's; whoever else keeps one takes
- * a reference.
+ * (OpenSSL's security level 2). NULL: the fault says what is wrong with which of them. A staple that is not good
+ * (staple.h) is left out, and staple_fault says why. The chain, key and X509 are the certificate's; whoever else keeps
+ * one takes a reference.
  */
-struct certificate *certificate_new(const struct tls_pair *, char error[static TLS_ERROR_BYTES]);
+struct certificate *certificate_new(const struct tls_pair *, struct tls_fault *ret_fault);
 void certificate_free(struct certificate *); /* NULL is fine */
 /* Whether the name, a domain in lower case, as A-labels or in UTF-8, is one of its names. */
 bool certificate_covers(const struct certificate *, const char *name);

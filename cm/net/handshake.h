@@ -25,9 +25,16 @@ struct tls_pair {
 	const char *key_file;	      /* PEM: its private key, without passphrase */
 	const char *staple_file;      /* DER: an OCSP response for it (RFC 6960); NULL: none */
 };
+/* What is wrong with what was to be read. */
+enum { TLS_ERROR_BYTES = 512 };
+struct tls_fault {
+	const char *file;	   /* the very pointer that it was called by; NULL: it is with no file */
+	char why[TLS_ERROR_BYTES]; /* one line, which does not repeat the file */
+};
+
 /*
  * Keys of session tickets (ticket.h says what they are). `new` makes its own; `read` takes them from a file of exactly
- * 240 bytes. NULL: OpenSSL has no random numbers; or `error` says what is wrong with the file.
+ * 240 bytes. NULL: OpenSSL has no random numbers; or the fault says what is wrong with the file.
  */
 struct tls_tickets;
 struct tls_tickets *tls_tickets_new(void);
@@ -52,12 +59,12 @@ struct tls_settings {
 	enum tls_clients clients;
 	const char *client_ca_file; /* PEM: who may sign clients' certificates; NULL when they are not asked for */
 };
-enum { TLS_ERROR_BYTES = 512, TLS_MORE_MAX = 255 };
+enum { TLS_MORE_MAX = 255 };
 
-struct tls_tickets *tls_tickets_read(const char *file, char error[static TLS_ERROR_BYTES]);
+struct tls_tickets *tls_tickets_read(const char *file, struct tls_fault *ret_fault);
 
-/* Reads the files and checks them as pairs. NULL: `error` says in one line what is wrong with which file. */
-struct tls_context *tls_context_new(const struct tls_settings *, char error[static TLS_ERROR_BYTES]);
+/* Reads the files and checks them as pairs. NULL: the fault says what is wrong with which of them. */
+struct tls_context *tls_context_new(const struct tls_settings *, struct tls_fault *ret_fault);
 struct tls_context *tls_context_ref(struct tls_context *); /* another owner; any thread */
 void tls_context_unref(struct tls_context *);		   /* any thread */
 /* Seconds since 1970 when the first certificate expires. */

@@ -17,9 +17,9 @@ bool link_secret_read(const char *file, struct link_secret *ret, char error[stat
 	bool good = len >= LINK_SECRET_BYTES_MIN && len <= LINK_SECRET_BYTES_MAX;
 
 	if (!from)
-		snprintf(error, LINK_SECRET_ERROR_BYTES, "%.200s: %s", file, strerror(errno));
+		snprintf(error, LINK_SECRET_ERROR_BYTES, "%s", strerror(errno));
 	else if (!good)
-		snprintf(error, LINK_SECRET_ERROR_BYTES, "%.200s: a shared key has 32 to 1024 bytes", file);
+		snprintf(error, LINK_SECRET_ERROR_BYTES, "a shared key has 32 to 1024 bytes");
 	if (from)
 		fclose(from);
 	if (good) {

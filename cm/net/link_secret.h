@@ -8,14 +8,14 @@
 
 #include "link.h"
 
-enum { LINK_SECRET_BYTES_MIN = 32, LINK_SECRET_BYTES_MAX = 1024, LINK_SECRET_ERROR_BYTES = 256 };
+enum { LINK_SECRET_BYTES_MIN = 32, LINK_SECRET_BYTES_MAX = 1024, LINK_SECRET_ERROR_BYTES = 64 };
 
 struct link_secret {
 	size_t len; /* 0: none */
 	uint8_t bytes[LINK_SECRET_BYTES_MAX];
 };
 
-/* False: `error` says in one line what is wrong with the file. */
+/* False: `error` says in one line what is wrong with the file, without its name. */
 bool link_secret_read(const char *file, struct link_secret *ret, char error[static LINK_SECRET_ERROR_BYTES]);
 /*
  * The key for one link, whose TLS has this channel binding of type tls-exporter (LINK_BINDING_BYTES; NULL: no TLS). The

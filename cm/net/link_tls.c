@@ -21,39 +21,40 @@ static bool policy_set(SSL_CTX *openssl)
 	       SSL_CTX_set_ciphersuites(openssl, SUITES) == 1 && SSL_CTX_set1_groups_list(openssl, GROUPS) == 1;
 }
 
-/* False: `error` names the file, with what OpenSSL has to say of it. */
-static bool file_say(const char *file, const char *what, char *error)
+/* False: with what OpenSSL has to say of it. */
+static bool file_fault(const char *file, const char *what, struct tls_fault *ret)
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
-	snprintf(error, TLS_ERROR_BYTES, "%s: %s (%s)", file, what, reason ? reason : "no memory");
+	ret->file = file;
+	snprintf(ret->why, sizeof ret->why, "%s (%s)", what, reason ? reason : "no memory");
 	ERR_clear_error();
 	return false;
 }
 
-static bool files_load(SSL_CTX *openssl, const struct link_tls_settings *s, char *error)
+static bool files_load(SSL_CTX *openssl, const struct link_tls_settings *s, struct tls_fault *ret_fault)
 {
 	if (SSL_CTX_load_verify_file(openssl, s->ca_file) != 1)
-		return file_say(s->ca_file, "no certificates of authorities", error);
+		return file_fault(s->ca_file, "no certificates of authorities", ret_fault);
 	if (s->certificate_file == NULL)
 		return true;
 	if (SSL_CTX_use_certificate_chain_file(openssl, s->certificate_file) != 1)
-		return file_say(s->certificate_file, "no certificate that can be used", error);
+		return file_fault(s->certificate_file, "no certificate that can be used", ret_fault);
 	if (SSL_CTX_use_PrivateKey_file(openssl, s->key_file, SSL_FILETYPE_PEM) != 1 ||
 	    SSL_CTX_check_private_key(openssl) != 1)
-		return file_say(s->key_file, "no private key of the certificate", error);
+		return file_fault(s->key_file, "no private key of the certificate", ret_fault);
 	return true;
 }
 
-struct tls_context *link_tls_context(const struct link_tls_settings *settings, char error[static TLS_ERROR_BYTES])
+struct tls_context *link_tls_context(const struct link_tls_settings *settings, struct tls_fault *ret_fault)
 {
 	SSL_CTX *openssl;
 
 	ERR_clear_error();
 	openssl = tls_context_openssl_new(TLS_client_method());
 	if (openssl == NULL || !policy_set(openssl))
-		file_say("OpenSSL", "no context", error);
-	else if (files_load(openssl, settings, error))
+		file_fault(NULL, "OpenSSL: no context", ret_fault);
+	else if (files_load(openssl, settings, ret_fault))
 		return tls_context_of_client(openssl);
 	SSL_CTX_free(openssl);
 	return NULL;

@@ -14,7 +14,7 @@ struct link_tls_settings {
 	const char *key_file;	      /* PEM: its private key; NULL as it is */
 };
 
-/* Reads the files. NULL: `error` says in one line what is wrong with which file. A reference; see tls_context_unref. */
-struct tls_context *link_tls_context(const struct link_tls_settings *, char error[static TLS_ERROR_BYTES]);
+/* Reads the files. NULL: the fault says what is wrong with which of them. A reference; see tls_context_unref. */
+struct tls_context *link_tls_context(const struct link_tls_settings *, struct tls_fault *ret_fault);
 
 #endif

@@ -65,25 +65,24 @@ static bool keys_read(FILE *from, struct key keys[TICKET_KEYS])
 	return fread(keys, sizeof *keys, TICKET_KEYS, from) == TICKET_KEYS && fread(&more, 1, 1, from) == 0;
 }
 
-struct tls_tickets *tls_tickets_read(const char *file, char error[static TLS_ERROR_BYTES])
+struct tls_tickets *tls_tickets_read(const char *file, struct tls_fault *ret_fault)
 {
+	struct tls_tickets *t = tickets_make();
 	FILE *from = fopen(file, "rbe");
-	struct tls_tickets *t;
 	const char *wrong = NULL;
 
-	if (from == NULL) {
-		snprintf(error, TLS_ERROR_BYTES, "%s: %s", file, strerror(errno));
-		return NULL;
-	}
-	t = tickets_make();
-	if (!keys_read(from, t->keys))
+	if (from == NULL)
+		wrong = strerror(errno);
+	else if (!keys_read(from, t->keys))
 		wrong = "not three keys of 80 bytes";
 	else if (!keys_are_good(t->keys))
 		wrong = "a key of zeros, or two with one name";
-	fclose(from);
+	if (from != NULL)
+		fclose(from);
 	if (wrong == NULL)
 		return t;
-	snprintf(error, TLS_ERROR_BYTES, "%s: %s", file, wrong);
+	ret_fault->file = file;
+	snprintf(ret_fault->why, sizeof ret_fault->why, "%s", wrong);
 	tls_tickets_unref(t);
 	return NULL;
 }

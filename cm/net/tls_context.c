@@ -40,11 +40,12 @@ struct tls_context {
 	struct set first;			     /* for clients that ask for no name */
 };
 
-static bool error_say(char *error)
+static bool openssl_fault(struct tls_fault *ret)
 {
 	const char *reason = ERR_reason_error_string(ERR_get_error());
 
-	snprintf(error, TLS_ERROR_BYTES, "OpenSSL: %s", reason ? reason : "no memory");
+	ret->file = NULL;
+	snprintf(ret->why, sizeof ret->why, "OpenSSL: %s", reason ? reason : "no memory");
 	ERR_clear_error();
 	return false;
 }
@@ -122,30 +123,31 @@ static void first_make(struct tls_context *context)
 			set_add(&context->first, context->certificates[i]);
 }
 
-static bool certificate_add(struct tls_context *context, const struct tls_pair *files, char *error)
+static bool certificate_add(struct tls_context *context, const struct tls_pair *files, struct tls_fault *ret_fault)
 {
-	struct certificate *c = certificate_new(files, error);
+	struct certificate *c = certificate_new(files, ret_fault);
 
 	if (c != NULL)
 		context->certificates[context->count++] = c;
 	return c != NULL;
 }
 
-static bool certificates_load(struct tls_context *context, const struct tls_settings *settings, char *error)
+static bool certificates_load(struct tls_context *context, const struct tls_settings *settings,
+			      struct tls_fault *ret_fault)
 {
 	struct tls_pair first = {settings->certificate_file, settings->key_file, settings->staple_file};
 
-	if (!certificate_add(context, &first, error))
+	if (!certificate_add(context, &first, ret_fault))
 		return false;
 	for (size_t i = 0; i < settings->more_count; i++)
-		if (!certificate_add(context, &settings->more[i], error))
+		if (!certificate_add(context, &settings->more[i], ret_fault))
 			return false;
 	first_make(context);
 	for (size_t i = 0; i < context->first.count; i++) {
 		const struct certificate *c = context->first.of[i];
 
 		if (SSL_CTX_use_cert_and_key(context->openssl, c->x509, c->key, c->chain, 1) != 1)
-			return error_say(error);
+			return openssl_fault(ret_fault);
 	}
 	return true;
 }
@@ -313,7 +315,7 @@ static bool authorities_print(struct tls_context *context, enum tls_clients clie
 }
 
 /* RFC 6120, 13.7.2: a certificate that is shown must be good; the session ends otherwise. */
-static bool clients_set(struct tls_context *context, const struct tls_settings *settings, char *error)
+static bool clients_set(struct tls_context *context, const struct tls_settings *settings, struct tls_fault *ret_fault)
 {
 	STACK_OF(X509_NAME) * names;
 
@@ -321,7 +323,8 @@ static bool clients_set(struct tls_context *context, const struct tls_settings *
 		return true;
 	names = SSL_load_client_CA_file(settings->client_ca_file);
 	if (names == NULL || SSL_CTX_load_verify_file(context->openssl, settings->client_ca_file) != 1) {
-		snprintf(error, TLS_ERROR_BYTES, "%s: no certificates of authorities", settings->client_ca_file);
+		ret_fault->file = settings->client_ca_file;
+		snprintf(ret_fault->why, sizeof ret_fault->why, "no certificates of authorities");
 		ERR_clear_error();
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
 		return false;
@@ -331,7 +334,7 @@ static bool clients_set(struct tls_context *context, const struct tls_settings *
 			   SSL_VERIFY_PEER |
 				   (settings->clients == TLS_CLIENTS_REQUIRE ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
 			   NULL);
-	return authorities_print(context, settings->clients) || error_say(error);
+	return authorities_print(context, settings->clients) || openssl_fault(ret_fault);
 }
 
 /* ---- all of it */
@@ -346,7 +349,7 @@ SSL_CTX *tls_context_openssl_new(const SSL_METHOD *method)
 	return openssl;
 }
 
-struct tls_context *tls_context_new(const struct tls_settings *settings, char error[static TLS_ERROR_BYTES])
+struct tls_context *tls_context_new(const struct tls_settings *settings, struct tls_fault *ret_fault)
 {
 	struct tls_context *context = calloc(1, sizeof *context);
 
@@ -359,8 +362,8 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, char er
 	context->openssl = tls_context_openssl_new(TLS_server_method());
 	if (!context->openssl || !policy_set(context->openssl, settings->version_min) ||
 	    !tickets_set(context, settings))
-		error_say(error);
-	else if (certificates_load(context, settings, error) && clients_set(context, settings, error))
+		openssl_fault(ret_fault);
+	else if (certificates_load(context, settings, ret_fault) && clients_set(context, settings, ret_fault))
 		return context;
 	tls_context_unref(context);
 	return NULL;

@@ -98,20 +98,6 @@ void config_source_fault(const struct config_source *source, const char *key, in
 
 /* ---- files that it names */
 
-/*
- * Behind the path and ": ". NULL: it is not of this key, whose value the path is. Certificate and private key may be of
- * one file: what is wrong with a private key is told in these words.
- */
-static const char *why_of(const char *key, const char *path, const char *error)
-{
-	size_t len = path == NULL ? 0 : strlen(path), key_len = strlen(key);
-	bool is_key = key_len >= 3 && strcmp(key + key_len - 3, "key") == 0;
-
-	if (len == 0 || strncmp(error, path, len) != 0 || strncmp(error + len, ": ", 2) != 0)
-		return NULL;
-	return is_key == (strstr(error + len, "private key") != NULL) ? error + len + 2 : NULL;
-}
-
 /* What the table says that the file is: the first words of the key's meaning. */
 static void blame(const struct config_source *source, const char *key, int item, const char *path, const char *why,
 		  const char *meaning, struct config_faults *ret)
@@ -128,47 +114,44 @@ static bool is_file(enum config_kind kind)
 	return kind == CONFIG_KIND_FILE || kind == CONFIG_KIND_MAYFILE;
 }
 
-static bool setting_blame(const struct config *config, const char *error, struct config_faults *ret)
+static bool setting_blame(const struct config *config, const char *file, const char *why, struct config_faults *ret)
 {
 	for (size_t i = 0; i < config_setting_count; i++) {
 		const struct config_setting *s = &config_settings[i];
-		const char *path = is_file(s->rule.kind) ? *(char *const *)((const char *)config + s->at) : NULL;
-		const char *why = why_of(s->key, path, error);
 
-		if (why == NULL)
+		if (!is_file(s->rule.kind) || *(char *const *)((const char *)config + s->at) != file)
 			continue;
-		blame(config->source, s->key, -1, path, why, s->meaning, ret);
+		blame(config->source, s->key, -1, file, why, s->meaning, ret);
 		return true;
 	}
 	return false;
 }
 
-static bool list_blame(const struct config *config, const struct config_list_setting *list, const char *error,
-		       struct config_faults *ret)
+static bool list_blame(const struct config *config, const struct config_list_setting *list, const char *file,
+		       const char *why, struct config_faults *ret)
 {
 	size_t count = *(const size_t *)((const char *)config + list->count_at);
 
 	for (size_t n = 0; n < count && is_file(list->rule.kind); n++) {
-		const char *path =
-			*(char *const *)((const char *)config + list->first_at + n * list->member_bytes + list->at);
-		const char *why = why_of(list->key, path, error);
+		const char *member = (const char *)config + list->first_at + n * list->member_bytes;
 		char key[CONFIG_VALUE_BYTES];
 
-		if (why == NULL)
+		if (*(char *const *)(member + list->at) != file)
 			continue;
 		snprintf(key, sizeof key, "%s[].%s", list->list, list->key);
-		blame(config->source, key, (int)n, path, why, list->meaning, ret);
+		blame(config->source, key, (int)n, file, why, list->meaning, ret);
 		return true;
 	}
 	return false;
 }
 
-void config_source_blame(const struct config *config, const char *error, struct config_faults *ret)
+void config_source_blame(const struct config *config, const char *file, const char *why, struct config_faults *ret)
 {
-	bool blamed = setting_blame(config, error, ret);
+	bool blamed = file != NULL && setting_blame(config, file, why, ret);
 
-	for (size_t i = 0; i < config_list_setting_count && !blamed; i++)
-		blamed = list_blame(config, &config_list_settings[i], error, ret);
+	for (size_t i = 0; i < config_list_setting_count && file != NULL && !blamed; i++)
+		blamed = list_blame(config, &config_list_settings[i], file, why, ret);
+	assert(blamed || file == NULL);
 	if (!blamed)
-		config_fault_add(ret, "%s: %s", config->source->file, error);
+		config_fault_add(ret, "%s: %s", config->source->file, why);
 }

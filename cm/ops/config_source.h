@@ -33,9 +33,10 @@ void config_source_fault(const struct config_source *, const char *key, int item
 void config_source_fault_of(const struct config_source *, const struct config_entry *, const char *found,
 			    const char *allowed, struct config_faults *);
 /*
- * Something is wrong with a file that the configuration names: `error` is "PATH: why". The fault is that of the key
- * whose value the path is; when none has it, FILE: ERROR.
+ * Something is wrong with a file that the configuration names. `file` is the very pointer that stands in the
+ * configuration, since two keys may have one path: the fault is that of the key whose value it is. NULL: it is with no
+ * file, and the fault is FILE: WHY.
  */
-void config_source_blame(const struct config *, const char *error, struct config_faults *);
+void config_source_blame(const struct config *, const char *file, const char *why, struct config_faults *);
 
 #endif

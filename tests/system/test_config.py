@@ -115,6 +115,24 @@ def test_files_that_cannot_be_used_are_told_before_the_gate_runs(group, key, nam
     assert run.returncode == 1 and re.search(r'gate\.failed what=configuration why=".*' + told, run.stderr), run.stderr
 
 
+@pytest.mark.parametrize("certificate, key, wrong, reason", [("certificate.pem: old", "key.pem", "certificate", "no start line"),
+                                                             ("other.pem", "key.pem", "key", "no private key of the certificate")],
+                         ids=["a path that another one begins with", "a path that another key has"])
+def test_a_file_that_cannot_be_used_is_told_at_the_key_that_names_it(certificate, key, wrong, reason, tmp_path):
+    gates.make_certificate(tmp_path, "other.example")
+    (tmp_path / "certificate.pem").rename(tmp_path / "other.pem")
+    good_certificate, secret = gates.certificate()
+    (tmp_path / "certificate.pem").write_bytes(pathlib.Path(good_certificate).read_bytes())
+    (tmp_path / "key.pem").write_bytes(pathlib.Path(secret).read_bytes())
+    (tmp_path / "certificate.pem: old").write_text("")
+    config = good() | {"tls": {"certificate": "certificate.pem", "key": "key.pem"}, "certificates": [{"certificate": certificate, "key": key}]}
+    file = tmp_path / "gate.yaml"
+    file.write_text(json.dumps(config))
+    done = stanzagate("check", "-c", file)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert re.search(rf'certificates\[0\]\.{wrong}: found "{tmp_path}/{ {"certificate": certificate, "key": key}[wrong] }" \({reason}', done.stderr), done.stderr
+
+
 def test_what_is_hardly_meant_is_told_and_good(tmp_path):
     config = good()
     config["backends"] = [{"name": "a", "address": "file:/nowhere/list", "pool": "p"}]

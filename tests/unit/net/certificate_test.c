@@ -14,11 +14,11 @@ static bool covers(const char *names, const char *name)
 {
 	struct tls_files files = tls_files_make_for("EC", "SHA256", names);
 	struct tls_pair pair = {files.certificate, files.key, NULL};
-	char error[TLS_ERROR_BYTES];
-	struct certificate *c = certificate_new(&pair, error);
+	struct tls_fault fault;
+	struct certificate *c = certificate_new(&pair, &fault);
 	bool is;
 
-	cr_assert(c, "%s", error);
+	cr_assert(c, "%s", fault.why);
 	is = certificate_covers(c, name);
 	certificate_free(c);
 	tls_files_remove(&files);
@@ -233,10 +233,10 @@ Test(tenants, names_that_are_none)
 
 Test(tenants, covers_tells_by_index)
 {
-	char error[TLS_ERROR_BYTES];
-	struct tls_context *context = tls_context_new(&settings, error);
+	struct tls_fault fault;
+	struct tls_context *context = tls_context_new(&settings, &fault);
 
-	cr_assert(context, "%s", error);
+	cr_assert(context, "%s", fault.why);
 	cr_assert(tls_context_covers(context, FIRST, "alias.example"));
 	cr_assert_not(tls_context_covers(context, FIRST_RSA, "alias.example"));
 	cr_assert(tls_context_covers(context, WILD, "x.wild.example"));
@@ -246,31 +246,34 @@ Test(tenants, covers_tells_by_index)
 	tls_context_unref(context);
 }
 
-/* One that is bad spoils all, and is named. */
+/* One that is bad spoils all, and is named, by its own pointer: another one has the same path. */
 Test(tenants, bad_one_is_named)
 {
-	char error[TLS_ERROR_BYTES];
+	struct tls_fault fault;
+	char *same = strdup(files[WILD].key);
 
-	more[1].key_file = files[WILD].key;
-	cr_assert_null(tls_context_new(&settings, error));
-	cr_assert(strstr(error, files[WILD].key), "%s", error);
+	more[1].key_file = same;
+	cr_assert_null(tls_context_new(&settings, &fault));
+	cr_assert_eq(fault.file, same);
+	cr_assert_eq(strncmp(fault.why, "no private key of the certificate (", 35), 0, "%s", fault.why);
 	more[1].key_file = files[OTHER].key;
+	free(same);
 }
 
 /* A staple that is bad is only not shown (staple_test.c says which are). */
 Test(tenants, bad_staple_is_told)
 {
 	struct tls_context *context;
-	char error[TLS_ERROR_BYTES];
-	const char *fault;
+	struct tls_fault fault;
+	const char *why;
 	int64_t until_s;
 
 	more[2].staple_file = files[WILD].key;
-	context = tls_context_new(&settings, error);
-	cr_assert_not_null(context, "%s", error);
-	cr_assert_eq(tls_context_staple(context, 3, &until_s, &fault), TLS_STAPLE_BAD);
-	cr_assert(strstr(fault, files[WILD].key) && strstr(fault, "no OCSP response"), "%s", fault);
-	cr_assert_eq(tls_context_staple(context, 2, &until_s, &fault), TLS_STAPLE_NONE);
+	context = tls_context_new(&settings, &fault);
+	cr_assert_not_null(context, "%s", fault.why);
+	cr_assert_eq(tls_context_staple(context, 3, &until_s, &why), TLS_STAPLE_BAD);
+	cr_assert(strstr(why, files[WILD].key) && strstr(why, "no OCSP response"), "%s", why);
+	cr_assert_eq(tls_context_staple(context, 2, &until_s, &why), TLS_STAPLE_NONE);
 	tls_context_unref(context);
 	more[2].staple_file = NULL;
 }

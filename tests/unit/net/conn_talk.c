@@ -90,10 +90,10 @@ static struct talk *talk_new_tls_on(bool tcp, enum record_version version, enum 
 	struct talk *t = talk_new_on(tcp);
 	struct tls_files files = tls_files_make("EC", "SHA256");
 	struct tls_settings settings = {files.certificate, files.key, 12};
-	char error[TLS_ERROR_BYTES];
+	struct tls_fault fault;
 
-	t->peer.context = tls_context_new(&settings, error);
-	cr_assert(t->peer.context != NULL, "%s", error);
+	t->peer.context = tls_context_new(&settings, &fault);
+	cr_assert(t->peer.context != NULL, "%s", fault.why);
 	tls_files_remove(&files);
 	client_make(t, version, cipher);
 	if (direct)

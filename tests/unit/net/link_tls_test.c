@@ -57,10 +57,10 @@ static void server_make(int version, size_t tickets)
 static void ours_make(const char *names)
 {
 	struct link_tls_settings settings = {.ca_file = files.certificate};
-	char error[TLS_ERROR_BYTES];
+	struct tls_fault fault;
 
-	context = link_tls_context(&settings, error);
-	cr_assert(context != NULL, "%s", error);
+	context = link_tls_context(&settings, &fault);
+	cr_assert(context != NULL, "%s", fault.why);
 	ours = handshake_new(context, false);
 	cr_assert(handshake_peer_names(ours, names));
 }
@@ -262,10 +262,10 @@ Test(link_tls, another_authority)
 {
 	struct tls_files other = tls_files_make("EC", "SHA256");
 	struct link_tls_settings settings = {.ca_file = other.certificate};
-	char error[TLS_ERROR_BYTES];
+	struct tls_fault fault;
 
 	server_make(TLS1_3_VERSION, 0);
-	context = link_tls_context(&settings, error);
+	context = link_tls_context(&settings, &fault);
 	ours = handshake_new(context, false);
 	cr_assert(handshake_peer_names(ours, "a.example"));
 	cr_assert_eq(shake(SIZE_MAX), HANDSHAKE_FAILED);
@@ -277,15 +277,18 @@ Test(link_tls, files_that_are_wrong)
 {
 	struct tls_files other = tls_files_make("EC", "SHA256");
 	struct link_tls_settings settings = {.ca_file = "/nowhere/ca.pem"};
-	char error[TLS_ERROR_BYTES];
+	struct tls_fault fault;
 
-	cr_assert_null(link_tls_context(&settings, error));
-	cr_assert_eq(strncmp(error, "/nowhere/ca.pem: no certificates of authorities (", 49), 0, "%s", error);
+	cr_assert_null(link_tls_context(&settings, &fault));
+	cr_assert_eq(fault.file, settings.ca_file);
+	cr_assert_eq(strncmp(fault.why, "no certificates of authorities (", 32), 0, "%s", fault.why);
 	settings = (struct link_tls_settings){files.certificate, files.key, files.key};
-	cr_assert_null(link_tls_context(&settings, error));
-	cr_assert_not_null(strstr(error, ": no certificate that can be used ("), "%s", error);
+	cr_assert_null(link_tls_context(&settings, &fault));
+	cr_assert_eq(fault.file, settings.certificate_file);
+	cr_assert_eq(strncmp(fault.why, "no certificate that can be used (", 33), 0, "%s", fault.why);
 	settings = (struct link_tls_settings){files.certificate, files.certificate, other.key};
-	cr_assert_null(link_tls_context(&settings, error));
-	cr_assert_not_null(strstr(error, ": no private key of the certificate ("), "%s", error);
+	cr_assert_null(link_tls_context(&settings, &fault));
+	cr_assert_eq(fault.file, settings.key_file);
+	cr_assert_eq(strncmp(fault.why, "no private key of the certificate (", 35), 0, "%s", fault.why);
 	tls_files_remove(&other);
 }

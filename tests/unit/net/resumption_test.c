@@ -30,7 +30,7 @@ static struct record_crypto *crypto;
 static struct tls_files files[3], client_files;
 static struct tls_pair more[2];
 static struct tls_settings settings;
-static char error[TLS_ERROR_BYTES];
+static struct tls_fault fault;
 
 static void make(void)
 {
@@ -325,7 +325,7 @@ static struct tls_tickets *tickets_of(const uint8_t *bytes, size_t len)
 
 	cr_assert_eq(write(fd, bytes, len), (ssize_t)len);
 	close(fd);
-	tickets = tls_tickets_read(path, error);
+	tickets = tls_tickets_read(path, &fault);
 	unlink(path);
 	return tickets;
 }
@@ -334,7 +334,7 @@ static void use(const uint8_t *bytes)
 {
 	tls_tickets_unref(settings.tickets);
 	settings.tickets = tickets_of(bytes, 240);
-	cr_assert(settings.tickets, "%s", error);
+	cr_assert(settings.tickets, "%s", fault.why);
 }
 
 /* Each key a letter; two gates that have been given new files at different times. */
@@ -379,9 +379,10 @@ Test(resumption, bad_files)
 	cr_assert_null(tickets_of(bytes, 0));
 	cr_assert_null(tickets_of(bytes, 239));
 	cr_assert_null(tickets_of(bytes, 241));
-	cr_assert(strstr(error, "not three keys of 80 bytes"), "%s", error);
-	cr_assert_null(tls_tickets_read("/nonexistent", error));
-	cr_assert_str_eq(error, "/nonexistent: No such file or directory");
+	cr_assert(strstr(fault.why, "not three keys of 80 bytes"), "%s", fault.why);
+	cr_assert_null(tls_tickets_read("/nonexistent", &fault));
+	cr_assert_str_eq(fault.file, "/nonexistent");
+	cr_assert_str_eq(fault.why, "No such file or directory");
 	memcpy(bytes + 80, bytes, 16);
 	cr_assert_null(tickets_of(bytes, 240));
 	bytes[80]++;
@@ -390,7 +391,7 @@ Test(resumption, bad_files)
 	bytes[160 + 16] = 1;
 	memset(bytes + 48, 0, 32);
 	cr_assert_null(tickets_of(bytes, 240));
-	cr_assert(strstr(error, "zeros"), "%s", error);
+	cr_assert(strstr(fault.why, "zeros"), "%s", fault.why);
 }
 
 /* ---- with clients' certificates */

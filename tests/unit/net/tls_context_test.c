@@ -8,22 +8,22 @@
 #include <string.h>
 #include <unistd.h>
 
-static char error[TLS_ERROR_BYTES];
+static struct tls_fault fault;
 
 static struct tls_context *context_of(const char *certificate, const char *key)
 {
 	struct tls_settings settings = {certificate, key, 12};
 
-	memset(error, 0, sizeof error);
-	return tls_context_new(&settings, error);
+	memset(&fault, 0, sizeof fault);
+	return tls_context_new(&settings, &fault);
 }
 
 static void refused(const char *certificate, const char *key, const char *named, const char *because)
 {
 	cr_assert_null(context_of(certificate, key));
-	cr_assert(strstr(error, named), "%s: names %s", error, named);
-	cr_assert(strstr(error, because), "%s: says %s", error, because);
-	cr_assert_null(strchr(error, '\n'));
+	cr_assert_str_eq(fault.file, named);
+	cr_assert(strstr(fault.why, because), "%s: says %s", fault.why, because);
+	cr_assert_null(strchr(fault.why, '\n'));
 }
 
 Test(tls_context, pair_is_accepted)
@@ -31,7 +31,7 @@ Test(tls_context, pair_is_accepted)
 	struct tls_files files = tls_files_make("EC", "SHA256");
 	struct tls_context *context = context_of(files.certificate, files.key);
 
-	cr_assert(context, "%s", error);
+	cr_assert(context, "%s", fault.why);
 	cr_assert_eq(tls_context_expires_s(context), 2208988800);
 	cr_assert_eq(tls_context_ref(context), context);
 	tls_context_unref(context);
@@ -45,7 +45,7 @@ Test(tls_context, rsa_is_accepted)
 	struct tls_files files = tls_files_make("RSA", "SHA256");
 	struct tls_context *context = context_of(files.certificate, files.key);
 
-	cr_assert(context, "%s", error);
+	cr_assert(context, "%s", fault.why);
 	tls_context_unref(context);
 	tls_files_remove(&files);
 }

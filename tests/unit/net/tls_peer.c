@@ -115,10 +115,10 @@ struct tls_peer *peer_new_with(const struct tls_files *files, int version_min, b
 struct tls_peer *peer_new_by(const struct tls_settings *settings, bool direct)
 {
 	struct tls_peer *p = calloc(1, sizeof *p);
-	char error[TLS_ERROR_BYTES];
+	struct tls_fault fault;
 
 	assert(p);
-	p->context = tls_context_new(settings, error);
+	p->context = tls_context_new(settings, &fault);
 	assert(p->context);
 	p->server = handshake_new(p->context, direct);
 	assert(p->server);

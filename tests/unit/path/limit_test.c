@@ -400,14 +400,14 @@ Test(limit, a_new_certificate_is_shown_from_now_on)
 {
 	struct tls_files files = tls_files_make("EC", "SHA256");
 	struct tls_settings settings = {files.certificate, files.key, 12};
-	char error[TLS_ERROR_BYTES];
+	struct tls_fault fault;
 	struct actor old, new;
 
 	go();
 	actor_connect(&stage, &old, WAY_DIRECT);
 	for (int i = 0; i < 2; i++) { /* the second replaces the first, seen or not */
 		struct tls_context *unseen =
-			atomic_exchange(&stage.worker->orders.context, tls_context_new(&settings, error));
+			atomic_exchange(&stage.worker->orders.context, tls_context_new(&settings, &fault));
 
 		if (unseen != NULL)
 			tls_context_unref(unseen);

@@ -84,10 +84,10 @@ static struct listener listen_on(bool direct, uint16_t *ret_port)
 static struct tls_context *context_new(const struct stage *s)
 {
 	struct tls_settings settings = {s->files.certificate, s->files.key, s->config.tls_version_min};
-	char error[TLS_ERROR_BYTES];
-	struct tls_context *context = tls_context_new(&settings, error);
+	struct tls_fault fault;
+	struct tls_context *context = tls_context_new(&settings, &fault);
 
-	cr_assert(context != NULL, "%s", error);
+	cr_assert(context != NULL, "%s", fault.why);
 	return context;
 }
 
