@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define COMMANDS_ALLOWED "run, check, ctl, example, reference or metrics"
+#define KERNELS_ALLOWED	 "avx2, avx512, sse42, neon or scalar, if this CPU has it"
 
 static const char *xml_kernel;
 
@@ -99,7 +100,7 @@ static int help(FILE *to, int status)
 	fprintf(to, "\n  -c, --config FILE  the configuration (YAML)\n"
 		    "  -h, --help         this text\n"
 		    "  -V, --version      the version\n\n"
-		    "environment: STANZAGATE_XML_KERNEL=scalar|avx2 forces a tokenizer kernel\n");
+		    "environment: STANZAGATE_XML_KERNEL forces a tokenizer kernel: " KERNELS_ALLOWED "\n");
 	return status;
 }
 
@@ -135,8 +136,7 @@ static int command_run(const char *name, const char *file)
 	}
 	xml_kernel = xml_kernel_choose(kernel);
 	if (xml_kernel == NULL) {
-		fprintf(stderr,
-			"stanzagate: STANZAGATE_XML_KERNEL: found \"%s\", allowed scalar or avx2, if this CPU has it\n",
+		fprintf(stderr, "stanzagate: STANZAGATE_XML_KERNEL: found \"%s\", allowed " KERNELS_ALLOWED "\n",
 			kernel);
 		return 2;
 	}
