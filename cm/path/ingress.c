@@ -5,7 +5,7 @@
  *             TLS record   one element  what to do     twelve bytes before it
  *
  * Example: alice@localhost/x sends <message to='bob@localhost' from='eve@x'>...</message>, in a TLS record with half of
- * the next stanza behind it. conn_read answers the record's text. xml_next answers XML_ELEMENT [0, 57) with the places
+ * the next stanza behind it. conn_read answers the record's text. xml_next answers XML_ELEMENT [0, 54) with the places
  * of the name and of the from attribute. stream_read says STREAM_ACT_STANZA. The frame's payload is spliced together of
  * pieces: "<message", the client's stamp " from='alice@localhost/x'", " to='bob@localhost'", ">...</message>"; eve is
  * left out. (Had the stanza used a prefix that only the stream header declares, that declaration would stand behind the
