@@ -126,68 +126,47 @@ static bool tls_read(const struct config_rule *rule, const char *directory, cons
 	return true;
 }
 
-static bool entry_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+enum { WORDS_MAX = 4 };
+/* Of kinds whose value is the place of a word: uint32_t, or bool where there are two. */
+static const char *const kind_words[CONFIG_KIND_COUNT][WORDS_MAX] = {
+	[CONFIG_KIND_BOOL] = {"no", "yes"},
+	[CONFIG_KIND_ENTRY] = {"starttls", "direct"},
+	[CONFIG_KIND_SPEECH] = {"xmpp", "startalk"},
+	[CONFIG_KIND_PROXY] = {"no", "v1", "v2", "any"}, /* by their bits */
+	[CONFIG_KIND_CLIENTS] = {"off", "request", "require"},
+	[CONFIG_KIND_KERNEL] = {"off", "on", "auto"},
+	[CONFIG_KIND_FORM] = {"text", "json"},
+	[CONFIG_KIND_PLACE] = {"stderr", "journal"},
+	[CONFIG_KIND_POLICY] = {"user", "domain", "least-loaded"},
+};
+
+static bool is_bool(enum config_kind kind)
 {
-	if (strcmp(text, "starttls") != 0 && strcmp(text, "direct") != 0)
-		return false;
-	*(bool *)ret = *text == 'd';
-	return true;
+	return kind == CONFIG_KIND_BOOL || kind == CONFIG_KIND_ENTRY || kind == CONFIG_KIND_SPEECH;
 }
 
-static bool speech_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+static bool word_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
 {
-	if (strcmp(text, "xmpp") != 0 && strcmp(text, "startalk") != 0)
-		return false;
-	*(bool *)ret = *text == 's';
-	return true;
-}
+	const char *const *of = kind_words[rule->kind];
 
-/* Which of some words it is. */
-static bool word_read(const char *const *words, uint32_t count, const char *text, void *ret)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (strcmp(text, words[i]) == 0) {
+	for (uint32_t i = 0; i < WORDS_MAX && of[i] != NULL; i++) {
+		if (strcmp(text, of[i]) != 0)
+			continue;
+		if (is_bool(rule->kind))
+			*(bool *)ret = i > 0;
+		else
 			*(uint32_t *)ret = i;
-			return true;
-		}
+		return true;
+	}
 	return false;
 }
 
-static const char *const proxy_words[] = {"no", "v1", "v2", "any"}; /* by their bits */
-static const char *const clients_words[] = {"off", "request", "require"};
-static const char *const kernel_words[] = {"off", "on", "auto"};
-static const char *const form_words[] = {"text", "json"};
-static const char *const place_words[] = {"stderr", "journal"};
-static const char *const policy_words[] = {"user", "domain", "least-loaded"};
-
-static bool proxy_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
+static const char *word_of(enum config_kind kind, const void *member)
 {
-	return word_read(proxy_words, 4, text, ret);
-}
+	uint32_t at = is_bool(kind) ? *(const bool *)member : *(const uint32_t *)member;
 
-static bool clients_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
-{
-	return word_read(clients_words, 3, text, ret);
-}
-
-static bool kernel_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
-{
-	return word_read(kernel_words, 3, text, ret);
-}
-
-static bool form_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
-{
-	return word_read(form_words, 2, text, ret);
-}
-
-static bool place_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
-{
-	return word_read(place_words, 2, text, ret);
-}
-
-static bool policy_read(const struct config_rule *rule, const char *directory, const char *text, void *ret)
-{
-	return word_read(policy_words, 3, text, ret);
+	assert(at < WORDS_MAX && kind_words[kind][at] != NULL);
+	return kind_words[kind][at];
 }
 
 /* Answers the path, with the directory before it when it is relative; NULL: empty. Owned by the caller. */
@@ -413,11 +392,11 @@ static const struct {
 	[CONFIG_KIND_BOOL] = {bool_read, false, true, "yes or no"},
 	[CONFIG_KIND_LEVEL] = {level_read, false, false, "error, warning, info or debug"},
 	[CONFIG_KIND_TLS] = {tls_read, false, false, "1.2 or 1.3"},
-	[CONFIG_KIND_ENTRY] = {entry_read, false, false, "starttls or direct"},
-	[CONFIG_KIND_SPEECH] = {speech_read, false, false, "xmpp or startalk"},
-	[CONFIG_KIND_PROXY] = {proxy_read, false, false, "no, v1, v2 or any"},
-	[CONFIG_KIND_CLIENTS] = {clients_read, false, false, "off, request or require"},
-	[CONFIG_KIND_KERNEL] = {kernel_read, false, false, "off, on or auto"},
+	[CONFIG_KIND_ENTRY] = {word_read, false, false, "starttls or direct"},
+	[CONFIG_KIND_SPEECH] = {word_read, false, false, "xmpp or startalk"},
+	[CONFIG_KIND_PROXY] = {word_read, false, false, "no, v1, v2 or any"},
+	[CONFIG_KIND_CLIENTS] = {word_read, false, false, "off, request or require"},
+	[CONFIG_KIND_KERNEL] = {word_read, false, false, "off, on or auto"},
 	[CONFIG_KIND_NETWORK] = {network_read, true, false,
 				 "IPv4/bits or IPv6/bits, numeric, without bits behind the prefix"},
 	[CONFIG_KIND_FILE] = {path_read, true, false, "a file that can be read"},
@@ -434,9 +413,9 @@ static const struct {
 	[CONFIG_KIND_NAMES] = {names_read, true, false, "names with a space between two, or none"},
 	[CONFIG_KIND_USER] = {user_read, false, false, "a user's name or number"},
 	[CONFIG_KIND_NAME] = {name_read, true, false, "1 to 63 letters, digits, dots, hyphens and underscores"},
-	[CONFIG_KIND_POLICY] = {policy_read, false, false, "user, domain or least-loaded"},
-	[CONFIG_KIND_FORM] = {form_read, false, false, "text or json"},
-	[CONFIG_KIND_PLACE] = {place_read, false, false, "stderr or journal"},
+	[CONFIG_KIND_POLICY] = {word_read, false, false, "user, domain or least-loaded"},
+	[CONFIG_KIND_FORM] = {word_read, false, false, "text or json"},
+	[CONFIG_KIND_PLACE] = {word_read, false, false, "stderr or journal"},
 	[CONFIG_KIND_DOMAINS] = {domains_read, true, false, "domains with a space between two, or any"},
 	[CONFIG_KIND_DOMAIN] = {domain_read, true, false, "a domain as in user@domain"},
 };
@@ -472,41 +451,25 @@ static const char *text_absent(enum config_kind kind)
 		       : "";
 }
 
+static const char *text_of(enum config_kind kind, const void *member)
+{
+	if (kind == CONFIG_KIND_LEVEL)
+		return log_level_name(*(const enum config_log_level *)member);
+	if (kind == CONFIG_KIND_TLS)
+		return *(const int *)member == 13 ? "1.3" : "1.2";
+	if (!config_kind_is_text(kind))
+		return word_of(kind, member);
+	return *(char *const *)member != NULL ? *(char *const *)member : text_absent(kind);
+}
+
 void config_value_show(const struct config_rule *rule, const void *member, char to[static CONFIG_VALUE_BYTES])
 {
-	const char *text = "";
-	if (config_kind_is_text(rule->kind))
-		text = *(char *const *)member ? *(char *const *)member : text_absent(rule->kind);
-	else if (rule->kind == CONFIG_KIND_LEVEL)
-		text = log_level_name(*(const enum config_log_level *)member);
-	else if (rule->kind == CONFIG_KIND_BOOL)
-		text = *(const bool *)member ? "yes" : "no";
-	else if (rule->kind == CONFIG_KIND_ENTRY)
-		text = *(const bool *)member ? "direct" : "starttls";
-	else if (rule->kind == CONFIG_KIND_SPEECH)
-		text = *(const bool *)member ? "startalk" : "xmpp";
-	else if (rule->kind == CONFIG_KIND_TLS)
-		text = *(const int *)member == 13 ? "1.3" : "1.2";
-	else if (rule->kind == CONFIG_KIND_PROXY)
-		text = proxy_words[*(const uint32_t *)member];
-	else if (rule->kind == CONFIG_KIND_CLIENTS)
-		text = clients_words[*(const uint32_t *)member];
-	else if (rule->kind == CONFIG_KIND_KERNEL)
-		text = kernel_words[*(const uint32_t *)member];
-	else if (rule->kind == CONFIG_KIND_FORM)
-		text = form_words[*(const uint32_t *)member];
-	else if (rule->kind == CONFIG_KIND_PLACE)
-		text = place_words[*(const uint32_t *)member];
-	else if (rule->kind == CONFIG_KIND_POLICY)
-		text = policy_words[*(const uint32_t *)member];
-	bool is_small = rule->kind == CONFIG_KIND_WEIGHT || rule->kind == CONFIG_KIND_USER;
-	uint64_t number = is_small ? *(const uint32_t *)member : 0;
 	if (rule->kind == CONFIG_KIND_INT)
-		number = *(const uint64_t *)member;
-	if (rule->kind == CONFIG_KIND_INT || is_small)
-		snprintf(to, CONFIG_VALUE_BYTES, "%" PRIu64, number);
+		snprintf(to, CONFIG_VALUE_BYTES, "%" PRIu64, *(const uint64_t *)member);
+	else if (rule->kind == CONFIG_KIND_WEIGHT || rule->kind == CONFIG_KIND_USER)
+		snprintf(to, CONFIG_VALUE_BYTES, "%" PRIu32, *(const uint32_t *)member);
 	else
-		snprintf(to, CONFIG_VALUE_BYTES, "%s", text);
+		snprintf(to, CONFIG_VALUE_BYTES, "%s", text_of(rule->kind, member));
 }
 
 void config_value_allowed(const struct config_rule *rule, char to[static CONFIG_VALUE_BYTES])
