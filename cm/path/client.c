@@ -52,54 +52,6 @@ static void count_new(struct worker *w, const struct client *c)
 
 /* ---- the beginning */
 
-static struct login *login_new(struct worker *w)
-{
-	struct login *login = calloc(1, sizeof *login);
-
-	assert(login != NULL);
-	login->stream.bytes_max = (uint32_t)w->config->login_bytes_max;
-	login->stream.elements_max = (uint32_t)w->config->login_elements_max;
-	login->until_ms = worker_now_ms(w) + w->config->login_ms_max;
-	counter_add(&w->counters, COUNTER_memory_login, sizeof *login);
-	return login;
-}
-
-void login_hold(struct worker *w, struct login *login, const uint8_t *bytes, size_t len)
-{
-	login->held = realloc(login->held, login->held_len + len);
-	assert(login->held != NULL);
-	memcpy(login->held + login->held_len, bytes, len);
-	login->held_len += len;
-	counter_add(&w->counters, COUNTER_memory_login, (int64_t)len);
-}
-
-void login_let_go(struct worker *w, struct login *login)
-{
-	counter_add(&w->counters, COUNTER_memory_login, -(int64_t)login->held_len);
-	login->held = NULL;
-	login->held_len = 0;
-}
-
-void login_drop(struct worker *w, struct login *login)
-{
-	free(login->held);
-	login_let_go(w, login);
-}
-
-static void login_free(struct worker *w, struct client *c)
-{
-	if (c->login == NULL)
-		return;
-	counter_add(&w->counters, COUNTER_memory_login, -(int64_t)sizeof *c->login);
-	free(c->login->features);
-	login_drop(w, c->login);
-	tls_context_unref(c->login->context);
-	free(c->login->facts.identity);
-	explicit_bzero(c->login, sizeof *c->login);
-	free(c->login);
-	c->login = NULL;
-}
-
 static uint64_t client_tag(struct slab_handle self)
 {
 	return (uint64_t)WORKER_CLIENT << WORKER_KIND_SHIFT | (uint64_t)self.index << WORKER_INDEX_SHIFT |
@@ -327,7 +279,8 @@ void client_free(struct worker *w, struct client *c)
 	counter_add(&w->counters, state_counter(c->stream.state), -1);
 	counter_add(&w->counters, transport_counter(c, COUNTER_transport_starttls), -1);
 	wheel_clear(&c->timer);
-	login_free(w, c);
+	login_free(w, c->login);
+	c->login = NULL;
 	partial_free(w, c->partial);
 	shelf_give(&w->texts, c->stamp, c->stamp_len);
 	keepsakes_free(w, c);
@@ -659,7 +612,8 @@ bool client_on_bound(struct worker *w, struct client *c, const struct frame *fra
 		return false;
 	stamp_make(w, c, &jid);
 	client_dialect(c)->bound(w, c);
-	login_free(w, c);
+	login_free(w, c->login);
+	c->login = NULL;
 	client_count_state(w, c, before);
 	client_set_idle(w, c);
 	log_bound(w, c);

@@ -10,6 +10,7 @@
 #include "address.h"
 #include "conn.h"
 #include "frame.h"
+#include "login.h"
 #include "proxy.h"
 #include "slab.h"
 #include "stream.h"
@@ -18,21 +19,6 @@
 
 struct worker;
 struct uplink;
-
-/* Memory of a login; gone once the client is bound. */
-struct login {
-	struct stream_login stream;
-	struct tls_facts facts;
-	struct tls_context *context; /* that TLS began with */
-	struct address peer;	     /* the socket's own, asked for once; of length 0 when it had left already */
-	const char *refusal;	     /* what says "later" to what it began to authenticate with; NULL: nothing can */
-	char *features;		     /* after authentication, as the session server said */
-	size_t features_len;
-	uint8_t *
-		held; /* a part of a PROXY header, or a step of the TLS handshake that has not had its turn (turns.h) */
-	size_t held_len;
-	uint64_t until_ms;
-};
 
 /* Bytes of an element that is partly there, and the tokenizer's notes on them. */
 struct partial {
@@ -137,11 +123,6 @@ struct client_end {
 };
 void client_close(struct worker *, struct client *, const struct client_end *);
 void client_close_for(struct worker *, struct client *, enum reason);
-
-/* Bytes that a login cannot take yet: a copy is put behind those that are held already; dropped; the caller's now. */
-void login_hold(struct worker *, struct login *, const uint8_t *bytes, size_t len);
-void login_drop(struct worker *, struct login *);
-void login_let_go(struct worker *, struct login *);
 
 /*
  * After <starttls/>, which it answers: a handshake comes next. False: there is no room for one more, or too many came
