@@ -33,7 +33,11 @@ class ExampleGate(gates.Gate):
         config.write_text(replaced(example.read_text(), places))
         gates.Program.__init__(self, [gates.GATE, "run", "-c", config], home)
         self.wait_ready()
-        gates.wait_until(lambda: self.metrics()["stanzagate_links_up"] >= len(links), what="links to all")
+        gates.wait_until(lambda: self.has_links(len(links)), what="a link of each worker to each server")
+
+    def has_links(self, servers):
+        now = self.metrics()
+        return now["stanzagate_links_up"] == servers * now["stanzagate_workers"]
 
 
 class Crowd:
