@@ -20,7 +20,8 @@ class ExampleGate(gates.Gate):
         places = {
             "[::]:5222": "127.0.0.1:0",
             "[::]:5223": "127.0.0.1:0",
-            "127.0.0.1:9100": self.metrics_address,
+            "127.0.0.1:9109": self.metrics_address,
+            "/run/stanzagate/control.sock": home / "control.sock",
             "\nlink:\n": "\nlink:\n  adopt_after_ms: 300\n",  # no test wants to wait for 5 seconds
             "/etc/stanzagate/links-ca.pem": authority.file,
             "/etc/stanzagate/gate-1.pem": certificate,
