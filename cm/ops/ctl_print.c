@@ -305,7 +305,7 @@ void ctl_print_log(FILE *to, const json_t *result)
 	static const struct ctl_column columns[] = {
 		{"ROOM", "room", CTL_TEXT}, {"LEVEL", "level", CTL_TEXT}, {"EVENTS", "events", CTL_TEXT}};
 
-	fprintf(to, "%s, and of rooms with a level of their own:\n\n",
+	fprintf(to, "%s, unless a room has a level of its own:\n\n",
 		json_string_value(json_object_get(result, "level")));
 	ctl_table_print(to, COLUMNS(columns), json_object_get(result, "rooms"));
 }
