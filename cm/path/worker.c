@@ -2,13 +2,13 @@
 
 #include "adoption.h"
 #include "client.h"
+#include "listener.h"
 #include "log.h"
 #include "outbox.h"
 #include "route.h"
 #include "sanitized.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +19,18 @@
 
 enum {
 	WAIT_MS_MAX = 1000,
-	ACCEPT_AGAIN_MS = 100,
-	ACCEPTS = 4,
 	TRIM_AFTER_LOGINS = 256,
 	TRIM_AFTER_LOGINS_CALM = 16,
 	TRIM_AFTER_CHUNK_BYTES = 8 << 20,
-	SPENT_SAID_MS = 60000,
 };
+
+uint64_t worker_descriptor_limit(void)
+{
+	struct rlimit limit = {0};
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur;
+}
 
 uint64_t worker_now_ms(const struct worker *w)
 {
@@ -204,90 +209,6 @@ void worker_wake(struct worker *w)
 
 	if (io != NULL)
 		io_wake(io);
-}
-
-/* ---- listeners */
-
-static uint64_t listener_tag(size_t index, unsigned accept)
-{
-	return (uint64_t)WORKER_LISTENER << WORKER_KIND_SHIFT | (uint64_t)index << WORKER_INDEX_SHIFT | accept;
-}
-
-static void listeners_accept(struct worker *w, uint64_t *wait_ms)
-{
-	for (size_t i = 0; i < w->listener_count; i++) {
-		struct listener *l = &w->listeners[i];
-
-		if (l->fd < 0)
-			continue;
-		if (worker_now_ms(w) < l->again_ms) {
-			*wait_ms = *wait_ms < ACCEPT_AGAIN_MS ? *wait_ms : ACCEPT_AGAIN_MS;
-			continue;
-		}
-		for (unsigned n = 0; n < ACCEPTS; n++)
-			if (!(l->accepting & 1u << n))
-				io_accept(w->net.io, l->fd, listener_tag(i, n));
-		l->accepting = (1u << ACCEPTS) - 1;
-	}
-}
-
-/* Accepts that are with the kernel already may still bring some. */
-static bool is_crowded(struct worker *w)
-{
-	bool crowded = turns_are_many(w);
-
-	counter_add(&w->counters, COUNTER_accept_pauses, crowded && !w->crowded);
-	return w->crowded = crowded;
-}
-
-static uint64_t descriptor_limit(void)
-{
-	struct rlimit limit = {0};
-
-	getrlimit(RLIMIT_NOFILE, &limit);
-	return limit.rlim_cur;
-}
-
-/* Clients wait at the door, since the kernel gives no descriptor more. Said once a minute. */
-static void say_spent(struct worker *w, int error)
-{
-	if (worker_now_ms(w) < w->spent_said_ms + SPENT_SAID_MS && w->spent_said_ms != 0)
-		return;
-	w->spent_said_ms = worker_now_ms(w);
-	log_event(CONFIG_LOG_WARNING, "worker.descriptors_spent", log_text("why", strerror(-error)),
-		  log_count("limit", descriptor_limit()), log_count("clients", w->clients.used),
-		  log_text("advice", "raise the limit of open files (LimitNOFILE= or ulimit -n)"));
-}
-
-static void listener_complete(struct worker *w, struct listener *l, const struct io_done *done)
-{
-	l->accepting &= (uint8_t) ~(1u << (unsigned)(done->tag & 7));
-	if (done->result >= 0 && w->drain_by_ms == 0)
-		client_new(w, done->result, l);
-	else if (done->result >= 0)
-		io_close(w->net.io, done->result);
-	else if (done->result != -ECANCELED) {
-		counter_add(&w->counters, COUNTER_accept_errors, 1);
-		if (done->result == -EMFILE || done->result == -ENFILE)
-			say_spent(w, done->result);
-		l->again_ms = worker_now_ms(w) + ACCEPT_AGAIN_MS;
-	}
-}
-
-static void listeners_end(struct worker *w)
-{
-	for (size_t i = 0; i < w->listener_count; i++)
-		for (unsigned n = 0; n < ACCEPTS; n++)
-			if (w->listeners[i].accepting & 1u << n)
-				io_cancel(w->net.io, listener_tag(i, n));
-}
-
-static bool listeners_ended(const struct worker *w)
-{
-	for (size_t i = 0; i < w->listener_count; i++)
-		if (w->listeners[i].accepting)
-			return false;
-	return true;
 }
 
 /* ---- the parts of a tick */
@@ -517,8 +438,7 @@ static uint64_t wait_ms(struct worker *w)
 
 	if (w->drain_by_ms == 0) {
 		uplinks_dial(w, &wait_ms);
-		if (!is_crowded(w))
-			listeners_accept(w, &wait_ms);
+		listeners_accept(w, &wait_ms);
 	}
 	if (w->net.dirty != NULL || turns_are_due(w) || inquiries_are_due(w))
 		return 0;
@@ -576,7 +496,7 @@ static bool direct_begin(struct worker *w, struct io *io, char error[static WORK
 		return false;
 	}
 	log_event(CONFIG_LOG_WARNING, "worker.descriptors", log_text("worker", w->name), log_text("why", why),
-		  log_count("limit", descriptor_limit()), log_count("clients_max", w->config->clients_max),
+		  log_count("limit", worker_descriptor_limit()), log_count("clients_max", w->config->clients_max),
 		  log_text("advice", "all clients of the process count against this limit of open files: raise it "
 				     "(LimitNOFILE= or ulimit -n) or lower limits.clients_max"));
 	return true;

@@ -16,6 +16,7 @@
 #include "fleet.h"
 #include "inquiry.h"
 #include "link_secret.h"
+#include "listener.h"
 #include "lobby.h"
 #include "network.h"
 #include "pool.h"
@@ -57,15 +58,6 @@ struct orders {
 /* Names the tags of completions; see conn.h for the other bits. */
 enum worker_kind { WORKER_CLIENT = 1, WORKER_UPLINK, WORKER_LISTENER };
 enum { WORKER_KIND_SHIFT = 60, WORKER_INDEX_SHIFT = 32 };
-
-struct listener {
-	int fd;
-	bool direct;
-	bool startalk;		  /* its clients speak Startalk's dialect */
-	enum proxy_version proxy; /* the header that clients come with */
-	uint8_t accepting;	  /* accepts with the kernel: a bit for each */
-	uint64_t again_ms;	  /* not before, since the kernel had no descriptors or memory */
-};
 
 struct worker {
 	struct net net;
@@ -134,6 +126,7 @@ bool worker_run(struct worker *, char error[static WORKER_ERROR_BYTES]);
 void worker_wake(struct worker *);
 
 /* For the other files of path/. */
+uint64_t worker_descriptor_limit(void); /* of the process */
 uint64_t worker_now_ms(const struct worker *);
 uint32_t worker_now_s(const struct worker *); /* rounded up */
 uint64_t worker_random(struct worker *);
