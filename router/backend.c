@@ -242,7 +242,7 @@ void backend_heard(struct backend_link *link, size_t len, uint64_t now_ms)
 	struct link_found found;
 	link->in.end += len;
 	while (link->bad == FRAME_ERROR_NONE) {
-		link_next(&link->link, bytes_first(&link->in) + link->looked_at, bytes_len(&link->in) - link->looked_at,
+		link_next(&link->link, bytes_behind(&link->in, link->looked_at), bytes_len(&link->in) - link->looked_at,
 			  now_ms, &found);
 		if (found.is == LINK_MORE)
 			return;

@@ -76,7 +76,7 @@ bool backlog_walk(const struct backlog *backlog, size_t *at, struct frame *ret)
 	enum frame_error error;
 	if (place == bytes_len(from))
 		return false;
-	size_t used = frame_read(bytes_first(from) + place, bytes_len(from) - place, ret, &error);
+	size_t used = frame_read(bytes_behind(from, place), bytes_len(from) - place, ret, &error);
 	assert(used > 0);
 	*at += used;
 	return true;

@@ -28,9 +28,14 @@ static inline size_t bytes_len(const struct bytes *bytes)
 {
 	return bytes->end - bytes->begin;
 }
+/* What is `skip` bytes behind the first one held; NULL where there is no memory yet, or no longer. */
+static inline uint8_t *bytes_behind(const struct bytes *bytes, size_t skip)
+{
+	return bytes->at ? bytes->at + bytes->begin + skip : NULL;
+}
 static inline uint8_t *bytes_first(const struct bytes *bytes)
 {
-	return bytes->at ? bytes->at + bytes->begin : NULL;
+	return bytes_behind(bytes, 0);
 }
 /* Room for at least `len` more bytes behind the last; add to `end` what was filled. Moves what is held. */
 uint8_t *bytes_room(struct bytes *, size_t len);
