@@ -1,3 +1,4 @@
+#include "sanitized.h"
 #include "slab.h"
 
 #include <criterion/criterion.h>
@@ -194,8 +195,7 @@ Test(slab, agrees_with_a_model)
 	slab_done(&slab);
 }
 
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
+#if SANITIZED
 Test(slab, given_back_objects_are_poisoned)
 {
 	struct slab slab;

@@ -2,6 +2,7 @@
  * What OpenSSL has freed is overwritten, and what it has moved is whole. A program of its own, since Criterion's has
  * used OpenSSL's memory before any test begins.
  */
+#include "sanitized.h"
 #include "tls_memory.h"
 
 #include <assert.h>
@@ -27,7 +28,7 @@ static void moved_bytes_stay(void)
 /* The allocator leaves all but the first words of a freed block as they are. A sanitizer would not let us look. */
 static void freed_bytes_are_gone(void)
 {
-#ifndef __SANITIZE_ADDRESS__
+#if !SANITIZED
 	volatile char *bytes = OPENSSL_malloc(512);
 
 	memset((char *)bytes, 'x', 512);
