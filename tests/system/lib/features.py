@@ -4,7 +4,6 @@ What people's clients do with a server, for a server by itself and the same behi
     tour(address, authority)    name of feature -> what came of it, at a server that is new: it leaves things there
 """
 import asyncio
-import datetime
 import xml.etree.ElementTree as ET
 
 import gate as gates
@@ -103,11 +102,10 @@ async def feature_carbons(phone, desk, friend):
 
 
 async def feature_archive(phone, desk, friend):
-    shortly_before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=1)
     phone.send_message("bob@localhost", "to be found again", mtype="chat")
     await until(friend.received.get())
-    found = await until(phone["xep_0313"].retrieve(with_jid="bob@localhost", start=shortly_before))  # else the oldest come, and only so many
-    bodies = [message["mam_result"]["forwarded"]["stanza"]["body"] for message in found["mam"]["results"]]
+    pages = phone["xep_0313"].retrieve(with_jid="bob@localhost", iterator=True, rsm={"max": 50})  # others have talked here before
+    bodies = [message["mam_result"]["forwarded"]["stanza"]["body"] async for page in pages for message in page["mam"]["results"]]
     return "to be found again" in bodies
 
 
