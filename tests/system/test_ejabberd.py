@@ -276,8 +276,8 @@ def test_what_waits_for_a_gate_is_bounded(server):
     check_that_what_waits_is_bounded(server, ("127.0.0.1", server.ports["small"]), 40000)
 
 
-def test_a_gate_that_reads_no_more_is_not_waited_for(server):
-    """What it leaves behind are megabytes on their way to it."""
+def reattached_s(server):
+    """How long it takes to get a session back from a link to a gate that reads no more, with megabytes on their way to it."""
     with fakegate.Link(server.link, window=64 << 20) as dead, fakegate.Link(server.link) as friend:
         alice, bob = dead.login("alice", "phone"), friend.login("bob", "sofa")
         taken = alice.received
@@ -287,8 +287,14 @@ def test_a_gate_that_reads_no_more_is_not_waited_for(server):
         with fakegate.Link(server.link, epoch=dead.epoch) as second:
             at = time.monotonic()
             alice = second.reattach(alice, taken)
-            assert time.monotonic() < at + 4.9  # Erlang waits for 5 seconds
+            took_s = time.monotonic() - at
             assert alice.wait("<body>11 ") and [body.split()[0] for body in bodies(alice)] == [str(number) for number in range(12)]
+    return took_s
+
+
+def test_a_gate_that_reads_no_more_is_not_waited_for(server):
+    """Erlang would wait for 5 seconds, each time; a machine that is busy may need them now and then."""
+    assert any(reattached_s(server) < 4.9 for _ in range(3))
 
 
 def test_what_cannot_be_taken_back_is_lost(link):
@@ -357,7 +363,7 @@ def test_what_is_not_handled_is_not_acknowledged_for_a_while(server, link):
     alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
     assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
     with suspended(server):
-        link.ping()
+        link.settle()
         before, at = link.acked, time.monotonic()
         alice.send("<iq type='get' id='late' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
         assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")

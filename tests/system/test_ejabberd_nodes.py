@@ -288,7 +288,7 @@ def test_what_has_not_been_handed_on_is_not_acknowledged_for_a_while(server, oth
         alice, bob = first.login("alice", "phone"), link.login("bob", place.split()[0])
         assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
         with suspended(server):
-            link.ping()
+            link.settle()
             before, at = link.acked, time.monotonic()
             bob.send(f"<message to='{alice.jid}' type='chat'><body>patience</body></message>")
             assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")

@@ -79,6 +79,8 @@ class Link:
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.epoch, self.window, self.key, self.patience_ms = epoch or os.urandom(8), window, key, patience_ms
         self.buffer, self.taken, self.said, self.acks, self.ended, self.drained, self.acked = b"", 0, 0, True, False, False, 0
+        self.sent = 0  # numbered frames
+        self.came = []  # (kind, number) of all frames for sessions, in their order
         self.sessions, self.domains, self.hello, self.pongs, self.lost = {}, {}, None, set(), set()
         self.names, self.numbers = itertools.count(1), itertools.count(int.from_bytes(os.urandom(3), "big") << 16)
         self.nonce = os.urandom(32)
@@ -102,6 +104,7 @@ class Link:
         self.connection.close()
 
     def send(self, data):
+        self.sent += data[4:5] != b"" and data[4] in NUMBERED
         self.connection.sendall(data)
 
     def answer(self, data):
@@ -167,6 +170,7 @@ class Link:
                 self.handle(ELEMENT, int.from_bytes(payload[at : at + 7], "big"), payload[end:])
                 self.taken -= 1  # they are one frame
         elif session:
+            self.came.append((kind, number))
             self.handle_session(session, kind, payload)
 
     def handle_session(self, session, kind, payload):
@@ -216,6 +220,10 @@ class Link:
         name = os.urandom(8)
         self.send(frame(PING, 0, name))
         self.until(lambda: name in self.pongs, "PONG")
+
+    def settle(self):
+        """Until all that was sent is acknowledged."""
+        self.until(lambda: self.acked == self.sent, "the acknowledgement of all")
 
     def reattach(self, old, received):
         self.until(lambda: "localhost" in self.domains, "DOMAIN")
