@@ -6,6 +6,7 @@ import base64
 import os
 import resource
 import signal
+import subprocess
 
 import gate as gates
 import pytest
@@ -27,6 +28,12 @@ def abort(gate):
     told = os.waitid(os.P_PID, gate.pid, os.WEXITED | os.WNOWAIT)
     gate.process.wait()
     return told.si_code == os.CLD_DUMPED
+
+
+@pytest.mark.parametrize("program", [gates.GATE, gates.SESSIOND], ids=["gate", "sessiond"])
+def test_calls_are_bound_before_there_are_secrets(program):
+    """Bound when it is first made, a call leaves the vector registers on the stack, with the keys that are in them."""
+    assert "BIND_NOW" in subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True).stdout
 
 
 @needs_core
@@ -109,6 +116,8 @@ def test_nothing_is_left_of_those_who_have_gone(make_gate, request):
                 assert client.logout()
     # Whose stream has ended is still there until the kernel has given back his connection: the one that lives is the only one left.
     gates.wait_until(lambda: clients(gate) == 1, what="the others are gone")
+    turns = gate.metrics()["stanzagate_ticks_total"]
+    gates.wait_until(lambda: gate.metrics()["stanzagate_ticks_total"] > turns + 1, what="the end of the turn in which they went")
     told = gate.log() + gate.page()[1] + server.log()
     living = secrets_of(alive)
     memory = memory_of(gate.pid)
