@@ -28,7 +28,7 @@ def serve():
 
 
 def links(gate, count):
-    gates.wait_until(lambda: gate.metrics()["stanzagate_links_up"] == count, 20, what=f"{count} links")
+    gates.wait_until(lambda: gate.metrics()["stanzagate_links_up"] == count, what=f"{count} links")
 
 
 def login(gate, user="alice"):
@@ -122,20 +122,24 @@ def test_addresses_in_a_file(serve, make_gate, tmp_path):
     ports = [gates.free_port() for _ in range(2)]
     before = serve("127.0.0.1", ports[0])
     listed = tmp_path / "servers"
-    listed.write_text(f"# session servers\n\ntcp:127.0.0.1:{ports[0]} 300\n")
+
+    def put(text):
+        """At once: half a file may be read, too."""
+        (tmp_path / "fresh").write_text(text)
+        (tmp_path / "fresh").rename(listed)
+
+    put(f"# session servers\n\ntcp:127.0.0.1:{ports[0]} 300\n")
     gate = make_gate(config(f"file:{listed}"))
     links(gate, 1)
     alice = login(gate)
     for number, text, found, allowed in WRONG_LINES:
-        listed.write_text("# session servers\n" * (number - 1 - text.count("\n") // 2) + text + "\n")
+        put("# session servers\n" * (number - 1 - text.count("\n") // 2) + text + "\n")
         why = f'{listed}:{number}: found \\"{found}\\", allowed {allowed}'
         gates.wait_until(lambda why=why: f'why="{why}' in gate.log(), what=why)
     listed.unlink()
     gate.wait_log(rf"discovery\.failed .*{listed}: found nothing \(No such file or directory\), allowed a file")
-    listed.write_text("what is this\n")
-    fresh = tmp_path / "fresh"
-    fresh.write_text(f"tcp:127.0.0.1:{ports[1]}\n")
-    fresh.rename(listed)
+    put("what is this\n")
+    put(f"tcp:127.0.0.1:{ports[1]}\n")
     # Who is to stand for it is not there yet: it gets the new users too.
     gate.wait_log(rf"link\.failed backend=found/tcp:127.0.0.1:{ports[1]}")
     bob = login(gate, "bob")
@@ -157,6 +161,7 @@ def test_a_path_that_is_no_text_is_not_dialled(make_gate, tmp_path):
     listed.write_bytes(b"unix:/tmp/l\xffnk\n")
     gate = make_gate(config(f"file:{listed}"), ready=False)
     gate.wait_log(r"discovery\.failed .*servers:1: found .*unix:/tmp/l.*nk.*, allowed unix:/path, tls:")
+    gate.wait_log(r"metrics\.listening")
     assert gate.page("/status.json")[0] == 200
     assert "link." not in gate.log()
 
