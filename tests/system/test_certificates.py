@@ -134,7 +134,7 @@ def test_a_bad_renewal_leaves_the_old_in_force(make_gate, tenants, tmp_path, spo
     else:
         path.write_bytes((tmp_path / "third.example" / "certificate.pem").read_bytes())
     gate.wait_log(r"certificate.refused .*tenant.example")
-    assert gate.metrics()['stanzagate_tls_renewals_total{result="failed"}'] == 1
+    gates.wait_until(lambda: gate.metrics()['stanzagate_tls_renewals_total{result="failed"}'] == 1, what="the counter, which comes behind the line")
     assert shown(gate.direct, "-servername", "tenant.example") == "tenant.example"
     assert ssl.get_server_certificate(gate.direct) == before
     path.write_bytes(good)
