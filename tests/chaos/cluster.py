@@ -11,7 +11,7 @@ import gate as gates
 from linkproxy import Proxy
 
 STOPPED_S = 5.0
-LIVE_S = 30.0
+LIVE_S = 60.0
 
 
 class Backend:

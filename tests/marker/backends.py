@@ -241,7 +241,7 @@ class Link(asyncio.Protocol):
 
 
 async def serve(paths, seed, pipe):
-    """Until the other end of the pipe says something, or is gone; answers what was found."""
+    """Answers what was found when the other end of the pipe asks; until it is gone what was written goes out."""
     pool, loop, over = Pool(seed), asyncio.get_running_loop(), asyncio.Event()
     servers = []
     for path, hostile in zip(paths, (False, True)):
@@ -250,10 +250,12 @@ async def serve(paths, seed, pipe):
     loop.add_reader(pipe.fileno(), over.set)
     pipe.send("ready")
     await over.wait()
-    loop.remove_reader(pipe.fileno())
     for server in servers:
         server.close()
+    pipe.recv()
+    over.clear()
     pipe.send(pool.result())
+    await over.wait()
 
 
 def run(paths, seed, pipe):

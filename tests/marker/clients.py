@@ -21,7 +21,7 @@ HEADER = f"<stream:stream to='localhost' version='1.0' xmlns='{xmpp.CLIENT_NS}' 
 WAYS = ("footer", "close", "cut", "half", "early")  # how clients leave
 REPEATS = (1, 1, 2, 3, 5, 9, 20, 400)  # of the marker in a body: now and then more than a TLS record
 RETURN_S = (0.0, 0.3)
-LOGIN_S, DRAIN_S, FAREWELL_S = 60, 20, 5
+LOGIN_S, DRAIN_S, FAREWELL_S = 60, 60, 5
 EXAMPLES = 5
 
 
