@@ -18,7 +18,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 USERS = 200
-START_S = 30
+START_S = 60
 CPUS = sorted(os.sched_getaffinity(0))
 # The first server that clients meet has a processor to itself; all others, and the load, have the rest.
 FIRST_CPU, OTHER_CPUS = {CPUS[0]}, set(CPUS[1:]) or {CPUS[0]}

@@ -68,7 +68,7 @@ def test_thirty_faults():
 
 
 def test_no_faults_are_soon_over():
-    run = subprocess.run([CHAOS / "run", "--faults", "0", "--clients", "4"], capture_output=True, text=True, timeout=100)
+    run = subprocess.run([CHAOS / "run", "--faults", "0", "--clients", "4"], capture_output=True, text=True, timeout=400)
     assert run.returncode == 0, run.stderr[-2000:]
 
 

@@ -93,9 +93,9 @@ def test_one_that_fails_is_named_and_fails_the_run(compare, monkeypatch, tmp_pat
 @pytest.mark.skipif(gates.is_sanitized(), reason="what is built with sanitizers is not compared")
 def test_a_round(tmp_path):
     """The programs themselves, and little load."""
-    words = ["--only", "stanzagate, echo;HAProxy, echo", "--rounds", 1, "--clients", 50, "--seconds", 1, "--results", tmp_path]
+    words = ["--only", "stanzagate, echo;HAProxy, echo", "--rounds", 1, "--clients", 300, "--seconds", 1, "--results", tmp_path]
     command = [FOLDER / "run", "--build", gates.BUILD, *words]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "compare.json").read_text())
     assert set(found["peers"]) == {"HAProxy, echo", "stanzagate, echo"}
@@ -112,6 +112,6 @@ def test_a_round(tmp_path):
 ])
 def test_words_that_are_refused(tmp_path, words, said):
     command = [str(FOLDER / "run"), "--build", str(gates.BUILD), "--results", str(tmp_path), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=gates.PATIENCE_S)
     assert done.returncode == 2 and said in done.stderr
     assert not list(tmp_path.iterdir())
