@@ -75,7 +75,7 @@ def test_traffic_goes_on_when_the_server_is_started_anew(servers, make_pool_gate
         server.restart()
         adopted(gate, again * len(clients))
     for thread in threads:
-        thread.join(20)
+        thread.join(gates.PATIENCE_S)
     for client in clients:
         gates.wait_until(lambda: len(seen[client.jid]) >= rounds * 100, what="all have come")
         assert seen[client.jid] == list(range(rounds * 100)), "each once and in order"

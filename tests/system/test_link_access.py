@@ -162,6 +162,9 @@ def test_ejabberd_takes_no_plain_link_from_another_machine(wide_ejabberd):
 
 @needs_ejabberd
 def test_ejabberd_says_which_links_are_not_guarded(wide_ejabberd, folder):
-    said = sorted(re.findall(r"\[warning\] .*?(Links at .*?):? (?:only|whoever|with)", wide_ejabberd.server_log()))
+    def said():
+        return re.findall(r"\[warning\] .*?(Links at .*?):? (?:only|whoever|with)", wide_ejabberd.server_log())
+
+    gates.wait_until(lambda: len(said()) >= 3, what="the warnings")
     wide, plain = f"Links at 0.0.0.0:{wide_ejabberd.wide} have no TLS", f"Links at 127.0.0.1:{wide_ejabberd.link[1]} are not authenticated"
-    assert said == sorted([wide, plain, f"Links at {folder}/open are not authenticated"])
+    assert sorted(said()) == sorted([wide, plain, f"Links at {folder}/open are not authenticated"])

@@ -160,7 +160,7 @@ def test_a_server_that_never_speaks(authority, make_gate):
         link = {"ca": str(authority.file)}
         address = f"tls:127.0.0.1:{listener.getsockname()[1]}"
         gate = make_gate({"workers": 1, "backends": [{"name": "session-1", "address": address}], "link": link}, ready=False)
-        gate.wait_log(r'link\.failed .*why="connecting has taken too long"', 12)
+        gate.wait_log(r'link\.failed .*why="connecting has taken too long"')
 
 
 @pytest.mark.parametrize("whose", ["gate", "server"])
@@ -265,7 +265,7 @@ sys.stdin.read()
 CONNECT = """
 import socket, sys
 client = socket.socket(socket.AF_UNIX)
-client.settimeout(10)
+client.settimeout(60)
 try:
     client.connect(sys.argv[1])
     print(len(client.recv(1)), flush=True)

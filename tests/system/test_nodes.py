@@ -222,7 +222,7 @@ def test_no_client_notices_when_its_node_is_gone(fault, nodes, pool_gate):
     gates.wait_until(lambda: pool_gate.metrics()["stanzagate_sessions_orphaned"] == 0, what="all are adopted")
     stop.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(gates.PATIENCE_S)
     for client in clients:
         assert heard[client.jid] == [str(number) for number in range(sent[client.jid])], "each once and in order"
         assert client.logout()
