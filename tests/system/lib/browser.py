@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-WAIT_S = 60
+WAIT_S = 180
 
 
 class Browser:

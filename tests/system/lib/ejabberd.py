@@ -63,7 +63,7 @@ def beams():
     folder = gates.new_folder("beams")
     sources = sorted((gates.ROOT / "backends" / "ejabberd").glob("*.erl"))
     paths = [word for path in [*LIBRARIES, *glob.glob("/usr/lib/erlang/lib/p1_*/ebin")] for word in ("-pa", path)]
-    subprocess.run(["erlc", "-Werror", *paths, "-o", folder, *sources], check=True, timeout=120)
+    subprocess.run(["erlc", "-Werror", *paths, "-o", folder, *sources], check=True, timeout=300)
     return folder
 
 
@@ -123,7 +123,7 @@ class Ejabberd(gates.Program):
         command += self.network(self.node)
         command += ["-s", "ejabberd", "-eval", ", ".join([*self.first_steps(), f'ok = file:write_file("{home}/ready", "")']) + "."]
         super().__init__(command, home, env=environment)
-        gates.wait_until(self.reachable, what="ejabberd")
+        gates.wait_until(self.reachable, 3 * gates.PATIENCE_S, what="ejabberd")
 
     def start_again(self):
         """If it does not run; with all that it had, and in its cluster."""

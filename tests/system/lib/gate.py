@@ -115,12 +115,14 @@ def add_account_at(database, domain, user, password):
 
 @functools.cache
 def begun():
-    """Processes of all programs; those that still run when this one ends, by a signal say, are killed before their folder goes."""
+    """Processes of all programs; those that still run when this one ends, by a signal say, are killed, and gone, before their folder goes."""
     processes = []
 
     def kill():
         for process in processes:
             process.kill()
+        for process in processes:
+            process.wait()
 
     atexit.register(kill)
     return processes

@@ -6,10 +6,11 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "chaos"))
 
+import gate as gates  # noqa: E402
 from crowd import Crowd  # noqa: E402
 from ledger import Ledger  # noqa: E402
 
-REST_S = 20.0
+REST_S = gates.PATIENCE_S
 BEFORE, BETWEEN, AFTER = 400, 150, 800  # messages
 
 
