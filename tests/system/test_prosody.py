@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import subprocess
+import time
 
 import fakegate
 import gate as gates
@@ -184,11 +185,13 @@ def test_a_limit_of_prosody_pauses_the_client_at_the_gate():
     """mod_limits; what is on its way is taken, in its order: a few seconds' worth, which is handled in less."""
     with running(rate="10kb/s") as server, fakegate.Link(server.link) as link:
         alice, bob = link.login("alice", "phone"), link.login("bob", "sofa")
+        began = time.monotonic()
         for number in range(10):
             alice.send(f"<message to='{bob.jid}' type='chat'><body>{number} {'x' * 4000}</body></message>")
         # In what order they came, and not what is so when they are read, which may be later.
         paused, resumed = ((kind, alice.number) for kind in (fakegate.PAUSE, fakegate.RESUME))
         link.until(lambda: resumed in link.came, "RESUME")
+        assert time.monotonic() - began > 2
         assert numbers(bob) == list(range(10))
         last = max(at for at, frame in enumerate(link.came) if frame == (fakegate.ELEMENT, bob.number))
         assert link.came.index(paused) < last < link.came.index(resumed) and not bob.paused_us
