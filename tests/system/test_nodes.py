@@ -14,6 +14,7 @@ import xmppwire as xmpp
 from fakegate import ACKED, ADOPT, RECEIVED, SERIAL, STANZAS_IN, STANZAS_OUT, Link, Session, field, fields, frame
 
 USERS, RESOURCES, MESSAGES = ("alice", "bob", "carol"), 4, 60
+AHEAD = 100  # messages that may be on their way to each, so that a slow machine does not fall behind for minutes
 # A node that is stopped within its transaction holds the others up: so long at most.
 STOP_S = 0.5
 
@@ -186,6 +187,8 @@ def chat(clients, pairs, stop):
             client.send(f"<message to='{other.jid}' id='{number}'><body>x</body></message>")
             sent[other.jid] = number + 1
             time.sleep(0.004)
+            while sent[other.jid] - len(heard[other.jid]) > AHEAD and not stop.is_set():
+                time.sleep(0.004)
         client.send(f"<message to='{other.jid}' id='end'><body>x</body></message>")
 
     def hear(client):
