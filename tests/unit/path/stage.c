@@ -181,6 +181,20 @@ uint64_t stage_closes(const struct stage *s, enum reason reason)
 	return counter_load(&s->worker->counters.closes[reason]);
 }
 
+/* It may be in the middle of a turn, and in the next one what the kernel has done comes to it. */
+void stage_settle(const struct stage *s)
+{
+	uint64_t ticks = stage_counter(s, COUNTER_ticks);
+
+	stage_until((worker_wake(s->worker), stage_counter(s, COUNTER_ticks) >= ticks + 4));
+}
+
+void stage_pass_ms(const struct stage *s, uint64_t ms)
+{
+	clock_pass_ms(ms);
+	stage_settle(s);
+}
+
 /* Waits until the descriptor can be read from. */
 static void wait_readable(int fd, const char *who)
 {
@@ -422,10 +436,11 @@ void actor_dial(struct stage *s, struct actor *a, bool direct)
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_port = htons(direct ? s->port_direct : s->port_starttls),
 				      .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	int one = 1;
+	int one = 1, room = ACTOR_ROOM_BYTES;
 
 	*a = (struct actor){.stage = s, .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
 	setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	cr_assert_eq(setsockopt(a->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
 	cr_assert_eq(connect(a->fd, (struct sockaddr *)&address, sizeof address), 0);
 }
 

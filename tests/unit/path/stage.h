@@ -5,6 +5,7 @@
 #ifndef TEST_STAGE_H
 #define TEST_STAGE_H
 
+#include "held_clock.h"
 #include "tls_peer.h"
 #include "worker.h"
 
@@ -51,11 +52,15 @@ void stage_join(struct stage *);
 
 uint64_t stage_counter(const struct stage *, enum counter);
 uint64_t stage_closes(const struct stage *, enum reason);
+/* Waits until the worker has done all that it can do now, without anything from outside. */
+void stage_settle(const struct stage *);
+/* The held clock goes on by so much, and the worker has acted upon it. */
+void stage_pass_ms(const struct stage *, uint64_t ms);
 #define stage_until(condition)                                                                                         \
 	do {                                                                                                           \
-		uint64_t until_us_ = io_now_us() + STAGE_PATIENCE_MS * 1000ull;                                        \
+		uint64_t until_us_ = clock_machine_us() + STAGE_PATIENCE_MS * 1000ull;                                 \
 		while (!(condition)) {                                                                                 \
-			cr_assert_lt(io_now_us(), until_us_, "never: " #condition);                                    \
+			cr_assert_lt(clock_machine_us(), until_us_, "never: " #condition);                             \
 			sched_yield();                                                                                 \
 		}                                                                                                      \
 	} while (0)
@@ -101,6 +106,9 @@ void server_close(struct server *, frame_session, const char *condition, const c
 /* ---- a client */
 
 enum client_way { WAY_PLAIN, WAY_STARTTLS, WAY_DIRECT };
+/* What a client's socket holds unread, whatever is usual on the machine: the kernel doubles it for what it needs
+ * itself. */
+enum { ACTOR_ROOM_BYTES = 128 << 10 };
 struct actor {
 	struct stage *stage;
 	int fd;
