@@ -4,6 +4,7 @@
 
 #include "fixture.h"
 #include "gate.h"
+#include "held_clock.h"
 #include "sessiond.h"
 #include <pthread.h>
 

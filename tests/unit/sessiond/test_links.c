@@ -326,7 +326,16 @@ Test(links, a_session_whose_link_was_cut_goes_on_with_the_next_one)
 	gate_end(&again);
 }
 
-Test(links, stop_tells_everybody_and_returns)
+static void begin_with_held_clock(void)
+{
+	clock_hold();
+	begin();
+}
+
+TestSuite(links_without_time, .init = begin_with_held_clock, .fini = stage_end);
+
+/* It waits for nobody: no time passes. */
+Test(links_without_time, stop_tells_everybody_and_returns)
 {
 	struct frame frame;
 	gate_session(&gate, 1, JULIET, FIXTURE_PASSWORD, "balcony");
@@ -334,7 +343,6 @@ Test(links, stop_tells_everybody_and_returns)
 	gate_expect_element(&gate, 1, "from='" JULIET "/balcony'");
 	gate_open(&gate, 2, "example.com", NULL);
 	gate_expect_quiet(&gate);
-	uint64_t begin_us = server_clock_us();
 	sessiond_stop(server);
 	gate_expect(&gate, FRAME_DRAIN, 0, &frame);
 	gate_expect_close(&gate, 2, "system-shutdown");
@@ -342,7 +350,6 @@ Test(links, stop_tells_everybody_and_returns)
 	gate_expect_end(&gate);
 	gate_end(&gate);
 	cr_assert_eq(pthread_join(server_thread, NULL), 0);
-	cr_expect_lt(server_clock_us() - begin_us, 1500000, "it waits for nobody");
 	cr_expect_neq(access(fixture.socket, F_OK), 0);
 	/* For end(). */
 	sessiond_free(server);
@@ -397,14 +404,14 @@ static unsigned port_free(void)
 Test(links, tcp_on_the_loopback)
 {
 	char error[SESSIOND_ERROR_BYTES], at[64];
-	unsigned port = port_free();
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sessiond_settings settings = settings_of();
-	snprintf(at, sizeof at, "tcp:127.0.0.1:%u", port);
 	settings.listen[0] = at;
 	server_end();
 	gate_end(&gate);
+	unsigned port = port_free(); /* as late as can be: others may take it */
+	address.sin_port = htons((uint16_t)port);
+	snprintf(at, sizeof at, "tcp:127.0.0.1:%u", port);
 	server_begin(&settings);
 	gate = (struct gate){.fd = socket(AF_INET, SOCK_STREAM, 0)};
 	cr_assert_eq(connect(gate.fd, (struct sockaddr *)&address, sizeof address), 0);

@@ -336,7 +336,27 @@ Test(management, what_cannot_be_resumed_ends_with_its_stream)
 	gate_expect_quiet(&gate);
 }
 
-Test(management, whoever_stays_away_too_long_is_gone)
+static void begin_with_held_clock(void)
+{
+	clock_hold();
+	begin();
+}
+
+TestSuite(management_in_time, .init = begin_with_held_clock, .fini = stage_end);
+
+enum { STAYS_MS = 3000, TICK_MS = 1000 };
+
+/* It stays away for so long that it is gone, and not before. */
+static void time_is_over(void)
+{
+	clock_pass_ms(STAYS_MS - 1);
+	for (int i = 0; i < 2; i++)
+		gate_expect_quiet(&gate);
+	clock_pass_ms(TICK_MS); /* it is looked for as often */
+	gate_expect_quiet(&gate);
+}
+
+Test(management_in_time, whoever_stays_away_too_long_is_gone)
 {
 	both("resume='true' max='3'");
 	gate_session(&gate, 7, JULIET, FIXTURE_PASSWORD, "chamber");
@@ -347,6 +367,7 @@ Test(management, whoever_stays_away_too_long_is_gone)
 	cut(J);
 	gate_put(&gate, R, "<message to='" JULIET "/balcony' from='" ROMEO "/garden' id='m'><body>x</body></message>");
 	gate_expect_quiet(&gate);
+	time_is_over();
 	const char *gone = gate_expect_element(&gate, 7, "type='unavailable'");
 	cr_expect(strstr(gone, "from='" JULIET "/balcony'"), "%s", gone);
 	expect_id(7, "m");
@@ -375,20 +396,22 @@ Test(management, what_is_acknowledged_is_not_kept)
 }
 
 /* Of two that are there next one has come too late to have had it, one has had it. */
-Test(management, what_was_for_all_is_had_once)
+Test(management_in_time, what_was_for_all_is_had_once)
 {
 	both("resume='true' max='3'");
 	cut(J);
 	romeo_says("one");
 	gate_expect_quiet(&gate);
-	usleep(5000);
+	clock_pass_ms(5);
 	gate_session(&gate, 7, JULIET, FIXTURE_PASSWORD, "chamber");
 	show(7, JULIET "/chamber");
 	gate_expect_element(&gate, 7, "from='" JULIET "/balcony'");
-	usleep(5000);
+	clock_pass_ms(5);
 	romeo_says("two");
 	expect_id(7, "two");
 	gate_expect_quiet(&gate);
+	clock_pass_ms(STAYS_MS + TICK_MS);
+	gate_expect_quiet(&gate); /* it is awake then */
 	gate_expect_element(&gate, 7, "type='unavailable'");
 	const char *one = gate_expect_element(&gate, 7, "id='one'");
 	cr_expect(strstr(one, "<delay xmlns='urn:xmpp:delay'"), "%s", one);
