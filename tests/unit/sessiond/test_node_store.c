@@ -156,7 +156,7 @@ Test(node_store, there_can_be_so_many)
 		cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	snprintf(line, sizeof line,
-		 "timeout 5 %s run --database %s --domain example.com --listen unix:%s-c 2>&1 | grep -q 'served "
+		 "timeout 60 %s run --database %s --domain example.com --listen unix:%s-c 2>&1 | grep -q 'served "
 		 "by 16 others'",
 		 SESSIOND_PROGRAM, fixture.database, fixture.socket);
 	cr_expect_eq(system(line), 0);
