@@ -299,14 +299,15 @@ bool talk_pull(struct talk *t)
 
 void talk_shake(struct talk *t, size_t chunk)
 {
+	uint64_t until_us = io_now_us() + TALK_PATIENCE_US;
 	uint8_t bytes[16384];
 
-	for (int turn = 0; turn < 20 && !SSL_is_init_finished(t->peer.client); turn++) {
+	while (!SSL_is_init_finished(t->peer.client)) {
+		cr_assert(t->bad + t->lost == 0 && io_now_us() < until_us, "no handshake: %s", t->why.detail);
 		talk_put(t, bytes, talk_wire(t, bytes, sizeof bytes), chunk);
 		talk_settle(t);
 		talk_pull(t);
 	}
-	cr_assert(SSL_is_init_finished(t->peer.client), "no handshake: %s", t->why.detail);
 	talk_put(t, bytes, talk_wire(t, bytes, sizeof bytes), chunk);
 }
 
@@ -320,7 +321,7 @@ void talk_say(struct talk *t, const void *text, size_t len, size_t chunk)
 
 void talk_hear(struct talk *t, void *to, size_t len)
 {
-	uint64_t until_us = io_now_us() + 10000000;
+	uint64_t until_us = io_now_us() + TALK_PATIENCE_US;
 	uint8_t *at = to;
 
 	while (len > 0) {
@@ -339,7 +340,7 @@ void talk_hear(struct talk *t, void *to, size_t len)
 
 size_t talk_drain(struct talk *t, uint8_t *to, size_t cap, bool *ret_end)
 {
-	uint64_t until_us = io_now_us() + 10000000;
+	uint64_t until_us = io_now_us() + TALK_PATIENCE_US;
 	size_t len = 0;
 	ssize_t got;
 

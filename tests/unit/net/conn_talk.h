@@ -8,7 +8,7 @@
 #include "conn.h"
 #include "tls_peer.h"
 
-enum { TALK_TEXT_MAX = 4 << 20 };
+enum { TALK_TEXT_MAX = 4 << 20, TALK_PATIENCE_US = 60000000 };
 
 struct talk {
 	struct io *io;
@@ -49,7 +49,7 @@ void talk_settle(struct talk *);
 /* Until the condition holds; fails after a while. */
 #define talk_until(t, condition)                                                                                       \
 	do {                                                                                                           \
-		uint64_t until_us_ = io_now_us() + 10000000;                                                           \
+		uint64_t until_us_ = io_now_us() + TALK_PATIENCE_US;                                                   \
 		while (!(condition)) {                                                                                 \
 			cr_assert_lt(io_now_us(), until_us_, "never: " #condition);                                    \
 			talk_tick(t);                                                                                  \
