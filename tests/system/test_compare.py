@@ -57,7 +57,7 @@ def test_quantiles_of_a_histogram_are_of_what_came_between(compare):
     assert compare.quantile_us(before, after, 1) == pytest.approx(200)
     assert compare.quantile_us([(0.0001, 0), (infinity, 0)], [(0.0001, 1), (infinity, 2)], 0.99) == pytest.approx(100)
     assert compare.quantile_us(before, before, 0.99) == 0
-    ours = figures(10) | {"within_to_client_p99_us": 90}
+    ours = figures(10) | {"own_half_to_client_p99_us": 90}
     assert [one["median"] for one in compare.added([{"stanzagate, echo": ours}])] == [90]
 
 
@@ -68,11 +68,19 @@ def test_calls_are_those_of_the_measured_phase(compare):
 
 
 def test_latency_is_compared_at_one_rate(compare):
-    rounds = [{compare.OURS: figures(1) | {"same_rate_p99_us": ours}, compare.BARE: figures(1) | {"same_rate_p99_us": bare}} for ours, bare in [(300, 200), (500, 200), (400, 350)]]
+    rounds = [{compare.OURS: figures(1) | {"own_half_p99_us": ours}, compare.BARE: figures(1) | {"own_half_p99_us": bare}} for ours, bare in [(300, 200), (500, 200), (400, 350)]]
     row = next(one for one in compare.added(rounds) if one["what"].startswith("p99"))
     assert (row["median"], row["least"], row["most"], row["wanted"], row["holds"]) == (100, 50, 300, 200, True)
     assert "| 100 | 50 to 300 | at most 200: yes |" in compare.tables(result(compare, rounds))
     assert compare.added([{compare.OURS: figures(1)}]) == []
+
+
+def test_latency_of_the_gate_and_of_another_front_stand_beside_each_other(compare):
+    late = {compare.OURS: 350, compare.OTHER: 900, compare.BARE: 200}
+    rows = compare.added([{name: figures(1) | {"other_half_p99_us": p99} for name, p99 in late.items()}])
+    assert {one["what"].split(", above")[0]: one["median"] for one in rows} == {
+        "p99 at half of HAProxy's rate: of the gate": 150, "p99 at half of HAProxy's rate: of HAProxy": 700,
+    }
 
 
 def test_one_that_fails_is_named_and_fails_the_run(compare, monkeypatch, tmp_path, capsys):
