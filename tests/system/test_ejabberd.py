@@ -286,7 +286,8 @@ def reattached_s(server):
         taken = [session.received for session in sessions]
         for session in sessions:
             bob.send(f"<message to='{session.jid}' type='chat'><body>{session.jid} {'x' * (1 << 20)}</body></message>")
-        assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+            assert bob.ask("<ping xmlns='urn:xmpp:ping'/>")
+            dead.say_alive()
         with fakegate.Link(server.link, epoch=dead.epoch) as second:
             second.until(lambda: "localhost" in second.domains, "DOMAIN")
             at = time.monotonic()

@@ -116,8 +116,10 @@ class Link:
         deadline = time.monotonic() + timeout
         while not (value := condition()):
             self.read(max(0.01, deadline - time.monotonic()))
-            if self.ended or time.monotonic() > deadline:
-                raise TimeoutError(f"{what} did not come")
+            if self.ended:
+                raise ConnectionError(f"the link has ended before {what} came")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{what} did not come in {timeout} s")
         return value
 
     def read(self, timeout):
@@ -221,6 +223,10 @@ class Link:
         self.send(frame(PING, 0, name))
         self.until(lambda: name in self.pongs, "PONG")
 
+    def say_alive(self):
+        """Without reading: who says nothing for long is given up."""
+        self.send(frame(PING, 0, bytes(8)))
+
     def settle(self):
         """Until all that was sent is acknowledged."""
         self.until(lambda: self.acked == self.sent, "the acknowledgement of all")
@@ -231,7 +237,8 @@ class Link:
         session.stage, session.received = 2, received
         self.sessions[session.number] = session
         self.send(frame(REATTACH, session.number, field(RECEIVED, received, ">I") + field(SERIAL, next(self.serials), ">Q")))
-        self.until(lambda: session.attached is not None, "ATTACHED")
+        self.until(lambda: session.attached is not None or session.number in self.lost, "ATTACHED")
+        assert session.number not in self.lost
         return session
 
     def adopt(self, old, presence=None, unacked=()):
