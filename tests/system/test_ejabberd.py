@@ -35,7 +35,9 @@ def running(**options):
     finally:
         problem = server.stop() if server.running() else ""  # a test has killed it
     assert not problem, problem
-    trouble = re.findall(r"^.*(?:CRASH|\[critical\]|Hook .* crashed|exception).*$", server.server_log(), re.M)
+    # While it stops, its modules go one by one, and what a session leaves behind may come too late for one of them.
+    log = re.sub(r"^.*Hook .* crashed .*\n *\*\* exception error: \{module_not_loaded,.*$", "", server.server_log(), flags=re.M)
+    trouble = re.findall(r"^.*(?:CRASH|\[critical\]|Hook .* crashed|exception).*$", log, re.M)
     assert not trouble, "\n".join(trouble)
 
 
