@@ -1,8 +1,7 @@
 #include "store_outbox.h"
 #include "query.h"
 
-/* Rows have ids of their own: SQLite reads a long row as a whole to compare its key, where the key is the row's place.
- */
+/* Not WITHOUT ROWID: SQLite would read long rows as a whole to compare their keys. */
 const char store_outbox_schema[] =
 	"CREATE TABLE IF NOT EXISTS outbox ("
 	" session INTEGER NOT NULL, number INTEGER NOT NULL, at_ms INTEGER NOT NULL, managed INTEGER NOT NULL,"
