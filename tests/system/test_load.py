@@ -200,11 +200,10 @@ def test_that_nobody_resumed_is_said(make_gate):
 
 
 def test_those_who_come_back_resume_their_streams(crowd):
-    done = run(crowd, "--scenario", "churn", "--presence", "--churn", 40, "--seconds", 2, "--resume-streams", direct=True)
+    done = run(crowd, "--scenario", "churn", "--presence", "--churn", 40, "--seconds", 4, "--resume-streams", direct=True)
     report = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    # Each of the 20, and some of them what they have resumed already.
-    assert report["streams_resumed"] == report["returned"] > 20 and report["streams_refused"] == 0
+    assert report["streams_resumed"] == report["returned"] > 50 and report["streams_refused"] == 0
     assert not done.stderr
 
     def closed(*reasons):
@@ -335,12 +334,12 @@ class Choosy(Backend):
 @pytest.mark.parametrize("condition, forgiven", [("temporary-auth-failure", True), ("not-authorized", False)])
 def test_a_storm_forgives_overload_alone_and_only_when_asked_to(condition, forgiven, make_gate, tmp_path):
     page = tmp_path / "page.html"
-    options = ["--scenario", "login", "--storm", 2, "--rate-logins", 20, "--mechanism", "PLAIN", "--report", page]
+    options = ["--scenario", "login", "--storm", 3, "--rate-logins", 20, "--mechanism", "PLAIN", "--report", page]
     with Choosy(tmp_path / "link", condition) as backend:
         gate = make_gate({"workers": 1, "backends": [{"name": "session-1", "address": f"unix:{backend.path}"}]})
         for more in ([], ["--forgive-overload"]):
             code, report = load(gate, *options, *more)
-            assert report["logins_in_time"] > report["login_failures"] > 5, report
+            assert report["logins_in_time"] > 2 * report["login_failures"] > 10, report
             assert report["logins_failed_by_overload"] == (report["login_failures"] if forgiven else 0)
             assert code == (0 if more and forgiven else 1)
             assert f", {report['login_failures']} failed, " in page.read_text()

@@ -37,15 +37,17 @@ Test(watch, what_is_not_as_it_should_be_is_refused)
 
 Test(watch, a_sample_is_the_sum)
 {
-	struct process_sample one, two;
+	struct process_sample before, both, after;
 	char text[64];
 
 	snprintf(text, sizeof text, "a=%d,b=%d+%d", getpid(), getpid(), getpid());
 	cr_assert(watch_read(&w, 0, text));
-	cr_assert(watch_sample(&w, 0, &one));
-	cr_assert(watch_sample(&w, 1, &two));
-	cr_assert(one.rss_bytes > 0);
-	cr_assert_geq(two.rss_bytes, one.rss_bytes + one.rss_bytes / 2, "twice, but for what has gone meanwhile");
+	cr_assert(watch_sample(&w, 0, &before));
+	cr_assert(watch_sample(&w, 1, &both));
+	cr_assert(watch_sample(&w, 0, &after));
+	cr_assert(before.rss_bytes > 0);
+	/* The kernel may take some back meanwhile. */
+	cr_assert_geq(both.rss_bytes, 2 * (before.rss_bytes < after.rss_bytes ? before.rss_bytes : after.rss_bytes));
 }
 
 Test(watch, a_process_that_is_no_more_is_told)
