@@ -62,6 +62,24 @@ Test(turns, long_steps_are_the_handshaker_s)
 	cr_assert_eq(by_handshaker(), 2);
 }
 
+/* As it is without a test's word. The second steps, which need no key, may be the worker's. */
+Test(turns, steps_with_an_rsa_key_are_long)
+{
+	enum { HANDSHAKES = 12 };
+	struct actor a;
+
+	tls_files_remove(&stage.files);
+	stage.files = tls_files_make("RSA-3072", "SHA256");
+	stage_begin(&stage);
+	server_accept(&stage, 0, &server);
+	for (int i = 0; i < HANDSHAKES; i++) {
+		actor_connect(&stage, &a, WAY_DIRECT);
+		actor_free(&a);
+	}
+	cr_assert_geq(by_handshaker(), HANDSHAKES);
+	cr_assert_leq(by_worker(), HANDSHAKES);
+}
+
 Test(turns, a_step_is_long_until_one_was_short)
 {
 	go_with_steps_up_to(900000); /* ns: the first ones count as a millisecond */
